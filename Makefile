@@ -1,0 +1,93 @@
+# Needs make and Python 3.11 or newer. Everything else is installed into .venv from requirements/,
+# hash by hash. Only relative paths below: make cannot name a target with a space in it.
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# uv trusts the certificates that this machine trusts and never brings a Python of its own.
+export UV_SYSTEM_CERTS ?= 1
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-header --no-annotate
+
+.PHONY: help
+help: ## list the targets
+	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.13]'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: $(READY)/run ## serve on this machine, with no set-up
+	@exec $(BIN)/evo-todo dev $(ARGS)
+
+.PHONY: test
+test: $(READY)/test ## run every test; ARGS="-k title" chooses
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(READY)/dev ## check style, types and the direction of imports
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY)/dev ## rewrite the sources in the agreed style
+	$(BIN)/ruff check --fix-only --quiet src tests
+	$(BIN)/ruff format src tests
+
+.PHONY: openapi
+openapi: $(READY)/run ## write the API's description to contracts/
+	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
+
+.PHONY: mutants
+mutants: $(READY)/dev ## plant small faults in src and see which ones the tests miss
+	$(BIN)/mutmut run $(ARGS)
+
+.PHONY: lock
+lock: $(READY)/tools ## resolve every dependency anew
+	$(COMPILE) --upgrade --group build -o requirements/build.txt
+	$(COMPILE) --upgrade pyproject.toml -c requirements/build.txt -o requirements/run.txt
+	$(COMPILE) --upgrade pyproject.toml --group test \
+	    -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) --upgrade pyproject.toml --group test --group dev \
+	    -c requirements/build.txt -c requirements/test.txt -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove what these targets made, but no data
+	rm -rf $(VENV) dist mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per step: a step is repeated when what it was made from has changed, else it costs one stat.
+$(READY)/tools: requirements/build.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'Python 3.11 or newer is needed, and "$(PYTHON)" is not: try make PYTHON=python3.13' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' || \
+	    { echo 'This Python cannot make virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes \
+	    -r requirements/build.txt
+	@mkdir $(READY) && pwd > $(READY)/at && touch $@
+
+$(READY)/run: requirements/run.txt pyproject.toml $(READY)/tools
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(READY)/test: requirements/test.txt $(READY)/run
+	$(INSTALL) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(READY)/dev: requirements/dev.txt $(READY)/test
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# A virtual environment knows where it lies: one that was moved or copied is made anew.
+ifneq ($(shell cat $(READY)/at 2>/dev/null),$(shell pwd))
+.PHONY: $(READY)/tools
+endif

@@ -1,0 +1,71 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgres import Installation, PostgresServer, fresh_database, installation, postgres
+
+NOTES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOTES] = []
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Iterator[Installation]:
+    with installation() as programs:
+        yield programs
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An administrator's URL of the run's one server; no durability, no faults."""
+
+    def programs() -> Installation:
+        found = request.getfixturevalue("postgres_programs")
+        assert isinstance(found, Installation)
+        return found
+
+    with postgres(programs, request.config.stash[NOTES].append) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database for one test."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def own_postgres(postgres_programs: Installation) -> Iterator[PostgresServer]:
+    """A durable server for one test, to stop, start, crash, pause and resume."""
+    with postgres_programs.server(durable=True) as server:
+        yield server
+
+
+def unproven(reporter: pytest.TerminalReporter) -> int:
+    return sum(len(reporter.stats.get(outcome, [])) for outcome in ("skipped", "xfailed"))
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if in_ci() and reporter and unproven(reporter) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for note in config.stash[NOTES]:
+        terminalreporter.write_line(f"PostgreSQL: {note}")
+    if in_ci() and (count := unproven(terminalreporter)):
+        terminalreporter.write_line(f"CI is set: {count} skipped or expected to fail, which counts as failed", red=True)
