@@ -1,0 +1,122 @@
+"""The lists in memory: what the unit tests stand on, and the shortest way to read what the port means."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from attrs import Factory, define, evolve, field, frozen
+
+from application.ports import EditableTaskList, TaskList
+from domain.errors import TaskNotFound
+from domain.identity import UserId
+from domain.task import Task, TaskId
+from domain.task_list import Position, Revision, TaskPage, TaskQuery
+
+
+@define
+class _List:
+    tasks: dict[TaskId, Task] = Factory(dict)
+    revision: Revision = Revision(0)
+    lock: asyncio.Lock = Factory(asyncio.Lock)
+
+
+def _living(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
+    task = tasks.get(task_id)
+    if task is None or task.deleted_at is not None:
+        raise TaskNotFound
+    return task
+
+
+@frozen
+class MemoryTaskList:
+    """One owner's tasks, to be read."""
+
+    _list: _List
+
+    async def get(self, task_id: TaskId) -> Task:
+        """See the port."""
+        return _living(self._list.tasks, task_id)
+
+    async def page(self, query: TaskQuery) -> TaskPage:
+        """See the port."""
+
+        def key(task: Task) -> tuple[object, int]:
+            return Position.of(task, query.order).key()
+
+        def is_behind(task: Task) -> bool:
+            if query.after is None:
+                return True
+            here, there = Position.of(task, query.order).key(), query.after.key()
+            return here < there if query.order.descending else here > there
+
+        found = sorted(
+            (
+                task
+                for task in self._list.tasks.values()
+                if task.deleted_at is None
+                and query.completed in {None, task.completed}
+                and task.mentions(query.text)
+                and is_behind(task)
+            ),
+            key=key,
+            reverse=query.order.descending,
+        )
+        return TaskPage.cut(tuple(found[: query.limit + 1]), query, self._list.revision)
+
+    async def revision(self) -> Revision:
+        """See the port."""
+        return self._list.revision
+
+
+@define
+class MemoryEditableTaskList:
+    """One owner's tasks during one change: a draft that replaces the list when the change is done."""
+
+    _draft: dict[TaskId, Task]
+    _revision: Revision
+    has_changed: bool = field(default=False, init=False)
+
+    async def get(self, task_id: TaskId) -> Task:
+        """See the port."""
+        return _living(self._draft, task_id)
+
+    async def add(self, task: Task) -> Task:
+        """See the port."""
+        stored = evolve(task, revision=self._revision)
+        self._draft[task.id] = stored
+        self.has_changed = True
+        return stored
+
+    async def save(self, task: Task) -> Task:
+        """See the port."""
+        _living(self._draft, task.id)
+        return await self.add(task)
+
+
+@frozen
+class MemoryTaskLists:
+    """Everybody's lists, in this process, until it ends."""
+
+    _lists: defaultdict[UserId, _List] = Factory(lambda: defaultdict(_List))
+
+    def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
+        """See the port."""
+        return self._open(owner)
+
+    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+        """See the port."""
+        return self._edit(owner)
+
+    @asynccontextmanager
+    async def _open(self, owner: UserId) -> AsyncIterator[TaskList]:
+        yield MemoryTaskList(self._lists[owner])
+
+    @asynccontextmanager
+    async def _edit(self, owner: UserId) -> AsyncIterator[EditableTaskList]:
+        mine = self._lists[owner]
+        async with mine.lock:
+            edit = MemoryEditableTaskList(dict(mine.tasks), Revision(mine.revision + 1))
+            yield edit
+            if edit.has_changed:
+                mine.tasks, mine.revision = edit._draft, edit._revision  # noqa: SLF001  (same file, same idea)

@@ -1,0 +1,86 @@
+"""What the use cases need of the world, in their own words; adapters implement it."""
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from domain.identity import Principal, UserId
+from domain.task import Task, TaskId
+from domain.task_list import Revision, TaskPage, TaskQuery
+
+
+class TaskList(Protocol):
+    """One owner's tasks, to be read. Tombstones do not show."""
+
+    async def get(self, task_id: TaskId) -> Task:
+        """Raise TaskNotFound when this owner has no such task."""
+
+    async def page(self, query: TaskQuery) -> TaskPage:
+        """The tasks that the query asks for, and the revision at which they were so."""
+
+    async def revision(self) -> Revision:
+        """The list's revision; 0 for an owner who never had a task."""
+
+
+class EditableTaskList(Protocol):
+    """One owner's tasks while one change is made to them.
+
+    The change has taken the list's next revision, and holds the list's lock until it ends.
+    """
+
+    async def get(self, task_id: TaskId) -> Task:
+        """Raise TaskNotFound when this owner has no such task."""
+
+    async def add(self, task: Task) -> Task:
+        """Store a new task; the answer bears this change's revision."""
+
+    async def save(self, task: Task) -> Task:
+        """Store a task that `get` returned, as it is now; the answer bears this change's revision."""
+
+
+class TaskLists(Protocol):
+    """Everybody's lists; each is opened for its owner, and nothing reaches past that owner.
+
+    Every method raises StorageUnavailable when the lists can't be reached.
+    """
+
+    def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
+        """The owner's list, to be read."""
+
+    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+        """The owner's list, to be changed in one transaction.
+
+        A clean exit commits, an exception rolls back; where nothing was stored, no revision is used up.
+        """
+
+
+class TokenVerifier(Protocol):
+    """Turns a bearer token into the principal it speaks for."""
+
+    async def verify(self, unverified_token: str) -> Principal:
+        """Raise InvalidToken when it fails any rule, KeysUnavailable when it can't be judged now."""
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+
+
+class TaskIds(Protocol):
+    """Where new tasks get their names."""
+
+    def next(self, at: datetime) -> TaskId:
+        """An id nobody has; one for a later instant sorts later (UUID version 7, RFC 9562 §5.7)."""
+
+
+class ReadinessCheck(Protocol):
+    """Something the service can't do its work without."""
+
+    @property
+    def name(self) -> str:
+        """What is checked, in a word."""
+
+    async def problem(self) -> str | None:
+        """What is missing and what to do about it; `None` when all is well."""

@@ -1,0 +1,129 @@
+"""The use cases: what a principal can do with a list of tasks, one class per verb.
+
+Each raises AccessDenied before anything is opened, and StorageUnavailable when the lists can't be reached.
+"""
+
+from attrs import frozen
+
+from application.ports import Clock, TaskIds, TaskLists
+from domain.identity import Principal, UserId
+from domain.task import Task, TaskChange, TaskId
+from domain.task_list import ANY_REVISION, Revisions, TaskPage, TaskQuery, Unchanged
+
+
+@frozen
+class ListTasks:
+    """Read one page of a list."""
+
+    lists: TaskLists
+
+    async def __call__(
+        self, actor: Principal, owner: UserId, query: TaskQuery, *, known: Revisions | None = None
+    ) -> TaskPage | Unchanged:
+        """The page; or `Unchanged`, at the cost of one small read, when the client knows this revision."""
+        actor.ensure_owns(owner)
+        async with self.lists.open(owner) as tasks:
+            if known is not None and (revision := await tasks.revision()) in known:
+                return Unchanged(revision)
+            return await tasks.page(query)
+
+
+@frozen
+class GetTask:
+    """Read one task."""
+
+    lists: TaskLists
+
+    async def __call__(self, actor: Principal, owner: UserId, task_id: TaskId) -> Task:
+        """Raise TaskNotFound when there is no such task in this list."""
+        actor.ensure_owns(owner)
+        async with self.lists.open(owner) as tasks:
+            return await tasks.get(task_id)
+
+
+@frozen
+class CreateTask:
+    """Add a task to a list."""
+
+    lists: TaskLists
+    clock: Clock
+    ids: TaskIds
+
+    async def __call__(self, actor: Principal, owner: UserId, *, title: str, description: str | None) -> Task:
+        """Raise InvalidField when title or description breaks its rule."""
+        actor.ensure_owns(owner)
+        now = self.clock.now()
+        task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
+        async with self.lists.edit(owner) as tasks:
+            return await tasks.add(task)
+
+
+@frozen
+class ChangeTask:
+    """Change a task's members; a change that makes no difference leaves everything as it was."""
+
+    lists: TaskLists
+    clock: Clock
+
+    async def __call__(
+        self,
+        actor: Principal,
+        owner: UserId,
+        task_id: TaskId,
+        change: TaskChange,
+        *,
+        expected: Revisions = ANY_REVISION,
+    ) -> Task:
+        """Raise TaskNotFound, RevisionMismatch, or InvalidField."""
+        actor.ensure_owns(owner)
+        async with self.lists.edit(owner) as tasks:
+            task = await tasks.get(task_id)
+            task.ensure_revision(expected)
+            changed = task.changed(change, at=self.clock.now())
+            return task if changed is task else await tasks.save(changed)
+
+
+@frozen
+class CompleteTask:
+    """Toggle whether a task is done, or say which."""
+
+    lists: TaskLists
+    clock: Clock
+
+    async def __call__(
+        self,
+        actor: Principal,
+        owner: UserId,
+        task_id: TaskId,
+        *,
+        completed: bool | None = None,
+        expected: Revisions = ANY_REVISION,
+    ) -> Task:
+        """`None` toggles, a truth value sets. Raise TaskNotFound or RevisionMismatch."""
+        actor.ensure_owns(owner)
+        async with self.lists.edit(owner) as tasks:
+            task = await tasks.get(task_id)
+            task.ensure_revision(expected)
+            now = self.clock.now()
+            changed = (
+                task.toggled(at=now) if completed is None else task.changed(TaskChange(completed=completed), at=now)
+            )
+            return task if changed is task else await tasks.save(changed)
+
+
+@frozen
+class DeleteTask:
+    """Take a task out of its list; its tombstone stays."""
+
+    lists: TaskLists
+    clock: Clock
+
+    async def __call__(
+        self, actor: Principal, owner: UserId, task_id: TaskId, *, expected: Revisions = ANY_REVISION
+    ) -> None:
+        """Raise TaskNotFound or RevisionMismatch."""
+        actor.ensure_owns(owner)
+        async with self.lists.edit(owner) as tasks:
+            task = await tasks.get(task_id)
+            task.ensure_revision(expected)
+            await tasks.save(task.deleted(at=self.clock.now()))

@@ -1,0 +1,134 @@
+"""A task: what always holds for one, and what can happen to it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, Final, NewType, Self
+from uuid import UUID
+
+from attrs import Attribute, evolve, field, frozen
+
+from domain.errors import InvalidField, RevisionMismatch
+from domain.identity import UserId
+from domain.task_list import Revision, Revisions
+from domain.text import fold, is_storable
+
+TaskId = NewType("TaskId", UUID)
+"""A UUID, version 7: ids sort by creation."""
+
+MAX_TITLE = 255
+MAX_DESCRIPTION = 2000
+
+
+def _is_text(*, least: int, most: int) -> Callable[[Any, "Attribute[Any]", str], None]:
+    def check(_: Any, attribute: "Attribute[Any]", value: str) -> None:
+        if len(value) < least:
+            raise InvalidField(attribute.name, "must not be blank")
+        if len(value) > most:
+            raise InvalidField(attribute.name, f"takes at most {most} characters")
+        if not is_storable(value):
+            raise InvalidField(attribute.name, "takes neither NUL nor lone surrogates")
+
+    return check
+
+
+def _trimmed(text: str) -> str:
+    return text.strip()
+
+
+_is_title = _is_text(least=1, most=MAX_TITLE)
+_is_description = _is_text(least=0, most=MAX_DESCRIPTION)
+
+
+def _is_description_or_none(task: Any, attribute: "Attribute[Any]", value: str | None) -> None:
+    if value is not None:
+        _is_description(task, attribute, value)
+
+
+def _is_utc(_: Any, attribute: "Attribute[Any]", value: datetime | None) -> None:
+    if value is not None and value.utcoffset() != timedelta(0):
+        raise InvalidField(attribute.name, "takes an instant in UTC")
+
+
+class Keep(Enum):
+    """Stands where a change says nothing, so that `None` can say "clear it"."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+
+
+@frozen(kw_only=True)
+class TaskChange:
+    """What shall be different: only the members that are there (RFC 7396)."""
+
+    title: str | Keep = KEEP
+    description: str | Keep | None = KEEP
+    completed: bool | Keep = KEEP
+
+
+@frozen(kw_only=True)
+class Task:
+    """Something a person means to do.
+
+    Raises:
+        InvalidField: a member breaks its rule; lengths count Unicode code points, the title is trimmed first.
+    """
+
+    id: TaskId
+    owner: UserId
+    title: str = field(converter=_trimmed, validator=_is_title)
+    description: str | None = field(default=None, validator=_is_description_or_none)
+    completed: bool = False
+    created_at: datetime = field(validator=_is_utc)
+    updated_at: datetime = field(validator=_is_utc)
+    deleted_at: datetime | None = field(default=None, validator=_is_utc)
+    """When set, this is a tombstone: it looks like no task at all."""
+    revision: Revision = Revision(0)
+    """The list's revision at this task's last change; 0 until it was stored."""
+
+    @classmethod
+    def new(cls, *, id: TaskId, owner: UserId, title: str, description: str | None, at: datetime) -> Self:  # noqa: A002
+        """A task that nobody has begun."""
+        return cls(id=id, owner=owner, title=title, description=description, created_at=at, updated_at=at)
+
+    def changed(self, change: TaskChange, *, at: datetime) -> Self:
+        """This task with the change applied, or the very same one when nothing would differ."""
+        wanted = {
+            name: value
+            for name in ("title", "description", "completed")
+            if (value := getattr(change, name)) is not KEEP
+        }
+        changed = evolve(self, **wanted)
+        return self if changed == self else evolve(changed, updated_at=self._later(at))
+
+    def toggled(self, *, at: datetime) -> Self:
+        """Done becomes open, open becomes done."""
+        return self.changed(TaskChange(completed=not self.completed), at=at)
+
+    def deleted(self, *, at: datetime) -> Self:
+        """The tombstone of this task."""
+        return evolve(self, updated_at=self._later(at), deleted_at=self._later(at))
+
+    def mentions(self, text: str) -> bool:
+        """Whether title or description contains the text, whatever the case."""
+        return fold(text) in self.search_text
+
+    @property
+    def search_text(self) -> str:
+        """What a search looks at."""
+        return fold(f"{self.title}\n{self.description or ''}")
+
+    def ensure_revision(self, expected: Revisions) -> None:
+        """Refuse to go on from a state the client has not seen.
+
+        Raises:
+            RevisionMismatch: this task's revision is none of those expected.
+        """
+        if self.revision not in expected:
+            raise RevisionMismatch
+
+    def _later(self, at: datetime) -> datetime:
+        """That instant; machines' clocks differ, but a task's own time never runs backwards."""
+        return max(at, self.updated_at)
