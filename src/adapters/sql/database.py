@@ -1,0 +1,187 @@
+"""Connections: where they come from, how long one waits for them, and what it means when they fail."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from attrs import frozen
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+DEADLINE: Final = 2.5
+"""Seconds that one use of the database may take, the wait for a connection included."""
+POOL_WAIT: Final = 1.5
+"""Seconds to wait for a free connection."""
+POOL_SIZE: Final = 8
+
+# libpq's own options, which hosted databases put into the address; asyncpg would send them to the server.
+_LIBPQ_ONLY = frozenset(
+    {
+        "channel_binding",
+        "connect_timeout",
+        "gssencmode",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+    }
+)
+
+# "Try later" by SQLSTATE: connection (08), no resources (53), operator or crash (57P), server start (57P03),
+# lost against another transaction (40), not migrated (42P01, 42703).
+_LATER = ("08", "53", "57P", "40", "42P01", "42703")
+
+
+@frozen
+class Database:
+    """Engines onto one database; nothing connects before the first use.
+
+    Reads are single statements in autocommit: no BEGIN, no COMMIT. On SQLite, which lets one writer in at a time,
+    writers share one connection and so queue fairly instead of polling for the file's lock.
+    """
+
+    reads: AsyncEngine
+    writes: AsyncEngine
+
+    @property
+    def dialect(self) -> str:
+        """`postgresql` or `sqlite`."""
+        return self.writes.dialect.name
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for statements that each stand alone.
+
+        Raises:
+            StorageUnavailable: within DEADLINE when the database doesn't answer.
+        """
+        async with _in_time(), self.reads.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that a clean exit commits and an exception rolls back.
+
+        Raises:
+            StorageUnavailable: within DEADLINE when the database doesn't answer.
+        """
+        async with _in_time(), self.writes.connect() as connection, connection.begin():
+            yield connection
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.reads.dispose()
+        if self.writes.pool is not self.reads.pool:
+            await self.writes.dispose()
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            yield
+    except (OSError, PoolTimeout, DisconnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # OSError: refused, reset, unknown host, and TimeoutError; asyncpg's own: while a connection is made.
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        if not _is_passing(error):
+            raise
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> StorageUnavailable:
+    cause = getattr(error, "orig", None) or error
+    logger.warning(
+        "database unavailable", extra={"error": type(cause).__name__, "sqlstate": getattr(cause, "sqlstate", None)}
+    )
+    return StorageUnavailable(retry_after=2)
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    if error.connection_invalidated:
+        return True
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate is not None:
+        return str(sqlstate).startswith(_LATER)
+    # SQLite has no SQLSTATE: a locked or full or missing file, or a table that no migration has made yet.
+    return type(error).__name__ == "OperationalError"
+
+
+def lost_connection(error: Exception) -> bool:
+    """Whether a pooled connection turned out to be dead: a statement that was alone can be tried again."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def connect(url: str) -> Database:
+    """A database by its address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    address = make_url(url)
+    match address.get_backend_name():
+        case "postgresql" | "postgres":
+            return _postgresql(address)
+        case "sqlite":
+            return _sqlite(address)
+        case other:
+            raise ValueError(f"{other} is no database this service knows")
+
+
+def _postgresql(address: URL) -> Database:
+    dsn = address.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
+
+    async def connection() -> Any:
+        return await asyncpg.connect(
+            dsn.render_as_string(hide_password=False),
+            timeout=DEADLINE,
+            server_settings={"application_name": "evo-todo"},
+        )
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connection,
+        hide_parameters=True,
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT,
+    )
+    return Database(reads=engine.execution_options(isolation_level="AUTOCOMMIT"), writes=engine)
+
+
+def _sqlite(address: URL) -> Database:
+    address = address.set(drivername="sqlite+aiosqlite")
+
+    def engine(size: int, **options: Any) -> AsyncEngine:
+        made = create_async_engine(
+            address,
+            hide_parameters=True,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT,
+            connect_args={"timeout": POOL_WAIT},
+            **options,
+        )
+        event.listen(made.sync_engine, "connect", _prepare_sqlite)
+        return made
+
+    writes = engine(1)
+    event.listen(writes.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return Database(reads=engine(POOL_SIZE, isolation_level="AUTOCOMMIT"), writes=writes)
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver would begin transactions of its own
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
+    cursor.close()

@@ -1,0 +1,119 @@
+"""The tables, and how rows become tasks.
+
+`owner_id` leads every key and every statement names it, so that one owner's rows lie together and the same
+schema can be sharded by owner. Rows refer to each other by value; there are no foreign keys.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from domain.identity import MAX_USER_ID
+from domain.task import MAX_TITLE, Task
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. SQLite forgets time zones: there it is kept in UTC, without one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+        return value.replace(tzinfo=None) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+        return value.replace(tzinfo=UTC) if value is not None and dialect.name == "sqlite" else value
+
+
+metadata = MetaData()
+
+task_lists = Table(
+    "task_lists",
+    metadata,
+    Column("owner_id", String(MAX_USER_ID), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("owner_id", String(MAX_USER_ID), primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("title", String(MAX_TITLE), nullable=False),
+    Column("description", Text),
+    Column("completed", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+    Column("revision", BigInteger, nullable=False),
+    # Folded by the domain: databases disagree on what a letter's other case is.
+    Column("search_text", Text, nullable=False),
+)
+
+_LIVING = text("deleted_at IS NULL")
+
+Index(
+    "tasks_by_update",
+    tasks.c.owner_id,
+    tasks.c.updated_at,
+    tasks.c.id,
+    postgresql_where=_LIVING,
+    sqlite_where=_LIVING,
+)
+Index(
+    "tasks_by_completion",
+    tasks.c.owner_id,
+    tasks.c.completed,
+    tasks.c.id,
+    postgresql_where=_LIVING,
+    sqlite_where=_LIVING,
+)
+
+TASK_COLUMNS = [column for column in tasks.c if column is not tasks.c.search_text]
+
+
+def to_task(row: Row[Any]) -> Task:
+    """The task a row of TASK_COLUMNS holds."""
+    return Task(
+        id=row.id,
+        owner=row.owner_id,
+        title=row.title,
+        description=row.description,
+        completed=row.completed,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+        revision=row.revision,
+    )
+
+
+def to_row(task: Task) -> dict[str, Any]:
+    """The values of a task's row."""
+    return {
+        "owner_id": task.owner,
+        "id": task.id,
+        "title": task.title,
+        "description": task.description,
+        "completed": task.completed,
+        "created_at": task.created_at,
+        "updated_at": task.updated_at,
+        "deleted_at": task.deleted_at,
+        "revision": task.revision,
+        "search_text": task.search_text,
+    }
