@@ -1,0 +1,80 @@
+"""What a verified token says, judged (RFC 7519 §4.1, RFC 8725 §3.8-3.9)."""
+
+import math
+from typing import Any
+
+from attrs import frozen
+
+from domain.errors import InvalidField, InvalidToken
+from domain.identity import Principal, UserId
+
+
+@frozen(kw_only=True)
+class ClaimRules:
+    """What this service takes: from whom, for whom, and for how long.
+
+    Raises:
+        ValueError: issuer or audience is empty; a rule without a value would be no rule.
+    """
+
+    issuer: str
+    audience: str
+    leeway: float = 30
+    """Seconds that the issuer's clock may differ from ours."""
+    max_lifetime: float = 7 * 24 * 3600
+    """Seconds between `iat` and `exp` at most."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.issuer or not self.audience:
+            raise ValueError("issuer and audience must be configured")
+
+    def ensure_current(self, *, expires_at: float, now: float) -> None:
+        """Raise InvalidToken once a token has expired."""
+        if now >= expires_at + self.leeway:
+            raise InvalidToken("The token has expired.")
+
+    def judge(self, claims: dict[str, Any], *, now: float) -> tuple[Principal, float]:
+        """Who the claims speak for, and until when (seconds since 1970).
+
+        Raises:
+            InvalidToken: a claim is missing or breaks its rule.
+        """
+        if "events" in claims:
+            raise InvalidToken("The token is not an access token.")  # but a Security Event Token (RFC 8417 §2.2)
+        if claims.get("iss") != self.issuer:
+            raise InvalidToken("The token is from another issuer.")
+        if not self._is_for_us(claims.get("aud")):
+            raise InvalidToken("The token is for another audience.")
+        return self._subject(claims.get("sub")), self._judge_dates(claims, now)
+
+    def _is_for_us(self, audience: object) -> bool:
+        if isinstance(audience, list):
+            return all(isinstance(one, str) for one in audience) and self.audience in audience
+        return audience == self.audience
+
+    def _judge_dates(self, claims: dict[str, Any], now: float) -> float:
+        expires_at, issued_at = _date(claims, "exp"), _date(claims, "iat")
+        self.ensure_current(expires_at=expires_at, now=now)
+        not_before = _date(claims, "nbf") if "nbf" in claims else issued_at
+        if max(issued_at, not_before) > now + self.leeway:
+            raise InvalidToken("The token is not valid yet.")
+        if expires_at - issued_at > self.max_lifetime:
+            raise InvalidToken("The token lives too long.")
+        return expires_at
+
+    @staticmethod
+    def _subject(subject: object) -> Principal:
+        if not isinstance(subject, str):
+            raise InvalidToken("The token names no subject.")
+        try:
+            return Principal(UserId(subject))
+        except InvalidField as error:
+            raise InvalidToken("The token's subject is not one we can take.") from error
+
+
+def _date(claims: dict[str, Any], name: str) -> float:
+    value = claims.get(name)
+    # bool is a kind of int to Python, and an int may be too large for a float: both are no date.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidToken("The token's dates are missing or no numbers.")
+    return float(value)

@@ -1,0 +1,72 @@
+"""A token's form, judged before any key is looked at: RFC 7515 and the limits RFC 8725 advises."""
+
+import re
+from typing import Any, Final
+
+from attrs import frozen
+
+from adapters.tokens.strict import decode_base64url, decode_json_object
+from domain.errors import InvalidToken
+
+MAX_LENGTH: Final = 8 * 1024
+"""Characters; a longer token is refused before anything looks into it."""
+MAX_KID: Final = 256
+SIGNATURE_BYTES: Final = 64
+ALGORITHMS: Final = ("EdDSA", "Ed25519")
+"""RFC 8037's name and RFC 9864's; with the keys we accept, both are Ed25519."""
+
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
+# A key, or a place to get one, that the token brings along; extensions that change what is signed.
+_REFUSED_MEMBERS = ("jwk", "jku", "x5u", "x5c", "crit", "b64")
+
+MALFORMED: Final = "The token is malformed."
+
+
+@frozen
+class CompactToken:
+    """A token whose form is sound; nothing in it is believed yet."""
+
+    text: str
+    kid: str
+    algorithm: str
+    payload: bytes
+
+
+def parse(unverified_token: str) -> CompactToken:
+    """Take a token apart.
+
+    Raises:
+        InvalidToken: its form or its header breaks a rule.
+    """
+    if not _FORM.fullmatch(unverified_token):
+        raise InvalidToken(MALFORMED)
+    try:
+        encoded_header, encoded_payload, encoded_signature = unverified_token.split(".")
+        header = decode_json_object(decode_base64url(encoded_header))
+        payload = decode_base64url(encoded_payload)
+        signature = decode_base64url(encoded_signature)
+    except (ValueError, RecursionError) as error:
+        raise InvalidToken(MALFORMED) from error
+    if len(signature) != SIGNATURE_BYTES:
+        raise InvalidToken("The token's signature is not an Ed25519 signature.")
+    return CompactToken(unverified_token, _kid(header), _algorithm(header), payload)
+
+
+def _algorithm(header: dict[str, Any]) -> str:
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise InvalidToken("The token's algorithm is not accepted: EdDSA or Ed25519.")
+    if any(member in header for member in _REFUSED_MEMBERS):
+        raise InvalidToken("The token's header has a member that is not accepted.")
+    if "typ" in header and (not isinstance(header["typ"], str) or header["typ"].lower() not in _TYPES):
+        # The issuer signs other kinds of token with the same key (RFC 8725 §3.11).
+        raise InvalidToken("The token is not an access token.")
+    return algorithm
+
+
+def _kid(header: dict[str, Any]) -> str:
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID:
+        raise InvalidToken("The token names no key.")
+    return kid
