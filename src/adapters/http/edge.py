@@ -1,0 +1,133 @@
+"""The outermost layer: what holds for every answer, whoever gives it."""
+
+import logging
+import re
+import time
+from contextvars import ContextVar
+from typing import Final, cast
+from uuid import uuid4
+
+from attrs import define, field, frozen
+from litestar.enums import ScopeType
+from litestar.exceptions import ClientException
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from adapters.http.cors import Cors
+from adapters.http.problems import problem_message
+
+logger = logging.getLogger(__name__)
+
+MAX_HEADERS: Final = 32 * 1024
+"""Bytes of all header fields together (RFC 6585 §5)."""
+
+request_id_of_context: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""For the logs: the request that a line belongs to."""
+
+ASK_METHODS: Final = "*"
+"""What OPTIONS is routed as: no route takes it, so the router's refusal lists what each does take (RFC 9110 §9.3.7).
+
+Litestar's own answer to OPTIONS knows only the methods of the handler that it registered first.
+"""
+
+_ROUTED_AS: Final = {"HEAD": "GET", "OPTIONS": ASK_METHODS}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ALWAYS: Final = {
+    b"cache-control": b"no-store",
+    b"x-content-type-options": b"nosniff",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+}
+
+
+@frozen
+class Edge:
+    """ASGI middleware: request id, security headers, CORS, HEAD, Allow, the size of headers, and the access log."""
+
+    app: ASGIApp
+    cors: Cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer preflights and oversized heads; hand on everything else, and dress what comes back."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        request_id_of_context.set(request_id)
+        answer = _Answer(send, [(b"x-request-id", request_id.encode()), *self.cors.headers(scope)], scope["method"])
+        started = time.perf_counter()
+        # A copy: the server goes by the method it was asked with.
+        routed = cast("HTTPScope", {**scope, "method": _ROUTED_AS.get(scope["method"], scope["method"])})
+        try:
+            if self.cors.is_preflight(scope):
+                await _send(answer, 204, self.cors.preflight_headers(scope), b"")
+            elif (refusal := _refusal(scope)) is not None:
+                await _send(answer, *problem_message(refusal, scope))
+            else:
+                await self.app(routed, receive, answer)
+        except Exception as error:
+            if answer.status:
+                raise  # the answer has begun: the server can only cut it off
+            await _send(answer, *problem_message(error, scope))
+        logger.info(
+            "request",
+            extra={
+                "method": answer.method,
+                "route": routed.get("path_template", "-"),  # never the path itself: it names a person
+                "status": answer.status,
+                "ms": round((time.perf_counter() - started) * 1000, 1),
+            },
+        )
+
+
+@define
+class _Answer:
+    """The way back: puts on what every answer wears, and keeps the body of HEAD to itself (RFC 9110 §9.3.2)."""
+
+    send: Send
+    headers: list[tuple[bytes, bytes]]
+    method: str
+    status: int = field(init=False, default=0)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            await self.send({**message, "headers": self._dressed(list(message["headers"]))})
+        elif message["type"] == "http.response.body" and self.method == "HEAD":
+            if not message.get("more_body"):
+                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await self.send(message)
+
+    def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        present = {name for name, _ in own}
+        fixed = [pair for pair in _ALWAYS.items() if pair[0] not in present]
+        return [_with_head(pair) for pair in own] + fixed + self.headers
+
+
+def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Allow, as the router knows it, and HEAD wherever GET is (RFC 9110 §10.2.1)."""
+    name, value = header
+    if name.lower() != b"allow":
+        return header
+    methods = {method.strip() for method in value.split(b",")}
+    return name, b", ".join(sorted(methods | ({b"HEAD"} if b"GET" in methods else set())))
+
+
+def _request_id(scope: HTTPScope) -> str:
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _refusal(scope: HTTPScope) -> ClientException | None:
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+        return ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
+    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
+        return ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")
+    return None
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

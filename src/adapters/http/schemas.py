@@ -1,0 +1,129 @@
+"""What goes over the wire, in and out, and how it becomes the domain's words."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from adapters.http.cursors import encode_cursor
+from domain.task import KEEP, MAX_DESCRIPTION, MAX_TITLE, Task, TaskChange
+from domain.task_list import TaskPage, TaskQuery
+
+# The domain judges text, after trimming; here the rules are only told to whoever reads the document.
+_TEXT = r"^[^\u0000]*$"
+_TITLE = {"minLength": 1, "maxLength": MAX_TITLE, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+_DESCRIPTION = {"maxLength": MAX_DESCRIPTION, "pattern": _TEXT}
+
+Title = Annotated[
+    str,
+    Meta(
+        description="1 to 255 characters (Unicode code points) after trimming.",
+        examples=["Buy milk"],
+        extra_json_schema=_TITLE,
+    ),
+]
+Description = Annotated[
+    str | None,
+    Meta(description="At most 2000 characters, or null.", examples=["Two bottles"], extra_json_schema=_DESCRIPTION),
+]
+Completed = Annotated[bool, Meta(description="Whether the task is done.", examples=[False])]
+Ignored = Annotated[Any, Meta(description="Set by the server; ignored here.", extra_json_schema={"readOnly": True})]
+
+Instant = Annotated[datetime, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
+
+
+class TaskView(Struct, frozen=True, kw_only=True):
+    """A task."""
+
+    id: Annotated[UUID, Meta(description="A UUID of version 7: ids sort by creation.")]
+    user_id: Annotated[str, Meta(description="Whose task it is: the token's `sub`.", examples=["alice"])]
+    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE, examples=["Buy milk"])]
+    description: Annotated[str, Meta(max_length=MAX_DESCRIPTION)] | None
+    completed: bool
+    created_at: Instant
+    updated_at: Instant
+    revision: Annotated[int, Meta(ge=1, description="The list's revision at the last change; what the ETag holds.")]
+
+    @classmethod
+    def of(cls, task: Task) -> "TaskView":
+        """The task as clients see it."""
+        return cls(
+            id=task.id,
+            user_id=task.owner,
+            title=task.title,
+            description=task.description,
+            completed=task.completed,
+            created_at=task.created_at,
+            updated_at=task.updated_at,
+            revision=task.revision,
+        )
+
+
+class TaskPageView(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[TaskView]
+    count: Annotated[int, Meta(ge=0, description="How many tasks `data` holds.")]
+    next_cursor: Annotated[
+        str | None, Meta(description="Ask again with this `cursor` for what follows; null at the end.")
+    ]
+
+    @classmethod
+    def of(cls, page: TaskPage, query: TaskQuery) -> "TaskPageView":
+        """The page as clients see it."""
+        data = [TaskView.of(task) for task in page.tasks]
+        cursor = None if page.next is None else encode_cursor(page.next, query)
+        return cls(data=data, count=len(data), next_cursor=cursor)
+
+
+class _FromServer(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Members that clients may send back with a whole task (AIP-203)."""
+
+    id: Ignored | UnsetType = UNSET
+    user_id: Ignored | UnsetType = UNSET
+    created_at: Ignored | UnsetType = UNSET
+    updated_at: Ignored | UnsetType = UNSET
+    revision: Ignored | UnsetType = UNSET
+
+
+class NewTask(_FromServer, frozen=True, kw_only=True):
+    """A task to be."""
+
+    title: Title
+    description: Description = None
+
+
+class TaskUpdate(_FromServer, frozen=True, kw_only=True):
+    """What shall be different; members that are not there stay as they are (RFC 7396)."""
+
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    completed: Completed | UnsetType = UNSET
+
+    def change(self) -> TaskChange:
+        """In the domain's words."""
+        return TaskChange(
+            title=KEEP if isinstance(self.title, UnsetType) else self.title,
+            description=KEEP if isinstance(self.description, UnsetType) else self.description,
+            completed=KEEP if isinstance(self.completed, UnsetType) else self.completed,
+        )
+
+
+class Completion(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Whether the task shall be done; without it, the task is toggled."""
+
+    completed: Completed | UnsetType = UNSET
+
+
+class Health(Struct, frozen=True):
+    """The process answers."""
+
+    status: Annotated[str, Meta(examples=["ok"])] = "ok"
+
+
+class Readiness(Struct, frozen=True):
+    """Whatever the service depends on is there."""
+
+    status: Annotated[str, Meta(examples=["ready"])]
+    checks: Annotated[dict[str, str], Meta(examples=[{"database": "ok", "keys": "ok"}])]
