@@ -1,0 +1,3 @@
+from entrypoints.cli import main
+
+main(prog_name="evo-todo")

@@ -1,0 +1,43 @@
+"""The ASGI application that servers load."""
+
+import asyncio
+import contextlib
+import os
+
+from litestar.types import ASGIApp
+
+from adapters.http.app import create_http_app
+from adapters.tokens.remote_keys import RemoteKeySet
+from domain.errors import KeysUnavailable
+from entrypoints.logs import configure_logging
+from entrypoints.providers import make_container
+from entrypoints.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The application, from these settings or the environment's; it connects to nothing yet.
+
+    Raises:
+        SettingError: a setting can't be read.
+    """
+    if settings is None:
+        settings = Settings.from_env(os.environ)
+        configure_logging(settings.log_format, settings.log_level)
+    container = make_container(settings)
+    warming: list[asyncio.Task[None]] = []
+
+    async def fetch_keys() -> None:
+        keys = await container.get(RemoteKeySet)
+        with contextlib.suppress(KeysUnavailable):  # /readyz tells; the service starts without the issuer
+            await keys.ensure_loaded()
+
+    async def start() -> None:
+        warming.append(asyncio.create_task(fetch_keys()))
+
+    async def stop() -> None:
+        for task in warming:
+            task.cancel()
+        await asyncio.gather(*warming, return_exceptions=True)
+        await container.close()
+
+    return create_http_app(container, cors_origins=settings.cors_origins, on_startup=start, on_shutdown=stop)

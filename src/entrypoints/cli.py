@@ -1,0 +1,184 @@
+"""evo-todo: the command line. Heavy imports wait inside the commands, so that help is quick."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from domain.errors import InvalidField
+from domain.identity import Principal, UserId
+from entrypoints.settings import SettingError, Settings
+
+_SETTINGS = """\
+\b
+Settings (environment)            default
+  DATABASE_URL                    required by serve; dev: a SQLite file
+  BETTER_AUTH_BASE_URL            http://localhost:3000
+  EVO_TODO_JWKS_URL               <base>/api/auth/jwks
+  EVO_TODO_ISSUER, _AUDIENCE      the base's origin
+  EVO_TODO_CORS_ORIGINS           http://localhost:3000
+  EVO_TODO_HOST, _PORT, _WORKERS  127.0.0.1, 8000, 1
+  EVO_TODO_LOG_FORMAT, _LOG_LEVEL console or json, info
+The README's table has them all.
+"""
+
+data_folder = click.option(
+    "--data",
+    default=".evo-todo",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the development database and key.",
+)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_env(os.environ)
+    except SettingError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _with_database(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise click.UsageError(
+            "DATABASE_URL is not set: give postgresql://user:password@host/name or sqlite:///path, "
+            "or use `evo-todo dev`, which brings its own"
+        )
+    return settings.database_url
+
+
+def _migrate(database_url: str) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from adapters.sql.database import connect
+    from adapters.sql.migrate import migrate
+
+    async def run() -> None:
+        database = connect(database_url)
+        try:
+            await migrate(database)
+        finally:
+            await database.dispose()
+
+    try:
+        asyncio.run(run())
+    except (OSError, SQLAlchemyError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise click.ClickException(f"the database can't be migrated: {type(cause).__name__}: {cause}") from error
+
+
+@click.group(epilog=_SETTINGS)
+@click.version_option(package_name="evo-todo")
+def main() -> None:
+    r"""Keep each user's tasks behind Better Auth's tokens.
+
+    \b
+    Try it:       evo-todo dev
+    Run it:       evo-todo migrate && evo-todo serve
+    """
+
+
+@main.command()
+@data_folder
+@click.option("--user", default="alice", show_default=True, help="Whom the printed token is for.")
+@click.option("--reload", is_flag=True, help="Start anew when the code changes.")
+def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
+    r"""Serve on this machine, with nothing else to set up.
+
+    A SQLite database, its tables, and a stand-in for Better Auth that publishes a key on a loopback address; the
+    key stays in the data folder, so that tokens survive a restart. Prints a request to paste. Settings are read as
+    by `serve`; with EVO_TODO_JWKS_URL set, tokens come from that issuer and the stand-in stays away.
+
+    \b
+    Another user's token:  evo-todo token bob
+    """
+    from entrypoints.server import run_server
+
+    own_issuer = "EVO_TODO_JWKS_URL" not in os.environ
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.setdefault("DATABASE_URL", f"sqlite:///{data / 'tasks.db'}")
+    settings = _settings()
+    _migrate(_with_database(settings))
+    address = f"http://{_in_url(settings.host)}:{settings.port}"
+    if own_issuer:
+        from entrypoints.dev_issuer import DevIssuer
+
+        issuer = DevIssuer.in_folder(data)
+        os.environ["EVO_TODO_JWKS_URL"] = issuer.publish()
+        token = issuer.token(_principal(user), settings)
+        click.echo(
+            f"Evo-TODO on {address}, described at {address}/docs. This request bears {user}'s token:\n\n"
+            f"curl -s {address}/api/{user}/tasks -H 'Authorization: Bearer {token}'"
+            " -H 'Content-Type: application/json' -d '{\"title\":\"Buy milk\"}'\n"
+        )
+    else:
+        click.echo(
+            f"Evo-TODO on {address} (pages: {address}/docs). Tokens come from the issuer of {settings.jwks_url}\n"
+        )
+    package = Path(__file__).parent.parent
+    run_server(settings, grace=1, reload=reload, **({"reload_dirs": [str(package)]} if reload else {}))
+
+
+@main.command()
+@click.option("--migrate", "migrate_first", is_flag=True, help="Bring the tables up to date first.")
+def serve(migrate_first: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
+    """Serve in earnest: DATABASE_URL must be set, and the tables there (`evo-todo migrate`).
+
+    On SIGTERM it takes no more connections, finishes what is in flight, and is gone within ten seconds.
+    """
+    settings = _settings()
+    database_url = _with_database(settings)
+    if migrate_first:
+        _migrate(database_url)
+    from entrypoints.server import run_server
+
+    run_server(settings, workers=settings.workers)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the tables of DATABASE_URL up to date; safe to run again, and from several machines at once."""
+    _migrate(_with_database(_settings()))
+    click.echo("The tables are up to date.", err=True)
+
+
+@main.command()
+@click.argument("user")
+@data_folder
+def token(user: str, data: Path) -> None:
+    r"""Print a token for USER that `evo-todo dev` accepts, and nothing else.
+
+    \b
+    curl -H "Authorization: Bearer $(evo-todo token alice)" http://127.0.0.1:8000/api/alice/tasks
+    """
+    from entrypoints.dev_issuer import DevIssuer
+
+    click.echo(DevIssuer.in_folder(data).token(_principal(user), _settings()))
+
+
+@main.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
+def openapi(output: Path | None) -> None:
+    """Print the API's description as OpenAPI 3.1."""
+    from adapters.http.openapi import document_json
+
+    if output is None:
+        sys.stdout.buffer.write(document_json())
+    else:
+        output.write_bytes(document_json())
+
+
+def _principal(user: str) -> Principal:
+    try:
+        return Principal(UserId(user))
+    except InvalidField as error:
+        raise click.UsageError(f"USER {error.rule}") from error
+
+
+def _in_url(host: str) -> str:
+    """The host as a client on this machine writes it."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,83 @@
+"""A stand-in for Better Auth while one develops: a key of one's own, and the loopback address that publishes it.
+
+Only `evo-todo dev` starts it. It hands out no tokens; `evo-todo token` signs them with the key in the data folder.
+"""
+
+import json
+import os
+import secrets
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+from joserfc import jws
+from joserfc.jwk import OKPKey
+
+from adapters.tokens.eddsa import ED25519
+from domain.identity import Principal
+from entrypoints.settings import Settings
+
+LIFETIME: Final = 24 * 3600
+"""Seconds that a development token lives, unless the settings allow less."""
+PATH: Final = "/api/auth/jwks"
+
+
+@frozen
+class DevIssuer:
+    """Signs and publishes with one Ed25519 key."""
+
+    key: OKPKey
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "DevIssuer":
+        """The issuer whose key lies in that folder; the first use makes one, readable by its owner alone."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / "issuer-key.json"
+        if not path.exists():
+            draft = folder / f".issuer-key.{secrets.token_hex(8)}"
+            made = OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8)}, private=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(made.as_dict(private=True), file)
+            try:
+                draft.rename(path) if os.name == "nt" else os.link(draft, path)  # whoever is first wins
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink(missing_ok=True)
+        return cls(OKPKey.import_key(json.loads(path.read_text())))
+
+    def token(self, principal: Principal, settings: Settings) -> str:
+        """A token that the service with these settings accepts, in the form Better Auth gives its own."""
+        now = int(time.time())
+        lifetime = int(min(LIFETIME, settings.max_token_lifetime))
+        claims = {
+            "iss": settings.issuer,
+            "aud": settings.audience,
+            "sub": principal.user_id,
+            "iat": now,
+            "exp": now + lifetime,
+        }
+        header = {"alg": "EdDSA", "kid": self.key.kid}
+        return jws.serialize_compact(header, json.dumps(claims), self.key, registry=ED25519)
+
+    def publish(self) -> str:
+        """Serve the key set on a free loopback port until the process ends; returns its address."""
+        keys = json.dumps({"keys": [{"alg": "EdDSA", **self.key.as_dict(private=False)}]}).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                is_known = self.path == PATH
+                self.send_response(200 if is_known else 404)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(keys if is_known else b"{}")
+
+            def log_message(self, *_: object) -> None:
+                """Keep the terminal for the service's own lines."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, name="development issuer", daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}{PATH}"

@@ -1,0 +1,95 @@
+"""The composition root: the only place that knows which adapter serves which port."""
+
+from collections.abc import AsyncIterator
+
+from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
+from dishka.integrations.litestar import LitestarProvider
+from litestar import Request
+
+from adapters.sql.database import Database, connect
+from adapters.sql.readiness import DatabaseReadiness
+from adapters.sql.task_lists import SqlTaskLists
+from adapters.system.clock import SystemClock
+from adapters.system.task_ids import RandomTaskIds
+from adapters.tokens.claims import ClaimRules
+from adapters.tokens.fetch import HttpKeySet, key_set_client
+from adapters.tokens.readiness import KeysReadiness
+from adapters.tokens.remote_keys import KeyCacheTimes, RemoteKeySet
+from adapters.tokens.verifier import JwtVerifier
+from application.ports import Clock, TaskIds, TaskLists, TokenVerifier
+from application.readiness import CheckReadiness
+from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks
+from domain.identity import Principal
+from entrypoints.settings import Settings
+
+
+class Adapters(Provider):
+    """What lives as long as the process. Nothing here connects before it is used."""
+
+    scope = Scope.APP
+    settings = from_context(Settings)
+    clock = provide(SystemClock, provides=Clock)
+    ids = provide(RandomTaskIds, provides=TaskIds)
+
+    @provide
+    async def database(self, settings: Settings) -> AsyncIterator[Database]:
+        """The database, its connections closed at the end."""
+        if settings.database_url is None:
+            raise ValueError("DATABASE_URL is not set")
+        database = connect(settings.database_url)
+        yield database
+        await database.dispose()
+
+    @provide
+    def lists(self, database: Database) -> TaskLists:
+        """Everybody's lists, in that database."""
+        return SqlTaskLists(database)
+
+    @provide
+    async def keys(self, settings: Settings) -> AsyncIterator[RemoteKeySet]:
+        """The issuer's keys; a fetch in flight ends with the process."""
+        times = KeyCacheTimes(ttl=settings.jwks_ttl, cooldown=settings.jwks_cooldown, max_stale=settings.jwks_max_stale)
+        async with key_set_client() as client:
+            keys = RemoteKeySet(HttpKeySet(client, settings.jwks_url), times)
+            yield keys
+            await keys.close()
+
+    @provide
+    def verifier(self, settings: Settings, keys: RemoteKeySet) -> TokenVerifier:
+        """Verifies tokens of the configured issuer, for the configured audience."""
+        rules = ClaimRules(
+            issuer=settings.issuer,
+            audience=settings.audience,
+            leeway=settings.leeway,
+            max_lifetime=settings.max_token_lifetime,
+        )
+        return JwtVerifier(keys, rules)
+
+    @provide
+    def readiness(self, settings: Settings, database: Database, keys: RemoteKeySet) -> CheckReadiness:
+        """What the service can't do without."""
+        return CheckReadiness((DatabaseReadiness(database), KeysReadiness(keys, settings.jwks_url)))
+
+
+class UseCases(Provider):
+    """They hold no state, so one of each serves everybody."""
+
+    scope = Scope.APP
+    tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask)
+
+
+class WhoAsks(Provider):
+    """What belongs to one request."""
+
+    @provide(scope=Scope.REQUEST)
+    def principal(self, request: Request) -> Principal:  # type: ignore[type-arg]  # dishka looks it up by this name
+        """Whom authentication has found."""
+        principal: Principal = request.scope["state"]["principal"]
+        return principal
+
+
+def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
+    """Everything put together; providers that come later replace what came before."""
+    return make_async_container(
+        Adapters(), UseCases(), WhoAsks(), LitestarProvider(), *overrides, context={Settings: settings}
+    )
