@@ -1,0 +1,269 @@
+"""What every adapter of the TaskLists port keeps: inherited by one test class per adapter."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from attrs import evolve
+
+from adapters.system.task_ids import RandomTaskIds
+from application.ports import TaskLists
+from domain.errors import TaskNotFound
+from domain.identity import UserId
+from domain.task import Task, TaskChange, TaskId
+from domain.task_list import Order, Revision, TaskPage, TaskQuery
+
+ALICE, BOB = UserId("alice"), UserId("bob")
+START = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+IDS = RandomTaskIds()
+
+
+def new(title: str = "Buy milk", *, owner: UserId = ALICE, after: int = 0, description: str | None = None) -> Task:
+    """A task created so many seconds after the start."""
+    at = START + timedelta(seconds=after)
+    return Task.new(id=IDS.next(at), owner=owner, title=title, description=description, at=at)
+
+
+async def add(lists: TaskLists, task: Task) -> Task:
+    async with lists.edit(task.owner) as tasks:
+        return await tasks.add(task)
+
+
+async def save(lists: TaskLists, task: Task) -> Task:
+    async with lists.edit(task.owner) as tasks:
+        return await tasks.save(task)
+
+
+async def get(lists: TaskLists, task_id: TaskId, owner: UserId = ALICE) -> Task:
+    async with lists.open(owner) as tasks:
+        return await tasks.get(task_id)
+
+
+async def page(lists: TaskLists, query: TaskQuery, owner: UserId = ALICE) -> TaskPage:
+    async with lists.open(owner) as tasks:
+        return await tasks.page(query)
+
+
+async def revision(lists: TaskLists, owner: UserId = ALICE) -> Revision:
+    async with lists.open(owner) as tasks:
+        return await tasks.revision()
+
+
+async def titles(lists: TaskLists, query: TaskQuery) -> list[str]:
+    """The titles on all pages, from the first to the last."""
+    found: list[str] = []
+    while True:
+        one = await page(lists, query)
+        found += [task.title for task in one.tasks]
+        if one.next is None:
+            return found
+        query = evolve(query, after=one.next)
+
+
+class TaskListsContract:
+    @pytest.fixture
+    def lists(self) -> TaskLists:
+        raise NotImplementedError("each adapter's class says what is tested")
+
+    async def test_a_task_comes_back_as_it_was_stored(self, lists: TaskLists) -> None:
+        stored = await add(lists, new("😀 Milch, süß\t\x01 'quoted' %_\\", description="line\nline"))
+        assert await get(lists, stored.id) == stored
+        assert (stored.revision, stored.created_at) == (1, START)
+
+    async def test_an_owner_without_tasks_has_an_empty_list_at_revision_0(self, lists: TaskLists) -> None:
+        assert await page(lists, TaskQuery()) == TaskPage((), Revision(0), None)
+        assert await revision(lists) == 0
+
+    async def test_a_list_that_was_emptied_still_bears_its_revision(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+        await save(lists, task.deleted(at=START))
+        assert await page(lists, TaskQuery()) == TaskPage((), Revision(2), None)
+
+    async def test_lists_do_not_see_each_other(self, lists: TaskLists) -> None:
+        hers, his = await add(lists, new("hers")), await add(lists, new("his", owner=BOB))
+        assert (hers.revision, his.revision) == (1, 1)
+        assert await page(lists, TaskQuery()) == TaskPage((hers,), Revision(1), None)
+        with pytest.raises(TaskNotFound):
+            await get(lists, his.id)
+        with pytest.raises(TaskNotFound):
+            async with lists.edit(ALICE) as tasks:
+                await tasks.get(his.id)
+
+    async def test_two_lists_may_hold_the_same_id(self, lists: TaskLists) -> None:
+        hers = await add(lists, new("hers"))
+        his = await add(lists, evolve(hers, owner=BOB, title="his"))
+        await save(lists, his.toggled(at=START))
+        assert await get(lists, hers.id) == hers
+
+    async def test_every_change_takes_the_next_revision(self, lists: TaskLists) -> None:
+        first, second = await add(lists, new("first")), await add(lists, new("second"))
+        changed = await save(lists, first.toggled(at=START))
+        assert [first.revision, second.revision, changed.revision, await revision(lists)] == [1, 2, 3, 3]
+        assert await get(lists, first.id) == changed
+
+    async def test_an_exception_rolls_everything_back(self, lists: TaskLists) -> None:
+        kept = await add(lists, new("kept"))
+        lost = new("lost")
+        with pytest.raises(ZeroDivisionError):
+            async with lists.edit(ALICE) as tasks:
+                await tasks.add(lost)
+                await tasks.save(kept.toggled(at=START))
+                raise ZeroDivisionError
+        assert await page(lists, TaskQuery()) == TaskPage((kept,), Revision(1), None)
+
+    async def test_an_edit_that_stores_nothing_uses_up_no_revision(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+        async with lists.edit(ALICE) as tasks:
+            assert await tasks.get(task.id) == task
+        assert await revision(lists) == 1
+        async with lists.edit(BOB) as tasks:
+            pass
+        assert await revision(lists, BOB) == 0
+
+    async def test_what_an_edit_stores_it_sees(self, lists: TaskLists) -> None:
+        async with lists.edit(ALICE) as tasks:
+            stored = await tasks.add(new())
+            assert await tasks.get(stored.id) == stored
+            toggled = await tasks.save(stored.toggled(at=START))
+            assert await tasks.get(stored.id) == toggled
+        assert await get(lists, stored.id) == toggled
+
+    async def test_a_tombstone_looks_like_no_task_at_all(self, lists: TaskLists) -> None:
+        task, other = await add(lists, new("gone")), await add(lists, new("here"))
+        await save(lists, task.deleted(at=START))
+        assert await page(lists, TaskQuery()) == TaskPage((other,), Revision(3), None)
+        assert await titles(lists, TaskQuery(text="gone")) == []
+        with pytest.raises(TaskNotFound):
+            await get(lists, task.id)
+        with pytest.raises(TaskNotFound):
+            async with lists.edit(ALICE) as tasks:
+                await tasks.get(task.id)
+
+    async def test_an_unknown_id_is_no_task(self, lists: TaskLists) -> None:
+        with pytest.raises(TaskNotFound):
+            await get(lists, TaskId(UUID(int=0)))
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8])
+    @pytest.mark.parametrize(
+        ("order", "expected"),
+        [
+            (Order.CREATED, "abcdefg"),
+            (Order.CREATED_LAST_FIRST, "gfedcba"),
+            (Order.UPDATED, "bdfaceg"),
+            (Order.UPDATED_LAST_FIRST, "gecafdb"),
+        ],
+    )
+    async def test_pages_put_together_are_the_list_in_order(
+        self, lists: TaskLists, order: Order, expected: str, limit: int
+    ) -> None:
+        tasks = [await add(lists, new(title, after=place)) for place, title in enumerate("abcdefg")]
+        for task in tasks[::2]:
+            await save(lists, task.toggled(at=task.updated_at + timedelta(hours=1)))
+        assert await titles(lists, TaskQuery(order=order, limit=limit)) == list(expected)
+
+    @pytest.mark.parametrize("order", Order)
+    async def test_tasks_of_one_instant_are_neither_lost_nor_doubled(self, lists: TaskLists, order: Order) -> None:
+        for number in range(7):
+            await add(lists, new(f"{number}"))
+        found = await titles(lists, TaskQuery(order=order, limit=2))
+        assert sorted(found) == [f"{number}" for number in range(7)]
+        back = {Order.CREATED: Order.CREATED_LAST_FIRST, Order.UPDATED: Order.UPDATED_LAST_FIRST}
+        if order in back:
+            assert await titles(lists, TaskQuery(order=back[order], limit=3)) == found[::-1]
+
+    async def test_a_task_that_is_added_or_deleted_between_pages_shifts_nothing(self, lists: TaskLists) -> None:
+        tasks = [await add(lists, new(title, after=place)) for place, title in enumerate("abcd", start=1)]
+        first = await page(lists, TaskQuery(limit=2))
+        await save(lists, tasks[1].deleted(at=START))
+        await add(lists, new("0", after=0))
+        second = await page(lists, TaskQuery(limit=2, after=first.next))
+        assert [task.title for task in (*first.tasks, *second.tasks)] == list("abcd")
+
+    async def test_filters_narrow_every_page(self, lists: TaskLists) -> None:
+        for place, title in enumerate(["Milk", "milkshake", "Bread", "MILKY WAY"]):
+            task = await add(lists, new(title, after=place))
+            if place % 2:
+                await save(lists, task.toggled(at=START))
+        assert await titles(lists, TaskQuery(completed=True, limit=1)) == ["milkshake", "MILKY WAY"]
+        assert await titles(lists, TaskQuery(completed=False)) == ["Milk", "Bread"]
+        assert await titles(lists, TaskQuery(text="mILK", limit=1)) == ["Milk", "milkshake", "MILKY WAY"]
+        assert await titles(lists, TaskQuery(text="milk", completed=False)) == ["Milk"]
+        assert await titles(lists, TaskQuery(text="milk", order=Order.CREATED_LAST_FIRST, limit=2)) == [
+            "MILKY WAY",
+            "milkshake",
+            "Milk",
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("STRASSE", ["Straße", "strasse"]),
+            ("ÄPFEL", ["äpfel"]),
+            ("caf\u00e9", ["cafe\u0301"]),
+            ("100%", ["100%"]),
+            ("a_b", ["a_b"]),
+            ("\\", ["back\\slash"]),
+            ("second line", ["x"]),
+            ("", ["Straße", "strasse", "äpfel", "cafe\u0301", "100%", "100x", "a_b", "axb", "back\\slash", "x"]),
+        ],
+    )
+    async def test_a_search_knows_letters_and_takes_wildcards_for_text(
+        self, lists: TaskLists, text: str, expected: list[str]
+    ) -> None:
+        given = ["Straße", "strasse", "äpfel", "cafe\u0301", "100%", "100x", "a_b", "axb", "back\\slash"]
+        for place, title in enumerate(given):
+            await add(lists, new(title, after=place))
+        await add(lists, new("x", after=99, description="first line\nSecond Line"))
+        assert await titles(lists, TaskQuery(text=text)) == expected
+
+    async def test_what_changes_is_found_by_its_new_words(self, lists: TaskLists) -> None:
+        task = await add(lists, new("Milk", description="white"))
+        await save(lists, task.changed(TaskChange(title="Bread", description=None), at=START))
+        assert await titles(lists, TaskQuery(text="milk")) == []
+        assert await titles(lists, TaskQuery(text="white")) == []
+        assert await titles(lists, TaskQuery(text="bread")) == ["Bread"]
+
+    async def test_concurrent_toggles_all_count(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+
+        async def toggle() -> Revision:
+            async with lists.edit(ALICE) as tasks:
+                return (await tasks.save((await tasks.get(task.id)).toggled(at=START))).revision
+
+        revisions = await asyncio.gather(*(toggle() for _ in range(25)))
+        assert sorted(revisions) == list(range(2, 27))
+        assert (await get(lists, task.id)).completed is True
+
+    async def test_of_parallel_deletes_one_wins(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+
+        async def delete() -> bool:
+            try:
+                async with lists.edit(ALICE) as tasks:
+                    await tasks.save((await tasks.get(task.id)).deleted(at=START))
+            except TaskNotFound:
+                return False
+            return True
+
+        assert sum(await asyncio.gather(*(delete() for _ in range(24)))) == 1
+        assert await revision(lists) == 2
+
+    async def test_of_two_writers_on_one_task_neither_update_is_lost(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+
+        async def change(what: TaskChange) -> None:
+            async with lists.edit(ALICE) as tasks:
+                await tasks.save((await tasks.get(task.id)).changed(what, at=START))
+
+        await asyncio.gather(change(TaskChange(title="Bread")), change(TaskChange(description="White")))
+        stored = await get(lists, task.id)
+        assert (stored.title, stored.description, stored.revision) == ("Bread", "White", 3)
+
+    async def test_a_reader_sees_a_change_whole_or_not_at_all(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+        async with lists.edit(ALICE) as tasks:
+            await tasks.save(task.toggled(at=START))
+            await tasks.add(new("second"))
+            assert await page(lists, TaskQuery()) == TaskPage((task,), Revision(1), None)
+        assert (await page(lists, TaskQuery())).revision == 2

@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import AccessDenied, InvalidField
+from domain.identity import Principal, UserId
+
+IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255)
+
+
+@given(IDS)
+def test_a_principal_may_touch_their_own_list(user: str) -> None:
+    Principal(UserId(user)).ensure_owns(UserId(user))
+
+
+@given(IDS, IDS)
+def test_a_principal_may_touch_no_other_list(user: str, other: str) -> None:
+    if user != other:
+        with pytest.raises(AccessDenied):
+            Principal(UserId(user)).ensure_owns(UserId(other))
+
+
+@pytest.mark.parametrize("other", ["Alice", "alice ", "alic", "alicee", "аlice", ""])
+def test_ids_are_compared_to_the_letter(other: str) -> None:
+    with pytest.raises(AccessDenied):
+        Principal(UserId("alice")).ensure_owns(UserId(other))
+
+
+@pytest.mark.parametrize("user", ["", "x" * 256, "a\0", "a\n", "a\x7f", "a\x85", "a\ud800"])
+def test_what_is_no_identifier_is_no_principal(user: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        Principal(UserId(user))
+    assert refused.value.field == "user_id"
+
+
+@pytest.mark.parametrize("user", ["x", "x" * 255, "a b", "auth0|42", "ünï@example.org", "a/b"])
+def test_an_identifier_may_hold_whatever_is_printable(user: str) -> None:
+    assert Principal(UserId(user)).user_id == user

@@ -1,0 +1,163 @@
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from attrs import evolve
+from attrs.exceptions import FrozenInstanceError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidField, RevisionMismatch
+from domain.identity import UserId
+from domain.task import Task, TaskChange, TaskId
+from domain.task_list import ANY_REVISION, Revision, Revisions
+from tests.unit.domain.strategies import descriptions, instants, tasks, titles
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+
+
+def task(title: str = "Buy milk", description: str | None = None) -> Task:
+    return Task.new(id=TaskId(UUID(int=7)), owner=UserId("alice"), title=title, description=description, at=NOW)
+
+
+def test_a_new_task_is_open_undeleted_and_not_yet_stored() -> None:
+    new = task()
+    assert (new.completed, new.deleted_at, new.revision) == (False, None, 0)
+    assert new.created_at == new.updated_at == NOW
+
+
+def test_a_task_cannot_be_altered_in_place() -> None:
+    with pytest.raises(FrozenInstanceError):
+        task().title = "Something else"  # type: ignore[misc]  # that this is refused is what is shown
+
+
+@given(titles)
+def test_a_title_is_kept_trimmed_and_nothing_else_is_done_to_it(title: str) -> None:
+    assert task(title).title == title.strip()
+
+
+@pytest.mark.parametrize("title", ["", " ", "\t\n", "\u3000"])
+def test_a_blank_title_is_refused(title: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        task(title)
+    assert (refused.value.field, refused.value.rule) == ("title", "must not be blank")
+
+
+def test_titles_and_descriptions_are_measured_in_code_points_after_trimming() -> None:
+    assert task("😀" * 255).title == "😀" * 255
+    assert task(" " * 300 + "x").title == "x"
+    assert task(description="é" * 2000).description == "é" * 2000
+    with pytest.raises(InvalidField, match="title.*at most 255"):
+        task("x" * 256)
+    with pytest.raises(InvalidField, match="description.*at most 2000"):
+        task(description="x" * 2001)
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "a\ud800b", "\udfff"])
+def test_text_that_no_store_can_hold_is_refused(bad: str) -> None:
+    with pytest.raises(InvalidField, match="title"):
+        task(bad)
+    with pytest.raises(InvalidField, match="description"):
+        task(description=bad)
+
+
+@pytest.mark.parametrize("last_and_first", ["\ud7ff\ue000", "\x01"])
+def test_what_lies_beside_the_surrogates_is_text(last_and_first: str) -> None:
+    assert task(f"x{last_and_first}x").title == f"x{last_and_first}x"
+
+
+def test_an_empty_description_is_a_description() -> None:
+    assert not task(description="").description
+    assert task(description="").description is not None
+
+
+@pytest.mark.parametrize("member", ["created_at", "updated_at", "deleted_at"])
+@pytest.mark.parametrize("instant", [NOW.replace(tzinfo=None), NOW.astimezone(timezone(timedelta(hours=1)))])
+def test_instants_are_in_utc(member: str, instant: datetime) -> None:
+    with pytest.raises(InvalidField, match=member):
+        evolve(task(), **{member: instant})
+
+
+def test_rules_hold_for_changed_tasks_too() -> None:
+    with pytest.raises(InvalidField):
+        task().changed(TaskChange(title=" "), at=LATER)
+
+
+def test_a_change_touches_only_the_members_that_are_there() -> None:
+    before = task(description="Two bottles")
+    after = before.changed(TaskChange(title="Buy oat milk"), at=LATER)
+    assert after == evolve(before, title="Buy oat milk", updated_at=LATER)
+
+
+def test_none_clears_a_description_and_keep_keeps_it() -> None:
+    before = task(description="Two bottles")
+    assert before.changed(TaskChange(description=None), at=LATER).description is None
+    assert before.changed(TaskChange(completed=True), at=LATER).description == "Two bottles"
+
+
+@given(tasks, instants)
+def test_a_change_that_makes_no_difference_leaves_the_very_same_task(before: Task, at: datetime) -> None:
+    same = TaskChange(title=f"  {before.title} ", description=before.description, completed=before.completed)
+    assert before.changed(same, at=at) is before
+    assert before.changed(TaskChange(), at=at) is before
+
+
+@given(tasks, instants, titles, descriptions, st.booleans())
+def test_a_change_never_alters_what_the_server_sets(
+    before: Task, at: datetime, title: str, description: str | None, completed: bool
+) -> None:
+    after = before.changed(TaskChange(title=title, description=description, completed=completed), at=at)
+    assert (after.id, after.owner, after.created_at, after.revision, after.deleted_at) == (
+        before.id,
+        before.owner,
+        before.created_at,
+        before.revision,
+        None,
+    )
+    assert (after.title, after.description, after.completed) == (title.strip(), description, completed)
+
+
+@given(tasks, instants, instants)
+def test_toggling_twice_restores_all_but_the_time(before: Task, first: datetime, second: datetime) -> None:
+    toggled = before.toggled(at=first)
+    assert toggled.completed is not before.completed
+    again = toggled.toggled(at=second)
+    assert evolve(again, updated_at=before.updated_at) == before
+
+
+@given(tasks, instants)
+def test_a_tasks_own_time_never_runs_backwards(before: Task, at: datetime) -> None:
+    for after in (before.toggled(at=at), before.deleted(at=at)):
+        assert after.updated_at == max(at, before.updated_at)
+
+
+def test_a_tombstone_bears_the_time_of_its_deletion() -> None:
+    tombstone = task().deleted(at=LATER)
+    assert (tombstone.deleted_at, tombstone.updated_at) == (LATER, LATER)
+    early = task().deleted(at=NOW - timedelta(days=1))
+    assert early.deleted_at == NOW
+
+
+@pytest.mark.parametrize("text", ["MILK", "milk", "two", "", "STRASSE", "straße", "cafe\u0301", "CAF\u00c9"])
+def test_a_search_overlooks_case_and_the_spelling_of_accents(text: str) -> None:
+    assert task("Buy Milk, Straße", description="Two bottles at the caf\u00e9").mentions(text)
+
+
+@pytest.mark.parametrize("text", ["oat", "milk two", "%", "_"])
+def test_a_search_finds_nothing_else(text: str) -> None:
+    assert not task("Buy Milk", description="Two bottles").mentions(text)
+
+
+def test_a_task_without_a_description_is_searched_by_its_title() -> None:
+    assert task().mentions("milk")
+    assert not task().mentions("none")
+
+
+def test_a_precondition_holds_for_any_or_for_the_very_revision() -> None:
+    stored = evolve(task(), revision=Revision(7))
+    stored.ensure_revision(ANY_REVISION)
+    stored.ensure_revision(Revisions(frozenset({Revision(1), Revision(7)})))
+    for known in (frozenset({Revision(6)}), frozenset[Revision]()):
+        with pytest.raises(RevisionMismatch):
+            stored.ensure_revision(Revisions(known))

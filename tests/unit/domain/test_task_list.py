@@ -1,0 +1,77 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import InvalidField
+from domain.identity import UserId
+from domain.task import Task, TaskId
+from domain.task_list import ANY_REVISION, Order, Position, Revision, Revisions, TaskPage, TaskQuery
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def task(number: int) -> Task:
+    made = Task.new(id=TaskId(UUID(int=number)), owner=UserId("alice"), title=f"{number}", description=None, at=NOW)
+    return evolve(made, updated_at=NOW + timedelta(seconds=number))
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+def test_a_page_holds_one_to_a_thousand_tasks(limit: int) -> None:
+    with pytest.raises(InvalidField) as refused:
+        TaskQuery(limit=limit)
+    assert (refused.value.field, refused.value.rule) == ("limit", "takes a whole number from 1 to 1000")
+    assert [TaskQuery(limit=fine).limit for fine in (1, 1000)] == [1, 1000]
+
+
+@pytest.mark.parametrize("text", ["x" * 256, "a\0", "a\n", "\ud800"])
+def test_a_search_takes_a_line_of_text(text: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        TaskQuery(text=text)
+    assert refused.value.field == "q"
+    assert TaskQuery(text="x" * 255).text == "x" * 255
+
+
+def test_by_default_everything_is_asked_for_oldest_first() -> None:
+    query = TaskQuery()
+    assert (query.completed, query.text, query.order, query.limit, query.after) == (
+        None,
+        "",
+        Order.CREATED,
+        1000,
+        None,
+    )
+
+
+def test_orders_say_what_sorts_and_which_way() -> None:
+    assert {order.value: (order.by_update, order.descending) for order in Order} == {
+        "created_at": (False, False),
+        "-created_at": (False, True),
+        "updated_at": (True, False),
+        "-updated_at": (True, True),
+    }
+
+
+def test_a_position_is_the_sorting_instant_and_the_id() -> None:
+    one = task(1)
+    assert Position.of(one, Order.CREATED) == Position(one.created_at, one.id)
+    assert Position.of(one, Order.UPDATED_LAST_FIRST) == Position(one.updated_at, one.id)
+    assert Position.of(one, Order.UPDATED).key() == (one.updated_at, 1)
+
+
+@given(st.integers(0, 6), st.integers(1, 5), st.sampled_from(Order))
+def test_a_page_is_cut_at_its_limit_and_tells_where_the_next_begins(found: int, limit: int, order: Order) -> None:
+    tasks = tuple(task(number) for number in range(1, found + 1))
+    page = TaskPage.cut(tasks, TaskQuery(limit=limit, order=order), Revision(9))
+    assert page.tasks == tasks[:limit]
+    assert page.revision == 9
+    assert page.next == (Position.of(tasks[limit - 1], order) if found > limit else None)
+
+
+def test_any_revision_is_known_to_who_names_none() -> None:
+    assert Revision(0) in ANY_REVISION
+    assert Revision(3) in Revisions(frozenset({Revision(3)}))
+    assert Revision(3) not in Revisions(frozenset())

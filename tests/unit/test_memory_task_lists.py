@@ -1,0 +1,11 @@
+import pytest
+
+from adapters.memory.task_lists import MemoryTaskLists
+from application.ports import TaskLists
+from tests.contracts.task_lists import TaskListsContract
+
+
+class TestMemoryTaskLists(TaskListsContract):
+    @pytest.fixture
+    def lists(self) -> TaskLists:
+        return MemoryTaskLists()
