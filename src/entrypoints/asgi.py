@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 
+from dishka import Provider
 from litestar.types import ASGIApp
 
 from adapters.http.app import create_http_app
@@ -14,8 +15,10 @@ from entrypoints.providers import make_container
 from entrypoints.settings import Settings
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIApp:
     """The application, from these settings or the environment's; it connects to nothing yet.
+
+    Providers that are given replace what `providers` would put in.
 
     Raises:
         SettingError: a setting can't be read.
@@ -23,7 +26,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     if settings is None:
         settings = Settings.from_env(os.environ)
         configure_logging(settings.log_format, settings.log_level)
-    container = make_container(settings)
+    container = make_container(settings, *overrides)
     warming: list[asyncio.Task[None]] = []
 
     async def fetch_keys() -> None:

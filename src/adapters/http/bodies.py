@@ -65,16 +65,16 @@ def decode_json(body: bytes, declared: Any) -> Any:
     """
     try:
         return msgspec.json.decode(body, type=declared)
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        if _is_json_but_for_its_text(body):
-            raise InvalidBody("", "takes text in UTF-8, without lone surrogates") from error
-        raise ClientException(detail="The body is not JSON.") from error
+        if not _is_json_but_for_its_text(body):
+            raise ClientException(detail="The body is not JSON.") from error
+        if isinstance(error, msgspec.ValidationError):
+            raise _invalid(error) from error
+        raise InvalidBody("", "takes text in UTF-8, without lone surrogates") from error
 
 
 def _is_json_but_for_its_text(body: bytes) -> bool:
-    """Whether only the characters are wrong: bytes that are no UTF-8, or half a surrogate pair."""
+    """Whether it is JSON to its end; bytes that are no UTF-8, or half a surrogate pair, are passed over."""
     try:
         json.loads(body.decode("utf-8", errors="replace"), parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -1,7 +1,9 @@
 """Connections: where they come from, how long one waits for them, and what it means when they fail."""
 
 import asyncio
+import contextlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -36,9 +38,9 @@ _LIBPQ_ONLY = frozenset(
     }
 )
 
-# "Try later" by SQLSTATE: connection (08), no resources (53), operator or crash (57P), server start (57P03),
-# lost against another transaction (40), not migrated (42P01, 42703).
-_LATER = ("08", "53", "57P", "40", "42P01", "42703")
+# What passes, or what an operator has to mend, by SQLSTATE: connection (08), a standby (25006), login (28), no such
+# database (3D), lost against another transaction (40), not migrated (42P01, 42703), resources (53), shutdown (57P).
+_LATER = ("08", "25006", "28", "3D", "40", "42P01", "42703", "53", "57P")
 
 
 @frozen
@@ -182,6 +184,8 @@ def _sqlite(address: URL) -> Database:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver would begin transactions of its own
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    # The mode is the file's: where several connections open a new file at once, one of them switches it over.
+    with contextlib.suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
     cursor.close()

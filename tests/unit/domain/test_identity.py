@@ -20,7 +20,7 @@ def test_a_principal_may_touch_no_other_list(user: str, other: str) -> None:
             Principal(UserId(user)).ensure_owns(UserId(other))
 
 
-@pytest.mark.parametrize("other", ["Alice", "alice ", "alic", "alicee", "аlice", ""])
+@pytest.mark.parametrize("other", ["Alice", "alice ", "alic", "alicee", "\u0430lice", ""])
 def test_ids_are_compared_to_the_letter(other: str) -> None:
     with pytest.raises(AccessDenied):
         Principal(UserId("alice")).ensure_owns(UserId(other))

@@ -1,0 +1,380 @@
+"""What every client of the task calls can rely on, whatever keeps the lists: inherited by one class per adapter."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.api import Api
+
+LIST = "/api/alice/tasks"
+NOBODYS = "01a2070c-b181-771a-9a1e-afb926449dbd"
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    """The problem in an answer, which has every member that clients rely on (RFC 9457)."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    told: dict[str, Any] = answer.json()
+    assert told["status"] == status
+    assert told["instance"] == answer.request.url.raw_path.decode().partition("?")[0]
+    assert told["request_id"] == answer.headers["X-Request-Id"]
+    assert all(isinstance(told[member], str) and told[member] for member in ("type", "title", "detail"))
+    return told
+
+
+def errors(answer: httpx.Response) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = problem(answer, 422)["errors"]
+    return found
+
+
+class TasksOverHttpContract:
+    @pytest.fixture
+    def api(self) -> Api:
+        raise NotImplementedError("each adapter's class says what is tested")
+
+    # Part 1: the guide's walk, call by call
+
+    async def test_the_guides_walk_list_create_get_update_toggle_delete(self, api: Api) -> None:
+        assert (await api("GET", LIST)).json() == {"data": [], "count": 0, "next_cursor": None}
+        created = await api("POST", LIST, json={"title": " Buy milk ", "description": "Two bottles"})
+        task = created.json()
+        one = f"{LIST}/{task['id']}"
+        assert (created.status_code, created.headers["Location"], created.headers["ETag"]) == (201, one, '"1"')
+        assert task == {
+            "id": task["id"],
+            "user_id": "alice",
+            "title": "Buy milk",
+            "description": "Two bottles",
+            "completed": False,
+            "created_at": task["created_at"],
+            "updated_at": task["created_at"],
+            "revision": 1,
+        }
+        assert (UUID(task["id"]).version, bool(INSTANT.fullmatch(task["created_at"]))) == (7, True)
+        assert (await api("GET", created.headers["Location"])).json() == task
+        updated = await api("PUT", one, json={"title": "Buy oat milk"})
+        assert (updated.status_code, updated.headers["ETag"]) == (200, '"2"')
+        assert updated.json() == task | {
+            "title": "Buy oat milk",
+            "updated_at": updated.json()["updated_at"],
+            "revision": 2,
+        }
+        toggled = await api("PATCH", f"{one}/complete")
+        assert (toggled.status_code, toggled.json()["completed"], toggled.headers["ETag"]) == (200, True, '"3"')
+        assert (await api("GET", LIST)).json() == {"data": [toggled.json()], "count": 1, "next_cursor": None}
+        deleted = await api("DELETE", one)
+        assert (deleted.status_code, deleted.content) == (204, b"")
+        assert (await api("GET", LIST)).json() == {"data": [], "count": 0, "next_cursor": None}
+        problem(await api("GET", one), 404)
+
+    async def test_another_users_list_is_denied_whether_it_exists_or_not(self, api: Api) -> None:
+        task = await api.task(user="bob")
+        for owner in ("bob", "nobody"):
+            for method, path in (
+                ("GET", ""),
+                ("POST", ""),
+                ("GET", f"/{task['id']}"),
+                ("PUT", f"/{task['id']}"),
+                ("PATCH", f"/{task['id']}"),
+                ("PATCH", f"/{task['id']}/complete"),
+                ("DELETE", f"/{task['id']}"),
+            ):
+                answer = await api(method, f"/api/{owner}/tasks{path}", json={"title": "Mine now"})
+                told = problem(answer, 403)
+                assert "bob" not in told["detail"] + told["title"]
+        assert (await api("GET", f"/api/bob/tasks/{task['id']}", user="bob")).json() == task
+
+    async def test_another_users_task_looks_like_no_task_at_all(self, api: Api) -> None:
+        theirs = (await api.task(user="bob"))["id"]
+        for method, suffix in (("GET", ""), ("PUT", ""), ("PATCH", ""), ("PATCH", "/complete"), ("DELETE", "")):
+            seen = []
+            for task_id in (theirs, NOBODYS):
+                answer = await api(method, f"{LIST}/{task_id}{suffix}", json={})
+                told = problem(answer, 404)
+                headers = {name for name in answer.headers if name != "content-length"}
+                seen.append(({**told, "instance": "", "request_id": ""}, headers))
+            assert seen[0] == seen[1]
+
+    # Updating
+
+    @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+    async def test_updating_changes_only_the_members_that_are_there(self, api: Api, method: str) -> None:
+        task = await api.task(description="Two bottles")
+        one = f"{LIST}/{task['id']}"
+        assert (await api(method, one, json={"completed": True})).json()["description"] == "Two bottles"
+        assert (await api(method, one, json={"description": None})).json()["description"] is None
+        assert (await api(method, one, json={"description": ""})).json()["description"] == ""
+        after = (await api(method, one, json={"title": " Bread "})).json()
+        assert (after["title"], after["completed"], after["revision"]) == ("Bread", True, 5)
+
+    @pytest.mark.parametrize("body", [{}, {"title": "Buy milk"}, {"completed": False, "description": None}])
+    async def test_an_update_that_makes_no_difference_changes_nothing(self, api: Api, body: dict[str, Any]) -> None:
+        task = await api.task()
+        answer = await api("PUT", f"{LIST}/{task['id']}", json=body)
+        assert (answer.json(), answer.headers["ETag"]) == (task, '"1"')
+
+    async def test_a_whole_task_can_be_sent_back(self, api: Api) -> None:
+        task = await api.task()
+        answer = await api("PUT", f"{LIST}/{task['id']}", json=task | {"title": "Bread"})
+        assert answer.json() == task | {"title": "Bread", "revision": 2, "updated_at": answer.json()["updated_at"]}
+        fake = {"id": NOBODYS, "user_id": "bob", "created_at": 5, "updated_at": None, "revision": "x"}
+        answer = await api("PUT", f"{LIST}/{task['id']}", json=fake)
+        assert (answer.json()["id"], answer.json()["user_id"], answer.json()["revision"]) == (task["id"], "alice", 2)
+        created = await api("POST", LIST, json=fake | {"title": "New"})
+        assert (created.json()["user_id"], created.json()["id"] != NOBODYS, created.json()["revision"]) == (
+            "alice",
+            True,
+            3,
+        )
+
+    async def test_a_merge_patch_may_say_what_it_is(self, api: Api) -> None:
+        task = await api.task()
+        headers = {"Content-Type": "application/merge-patch+json"}
+        answer = await api("PATCH", f"{LIST}/{task['id']}", content='{"title":"Bread"}', headers=headers)
+        assert answer.json()["title"] == "Bread"
+        problem(await api("PUT", f"{LIST}/{task['id']}", content="{}", headers=headers), 415)
+
+    # Completing
+
+    async def test_completing_toggles_with_an_empty_body_and_sets_with_one(self, api: Api) -> None:
+        complete = f"{LIST}/{(await api.task())['id']}/complete"
+        as_json = {"Content-Type": "application/json"}
+        calls: list[tuple[dict[str, Any], bool]] = [
+            ({}, True),
+            ({"headers": as_json}, False),
+            ({"json": {"completed": True}}, True),
+            ({"json": {"completed": True}}, True),
+            ({"json": {}}, False),
+            ({"json": {"completed": False}}, False),
+        ]
+        for more, expected in calls:
+            answer = await api("PATCH", complete, **more)
+            assert (answer.status_code, answer.json()["completed"]) == (200, expected)
+        assert (await api("GET", complete.removesuffix("/complete"))).json()["revision"] == 5
+
+    # Deleting
+
+    async def test_what_is_deleted_is_gone_for_every_call(self, api: Api) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        assert (await api("DELETE", one)).status_code == 204
+        for method, suffix in (("GET", ""), ("PUT", ""), ("PATCH", "/complete"), ("DELETE", "")):
+            problem(await api(method, f"{one}{suffix}", json={}), 404)
+
+    # Bodies: what breaks a rule
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({}, ""),
+            ({"title": ""}, "/title"),
+            ({"title": " \t"}, "/title"),
+            ({"title": "x" * 256}, "/title"),
+            ({"title": None}, "/title"),
+            ({"title": 5}, "/title"),
+            ({"title": "a\0b"}, "/title"),
+            ({"title": "x", "description": "y" * 2001}, "/description"),
+            ({"title": "x", "description": 5}, "/description"),
+            ({"title": "x", "titel": "y"}, "/titel"),
+            ({"title": "x", "completed": True}, "/completed"),
+            ([], ""),
+            ("x", ""),
+        ],
+    )
+    async def test_a_new_task_that_breaks_a_rule_is_refused_in_words(
+        self, api: Api, body: object, pointer: str
+    ) -> None:
+        answer = await api("POST", LIST, json=body)
+        assert [error["pointer"] for error in errors(answer)] == [pointer]
+        assert all(error["detail"] for error in errors(answer))
+        assert (await api("GET", LIST)).headers["ETag"] == '"0"'
+
+    @pytest.mark.parametrize(
+        ("body", "pointer"),
+        [
+            ({"title": None}, "/title"),
+            ({"title": " "}, "/title"),
+            ({"completed": "true"}, "/completed"),
+            ({"completed": 1}, "/completed"),
+            ({"completed": None}, "/completed"),
+            ({"complete": True}, "/complete"),
+        ],
+    )
+    async def test_an_update_that_breaks_a_rule_is_refused_in_words(self, api: Api, body: object, pointer: str) -> None:
+        task = await api.task()
+        for method in ("PUT", "PATCH"):
+            answer = await api(method, f"{LIST}/{task['id']}", json=body)
+            assert [error["pointer"] for error in errors(answer)] == [pointer]
+        assert (await api("GET", f"{LIST}/{task['id']}")).json() == task
+
+    async def test_lengths_are_counted_in_code_points(self, api: Api) -> None:
+        assert (await api.task("😀" * 255, description="😀" * 2000))["title"] == "😀" * 255
+
+    # Ids
+
+    @pytest.mark.parametrize(
+        "task_id",
+        ["1", "x" * 300, "%00", "{%s}", "urn:uuid:%s", "UPPER", "PLAIN", "99999999999999999999999999999999999999"],
+    )
+    async def test_an_id_in_another_form_is_no_task(self, api: Api, task_id: str) -> None:
+        real = (await api.task())["id"]
+        spelled = {"UPPER": real.upper(), "PLAIN": real.replace("-", "")}.get(task_id, task_id)
+        for method in ("GET", "PUT", "DELETE"):
+            problem(await api(method, f"{LIST}/{spelled.replace('%s', real)}", json={}), 404)
+
+    @pytest.mark.parametrize("user", ["auth0|42", "a b", "ünï", "a%2Fb", "a+b", "x@example.org"])
+    async def test_any_subject_has_a_list_of_its_own(self, api: Api, user: str) -> None:
+        path = f"/api/{quote(user, safe='')}/tasks"
+        created = await api("POST", path, user=user, json={"title": "Mine"})
+        assert (created.status_code, created.json()["user_id"]) == (201, user)
+        assert (await api("GET", created.headers["Location"], user=user)).json() == created.json()
+
+    # Part 2: revisions
+
+    async def test_a_task_that_the_client_has_is_not_sent_again(self, api: Api) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        for known in ('"1"', 'W/"1"', '"7", "1"', "*"):
+            answer = await api("GET", one, headers={"If-None-Match": known})
+            assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+        for other in ('"2"', "1", '"x"', "", '"01"'):
+            assert (await api("GET", one, headers={"If-None-Match": other})).status_code == 200
+
+    async def test_a_list_that_the_client_has_is_not_sent_again(self, api: Api) -> None:
+        assert (await api("GET", LIST)).headers["ETag"] == '"0"'
+        assert (await api("GET", LIST, headers={"If-None-Match": '"0"'})).status_code == 304
+        await api.task()
+        answer = await api("GET", LIST, headers={"If-None-Match": '"0"'})
+        assert (answer.status_code, answer.headers["ETag"]) == (200, '"1"')
+        answer = await api("GET", LIST, headers={"If-None-Match": '"1"'})
+        assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", '"1"')
+
+    @pytest.mark.parametrize(("method", "suffix"), [("PUT", ""), ("PATCH", ""), ("PATCH", "/complete"), ("DELETE", "")])
+    async def test_a_change_goes_on_only_from_the_revision_the_client_names(
+        self, api: Api, method: str, suffix: str
+    ) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        body = {"completed": True}
+        for stale in ('"2"', 'W/"1"', '"x"', '"7", "8"', '"01"', f'"{10**30}"'):
+            told = problem(await api(method, f"{one}{suffix}", json=body, headers={"If-Match": stale}), 412)
+            assert "get it again" in told["detail"]
+        assert (await api("GET", one)).json()["revision"] == 1
+        fresh = await api(method, f"{one}{suffix}", json=body, headers={"If-Match": '"9", "1"'})
+        assert fresh.status_code in {200, 204}
+
+    async def test_any_revision_will_do_for_who_asks_for_any(self, api: Api) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        assert (await api("PUT", one, json={"title": "x"}, headers={"If-Match": "*"})).status_code == 200
+        assert (await api("PUT", f"{LIST}/{NOBODYS}", json={}, headers={"If-Match": "*"})).status_code == 404
+
+    @pytest.mark.parametrize("header", ["1", '"1', "1, 2", '"1" "2"'])
+    async def test_a_condition_that_is_no_entity_tag_is_refused_in_words(self, api: Api, header: str) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        assert "ETag" in problem(await api("PUT", one, json={}, headers={"If-Match": header}), 400)["detail"]
+
+    async def test_a_listed_tasks_revision_is_its_entity_tag(self, api: Api) -> None:
+        await api.task("first")
+        await api.task("second")
+        listed = (await api("GET", LIST)).json()["data"]
+        for task in listed:
+            answer = await api("GET", f"{LIST}/{task['id']}")
+            assert answer.headers["ETag"] == f'"{task["revision"]}"'
+
+    # Part 2: lists
+
+    async def test_pages_lead_to_each_other_by_cursor_and_by_link(self, api: Api) -> None:
+        titles = [f"task {number}" for number in range(5)]
+        for title in titles:
+            await api.task(title)
+        by_cursor, by_link = [], []
+        parameters: dict[str, Any] = {"limit": 2}
+        while True:
+            answer = await api("GET", LIST, params=parameters)
+            by_cursor += [task["title"] for task in answer.json()["data"]]
+            if answer.json()["next_cursor"] is None:
+                assert "Link" not in answer.headers
+                break
+            parameters["cursor"] = answer.json()["next_cursor"]
+        path: str | None = f"{LIST}?limit=2&sort=created_at"
+        while path is not None:
+            answer = await api("GET", path)
+            by_link += [task["title"] for task in answer.json()["data"]]
+            link = re.fullmatch(r'<(/[^>]+)>; rel="next"', answer.headers.get("Link", ""))
+            path = link and link[1]
+        assert by_cursor == by_link == titles
+
+    async def test_lists_are_filtered_searched_and_sorted(self, api: Api) -> None:
+        milk, bread = await api.task("Milk"), await api.task("Bread", description="with MILK")
+        await api("PATCH", f"{LIST}/{milk['id']}/complete")
+
+        async def found(query: str) -> list[str]:
+            return [task["title"] for task in (await api("GET", f"{LIST}?{query}")).json()["data"]]
+
+        assert await found("") == ["Milk", "Bread"]
+        assert await found("completed=true") == ["Milk"]
+        assert await found("completed=false") == ["Bread"]
+        assert await found("q=milk") == ["Milk", "Bread"]
+        assert await found("q=with+milk") == ["Bread"]
+        assert await found("q=%25") == []
+        assert await found("q=") == ["Milk", "Bread"]
+        assert await found("sort=-created_at") == ["Bread", "Milk"]
+        assert await found("sort=updated_at") == ["Bread", "Milk"]
+        assert await found("sort=-updated_at&limit=1") == ["Milk"]
+        assert bread["revision"] == 2
+
+    @pytest.mark.parametrize(
+        ("query", "parameter"),
+        [
+            ("limit=0", "limit"),
+            ("limit=1001", "limit"),
+            ("limit=-1", "limit"),
+            ("limit=1e1", "limit"),
+            ("limit=", "limit"),
+            ("limit=%D9%A1", "limit"),
+            ("limit=99999999999999999999", "limit"),
+            ("completed=1", "completed"),
+            ("completed=True", "completed"),
+            ("completed=", "completed"),
+            ("sort=title", "sort"),
+            ("sort=", "sort"),
+            (f"q={'x' * 256}", "q"),
+            ("q=%00", "q"),
+            ("cursor=x", "cursor"),
+            ("cursor=", "cursor"),
+            ("cursor=%FF", "cursor"),
+            ("cursor=WzFd", "cursor"),
+            ("offset=5", "offset"),
+            ("limit=1&limit=2", "parameters"),
+        ],
+    )
+    async def test_a_parameter_out_of_range_is_refused_in_words(self, api: Api, query: str, parameter: str) -> None:
+        answer = await api("GET", f"{LIST}?{query}")
+        assert [error["parameter"] for error in errors(answer)] == [parameter]
+
+    async def test_a_cursor_is_refused_with_other_filters_but_not_with_another_limit(self, api: Api) -> None:
+        for _ in range(3):
+            await api.task()
+        cursor = (await api("GET", f"{LIST}?limit=1&q=milk")).json()["next_cursor"]
+        for other in ("", "&q=bread", "&q=milk&completed=false", "&q=milk&sort=-created_at"):
+            assert errors(await api("GET", f"{LIST}?cursor={cursor}{other}"))[0]["parameter"] == "cursor"
+        assert (await api("GET", f"{LIST}?cursor={cursor}&q=milk&limit=7")).json()["count"] == 2
+
+    async def test_a_cursor_leads_nowhere_but_into_ones_own_list(self, api: Api) -> None:
+        for _ in range(3):
+            await api.task("hers")
+        cursor = (await api("GET", f"{LIST}?limit=1")).json()["next_cursor"]
+        answer = await api("GET", f"/api/bob/tasks?cursor={cursor}", user="bob")
+        assert answer.json()["data"] == []
+
+    async def test_head_answers_as_get_does_without_the_body(self, api: Api) -> None:
+        task = await api.task()
+        for path in (LIST, f"{LIST}/{task['id']}", f"{LIST}/{NOBODYS}"):
+            got, headed = await api("GET", path), await api("HEAD", path)
+            assert (headed.status_code, headed.content) == (got.status_code, b"")
+            ignored = {"x-request-id"}
+            assert {name: value for name, value in headed.headers.items() if name not in ignored} == {
+                name: value for name, value in got.headers.items() if name not in ignored
+            }

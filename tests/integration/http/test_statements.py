@@ -1,0 +1,75 @@
+"""How many statements each call costs: none that it does not need."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dishka import Provider, Scope, provide
+
+from adapters.sql.database import Database
+from tests.api import Api, running
+
+LIST = "/api/alice/tasks"
+STALE = {"If-Match": '"99"'}
+
+# Call, what it costs on top of BEGIN and COMMIT, and what for.
+COSTS: list[tuple[str, str, str, dict[str, Any], int]] = [
+    ("get a task", "GET", "{one}", {}, 1),
+    ("get a task, unchanged", "GET", "{one}", {"headers": {"If-None-Match": '"1"'}}, 1),
+    ("list", "GET", LIST, {}, 1),
+    ("list, no task", "GET", "/api/bob/tasks", {"user": "bob"}, 1),
+    ("list, unchanged", "GET", LIST, {"headers": {"If-None-Match": '"1"'}}, 1),
+    ("list, changed", "GET", LIST, {"headers": {"If-None-Match": '"0"'}}, 2),
+    ("create", "POST", LIST, {"json": {"title": "Bread"}}, 2),
+    ("update", "PUT", "{one}", {"json": {"title": "Bread"}}, 3),
+    ("update, no difference", "PUT", "{one}", {"json": {}}, 2),
+    ("update, changed elsewhere", "PUT", "{one}", {"json": {}, "headers": STALE}, 2),
+    ("complete", "PATCH", "{one}/complete", {}, 3),
+    ("delete", "DELETE", "{one}", {}, 3),
+    ("delete, no such task", "DELETE", f"{LIST}/x", {}, 0),
+    ("another's list", "GET", "/api/bob/tasks", {}, 0),
+    ("a bad body", "POST", LIST, {"json": {}}, 0),
+    ("a bad token", "GET", LIST, {"headers": {"Authorization": "Bearer x"}}, 0),
+    ("health", "GET", "/health", {}, 0),
+]
+
+
+class Watched(Provider):
+    """The database whose statements are counted, in place of one of the application's own."""
+
+    scope = Scope.APP
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.opened = database
+
+    @provide
+    def database(self) -> Database:
+        return self.opened
+
+
+@asynccontextmanager
+async def watched(database: Database) -> AsyncIterator[Api]:
+    async with running(Watched(database)) as api:
+        yield api
+
+
+@pytest.mark.parametrize(("what", "method", "path", "more", "expected"), COSTS, ids=[cost[0] for cost in COSTS])
+async def test_a_call_costs_its_statements_and_no_more(
+    database: Database, statements: list[str], what: str, method: str, path: str, more: dict[str, Any], expected: int
+) -> None:
+    del what
+    async with watched(database) as api:
+        one = f"{LIST}/{(await api.task())['id']}"
+        statements.clear()
+        await api(method, path.format(one=one), **more)
+        assert len(statements) == expected, statements
+
+
+def test_the_documented_costs_are_these() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "performance.md").read_text()
+    rows = dict(re.findall(r"^\| ([^|]+) \| (\d+) \|$", page, re.MULTILINE))
+    assert rows == {what: str(expected) for what, _, _, _, expected in COSTS}

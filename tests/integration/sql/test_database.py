@@ -1,0 +1,99 @@
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from adapters.sql.database import connect
+from adapters.sql.readiness import DatabaseReadiness
+from adapters.sql.task_lists import SqlTaskLists
+from domain.errors import StorageUnavailable
+from tests.contracts.task_lists import add, get, new
+
+
+async def driver_threads_end() -> None:
+    """aiosqlite's threads tell their event loop that they end: it must still be there."""
+    for thread in threading.enumerate():
+        if "_connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 5)
+
+
+async def answer(url: str) -> int:
+    database = connect(url)
+    try:
+        async with database.reading() as connection:
+            return int((await connection.execute(text("SELECT 42"))).scalar_one())
+    finally:
+        await database.dispose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda url: url,
+        lambda url: url.replace("postgresql://", "postgres://"),
+        lambda url: url.replace("postgresql://", "postgresql+asyncpg://"),
+        lambda url: f"{url}?sslmode=prefer&channel_binding=prefer&connect_timeout=10&keepalives=1",
+    ],
+)
+async def test_an_address_works_as_libpq_writes_it(postgres_url: str, change: Callable[[str], str]) -> None:
+    assert await answer(change(postgres_url)) == 42
+
+
+async def test_a_sqlite_file_may_lie_below_a_folder_with_a_space(tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    assert await answer(f"sqlite:///{folder / 'tasks.db'}") == 42
+
+
+def test_another_database_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="mysql"):
+        connect("mysql://localhost/tasks")
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/at/all/tasks.db"])
+async def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
+    database = connect(url)
+    try:
+        with pytest.raises(StorageUnavailable):
+            await get(SqlTaskLists(database), new().id)
+        with pytest.raises(StorageUnavailable):
+            await add(SqlTaskLists(database), new())
+        assert "check DATABASE_URL" in str(await DatabaseReadiness(database).problem())
+    finally:
+        await database.dispose()
+        await driver_threads_end()
+
+
+async def test_a_wrong_password_is_unavailability_not_a_crash(postgres_url: str) -> None:
+    database = connect(postgres_url.replace("postgresql://postgres", "postgresql://stranger"))
+    try:
+        with pytest.raises(StorageUnavailable):
+            await get(SqlTaskLists(database), new().id)
+    finally:
+        await database.dispose()
+
+
+async def test_missing_tables_are_unavailability_and_readiness_says_what_to_do(database_url: str) -> None:
+    database = connect(database_url)
+    try:
+        with pytest.raises(StorageUnavailable):
+            await get(SqlTaskLists(database), new().id)
+        assert "evo-todo migrate" in str(await DatabaseReadiness(database).problem())
+    finally:
+        await database.dispose()
+
+
+async def test_an_error_never_quotes_what_a_person_wrote(database_url: str) -> None:
+    database = connect(database_url)
+    try:
+        with pytest.raises(StorageUnavailable) as refused:
+            await add(SqlTaskLists(database), new("My secret title"))
+        chain: BaseException | None = refused.value
+        while chain is not None:
+            assert "secret" not in repr(chain) + str(chain)
+            chain = chain.__cause__
+    finally:
+        await database.dispose()

@@ -1,0 +1,58 @@
+import asyncio
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect
+
+from adapters.sql.database import Database, connect
+from adapters.sql.migrate import alembic_config, migrate
+from adapters.sql.readiness import DatabaseReadiness
+from adapters.sql.tables import metadata
+from adapters.sql.task_lists import SqlTaskLists
+from tests.contracts.task_lists import add, get, new
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def indexes(connection: Connection) -> set[str]:
+    return {str(index["name"]) for index in inspect(connection).get_indexes("tasks")}
+
+
+async def test_the_migrations_make_the_tables_that_the_code_expects(database: Database) -> None:
+    async with database.writes.begin() as connection:
+        assert await connection.run_sync(differences) == []
+        assert await connection.run_sync(tables) == set(metadata.tables)
+        assert await connection.run_sync(indexes) == {"tasks_by_update", "tasks_by_completion"}
+
+
+async def test_the_migrations_go_down_and_up_again(database: Database) -> None:
+    async with database.writes.begin() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
+        assert await connection.run_sync(tables) == set()
+    await migrate(database)
+    async with database.writes.begin() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrating_again_keeps_every_task(database: Database) -> None:
+    lists = SqlTaskLists(database)
+    task = await add(lists, new())
+    await migrate(database)
+    assert await get(lists, task.id) == task
+
+
+async def test_several_first_migrations_at_once_wait_for_each_other(database_url: str) -> None:
+    databases = [connect(database_url) for _ in range(4)]
+    try:
+        await asyncio.gather(*(migrate(database) for database in databases))
+        assert await DatabaseReadiness(databases[0]).problem() is None
+    finally:
+        for database in databases:
+            await database.dispose()

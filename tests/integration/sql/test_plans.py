@@ -1,0 +1,98 @@
+"""A page costs the same wherever it lies: read off the databases' own plans."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Executable, text
+
+from adapters.sql.database import Database
+from adapters.sql.task_lists import _page_of
+from domain.identity import UserId
+from domain.task import TaskId
+from domain.task_list import Order, Position, TaskQuery
+
+ALICE = UserId("alice")
+TASKS = 100_000
+LIMIT = 50
+
+_FILL = {
+    "postgresql": """
+        INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
+        SELECT owner, lpad(to_hex(n), 32, '0')::uuid, 'task ' || n, NULL, n % 2 = 0,
+               to_timestamp(n), to_timestamp(n), n, 'task ' || n
+        FROM generate_series(1, :tasks) n, (VALUES ('alice'), ('bob')) AS owners (owner)
+    """,
+    "sqlite": """
+        WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < :tasks)
+        INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
+        SELECT owner, printf('%032x', n), 'task ' || n, NULL, n % 2 = 0,
+               datetime(n, 'unixepoch') || '.000000', datetime(n, 'unixepoch') || '.000000', n, 'task ' || n
+        FROM counted, (SELECT 'alice' AS owner UNION ALL SELECT 'bob')
+    """,
+}
+
+
+@pytest.fixture
+async def filled(database: Database) -> Database:
+    """Two users with a long list each."""
+    async with database.writing() as connection:
+        await connection.execute(text(_FILL[database.dialect]), {"tasks": TASKS})
+    async with database.reading() as connection:
+        await connection.execute(text("ANALYZE"))
+    return database
+
+
+def literal(statement: Executable, database: Database) -> str:
+    dialect = database.reads.dialect
+    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))  # type: ignore[attr-defined]
+
+
+def query(order: Order, *, deep: bool, **filters: Any) -> TaskQuery:
+    at = 10 if order.descending else TASKS - 60
+    place = Position(datetime.fromtimestamp(at, UTC), TaskId(UUID(int=at)))
+    shallow = 3 if not order.descending else TASKS - 3
+    first = Position(datetime.fromtimestamp(shallow, UTC), TaskId(UUID(int=shallow)))
+    return TaskQuery(order=order, limit=LIMIT if not order.descending else 5, after=place if deep else first, **filters)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+async def shape(database: Database, wanted: TaskQuery) -> list[str]:
+    """What the database does for a page, step by step."""
+    statement = literal(_page_of(ALICE, wanted), database)
+    async with database.reading() as connection:
+        if database.dialect == "sqlite":
+            steps = [row.detail for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
+            assert not any("TEMP B-TREE" in step or step.startswith("SCAN tasks") for step in steps), steps
+            return steps
+        sql = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}".replace(":", "\\:")
+        plan = (await connection.execute(text(sql))).scalar_one()
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    found = list(nodes(plan[0]["Plan"]))
+    for node in found:
+        assert node["Node Type"] not in {"Sort", "Incremental Sort", "Bitmap Heap Scan"}, plan
+        if node.get("Relation Name") == "tasks":
+            assert "Index" in node["Node Type"], plan
+            assert "owner_id" in node["Index Cond"]
+            assert node["Actual Rows"] <= wanted.limit + 1, "no more rows are read than are shown"
+            assert not node.get("Rows Removed by Filter"), plan
+    return [f"{node['Node Type']} {node.get('Index Name', '')}" for node in found]
+
+
+async def test_in_a_long_list_each_page_is_a_range_of_an_index_wherever_it_lies(filled: Database) -> None:
+    for order in Order:
+        first, deepest = await shape(filled, query(order, deep=False)), await shape(filled, query(order, deep=True))
+        assert first == deepest
+        assert any("tasks" in step for step in first)
+        assert await shape(filled, TaskQuery(order=order, limit=LIMIT))
+    for completed in (True, False):  # the done and the open tasks are ranges of their own
+        steps = await shape(filled, query(Order.CREATED, deep=True, completed=completed))
+        assert any("tasks_by_completion" in step for step in steps)

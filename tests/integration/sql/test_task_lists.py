@@ -1,0 +1,67 @@
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.tables import tasks as tasks_table
+from adapters.sql.task_lists import SqlTaskLists
+from application.ports import TaskLists
+from domain.errors import InvalidField
+from tests.contracts.task_lists import ALICE, TaskListsContract, add, get, new, save
+
+
+@pytest.fixture
+def sql_lists(database: Database) -> TaskLists:
+    return SqlTaskLists(database)
+
+
+class TestSqlTaskLists(TaskListsContract):
+    """On PostgreSQL and on SQLite."""
+
+    @pytest.fixture
+    def lists(self, sql_lists: TaskLists) -> TaskLists:
+        return sql_lists
+
+    async def test_a_deleted_task_leaves_its_row_as_a_tombstone(self, lists: TaskLists, database: Database) -> None:
+        at = datetime(2026, 2, 1, tzinfo=UTC)
+        task = await add(lists, new())
+        await save(lists, task.deleted(at=at))
+        async with database.reading() as connection:
+            row = (await connection.execute(select(tasks_table))).one()
+        assert (row.id, row.deleted_at, row.updated_at, row.revision) == (task.id, at, at, 2)
+
+    async def test_a_row_that_breaks_a_rule_is_not_taken_for_a_task(self, lists: TaskLists, database: Database) -> None:
+        task = await add(lists, new())
+        async with database.writing() as connection:
+            await connection.execute(text("UPDATE tasks SET title = ' '"))
+        with pytest.raises(InvalidField):
+            await get(lists, task.id)
+
+
+async def plan_of(connection: AsyncConnection, statement: str) -> str:
+    rows = await connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))
+    return "\n".join(row.detail for row in rows)
+
+
+async def test_sqlite_keeps_what_was_acknowledged_through_a_power_cut(database: Database) -> None:
+    if database.dialect == "postgresql":
+        async with database.reading() as connection:
+            assert (await connection.execute(text("SHOW server_version_num"))).scalar_one()
+        return
+    for engine in (database.reads, database.writes):
+        async with engine.connect() as connection:
+            assert (await connection.execute(text("PRAGMA journal_mode"))).scalar_one() == "wal"
+            assert (await connection.execute(text("PRAGMA synchronous"))).scalar_one() == 2
+
+
+async def test_every_statement_names_its_owner(database: Database, statements: list[str]) -> None:
+    lists = SqlTaskLists(database)
+    task = await add(lists, new())
+    await save(lists, task.toggled(at=task.created_at))
+    await get(lists, task.id)
+    async with lists.open(ALICE) as mine:
+        await mine.revision()
+    assert len(statements) == 6
+    assert all("owner_id" in statement for statement in statements)

@@ -1,0 +1,93 @@
+"""An issuer for tests: keys of its own, and tokens of any kind, each with a signature that holds."""
+
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import field, frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+ISSUER: Final = "https://auth.example.com"
+AUDIENCE: Final = "https://tasks.example.com"
+"""Better Auth's default is one origin for both; two, so that no test passes with them mixed up."""
+LIFETIME: Final = 900
+"""Seconds; Better Auth's default."""
+ABSENT: Final = object()
+"""In place of a member's value: leave the member out."""
+
+
+def base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def compact_json(value: object) -> bytes:
+    """As JavaScript's JSON.stringify writes it; but NaN and Infinity pass."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+@frozen
+class Issuer:
+    """Signs with one Ed25519 key and publishes its public half."""
+
+    kid: str
+    private_key: Ed25519PrivateKey = field(repr=False)
+    name: str = ISSUER
+    audience: str = AUDIENCE
+    now: Callable[[], float] = time.time
+
+    @classmethod
+    def new(
+        cls,
+        kid: str = "key-1",
+        *,
+        name: str = ISSUER,
+        audience: str = AUDIENCE,
+        now: Callable[[], float] = time.time,
+    ) -> "Issuer":
+        """An issuer with a fresh key."""
+        return cls(kid, Ed25519PrivateKey.generate(), name, audience, now)
+
+    def token(
+        self,
+        sub: object = "alice",
+        *,
+        header: Mapping[str, Any] | None = None,
+        claims: Mapping[str, Any] | None = None,
+        **overrides: Any,
+    ) -> str:
+        """A token as Better Auth makes it, but for the members of the header and the claims that are given."""
+        members = {"alg": "EdDSA", "kid": self.kid} | dict(header or {})
+        said = self.claims(sub) | dict(claims or {}) | overrides
+        return self.sign(compact_json(_present(members)), compact_json(_present(said)))
+
+    def claims(self, sub: object = "alice") -> dict[str, Any]:
+        """What Better Auth's tokens say."""
+        issued_at = int(self.now())
+        return {"iat": issued_at, "exp": issued_at + LIFETIME, "iss": self.name, "aud": self.audience, "sub": sub}
+
+    def sign(self, header: bytes, payload: bytes) -> str:
+        """A token of any header and payload, JSON or not."""
+        return self.sign_segments(base64url(header), base64url(payload))
+
+    def sign_segments(self, header: str, payload: str) -> str:
+        """A token of any two segments, base64url or not."""
+        signing_input = f"{header}.{payload}"
+        return f"{signing_input}.{base64url(self.signature(signing_input.encode()))}"
+
+    def signature(self, message: bytes) -> bytes:
+        return self.private_key.sign(message)
+
+    def jwk(self, **overrides: Any) -> dict[str, Any]:
+        """The public key as Better Auth publishes it, but for the members that are given."""
+        x = base64url(self.private_key.public_key().public_bytes_raw())
+        return _present({"alg": "EdDSA", "crv": "Ed25519", "x": x, "kty": "OKP", "kid": self.kid} | overrides)
+
+    def jwks(self, *others: "Issuer") -> dict[str, Any]:
+        """The key set that publishes this key, and those of the others."""
+        return {"keys": [issuer.jwk() for issuer in (self, *others)]}
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not ABSENT}

@@ -1,0 +1,11 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api import Api, InMemory, running
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with running(InMemory()) as api:
+        yield api

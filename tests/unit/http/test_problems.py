@@ -1,0 +1,47 @@
+import pytest
+
+from adapters.http.problems import KINDS, log_unexpected, problem_of
+from domain import errors
+from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
+
+
+def leaves(kind: type[DomainError]) -> set[type[DomainError]]:
+    below = kind.__subclasses__()
+    return set().union(*(leaves(one) for one in below)) if below else {kind}
+
+
+def test_every_domain_error_has_its_problem() -> None:
+    assert leaves(DomainError) <= set(KINDS)
+    assert leaves(Unavailable) == {errors.KeysUnavailable, errors.StorageUnavailable}
+
+
+def test_every_kind_of_problem_has_a_name_of_its_own_or_none() -> None:
+    names = [(kind.name, kind.title, kind.status) for kind in KINDS.values()]
+    assert all(title and 400 <= status < 600 for _, title, status in names)
+    assert len({name for name, _, _ in names if name}) == len({entry for entry in names if entry[0]})
+
+
+SCOPE = {"raw_path": b"/x", "state": {"request_id": "r"}}
+
+
+def test_an_unavailable_part_says_when_to_try_again() -> None:
+    problem, headers = problem_of(KeysUnavailable(retry_after=7), SCOPE)  # type: ignore[arg-type]  # the part that counts
+    assert (problem.status, headers) == (503, {"Retry-After": "7"})
+
+
+def test_a_challenge_says_why_in_the_terms_of_rfc_6750() -> None:
+    _, headers = problem_of(InvalidToken("The token has expired."), SCOPE)  # type: ignore[arg-type]  # see above
+    assert headers == {"WWW-Authenticate": 'Bearer error="invalid_token", error_description="The token has expired."'}
+
+
+def test_a_field_of_the_body_is_pointed_at_and_a_parameter_named() -> None:
+    for field, expected in (("title", ("/title", None)), ("limit", (None, "limit"))):
+        problem, _ = problem_of(InvalidField(field, "is odd"), SCOPE)  # type: ignore[arg-type]  # see above
+        assert problem.detail == f"{field}: is odd."
+        told = problem.errors[0]  # type: ignore[index]  # it has some
+        assert (told.pointer or None, told.parameter or None) == expected
+
+
+def test_an_unexpected_error_is_logged_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    log_unexpected(ValueError("what a person wrote"))
+    assert "person" not in str([record.__dict__ for record in caplog.records])

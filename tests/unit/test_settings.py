@@ -1,0 +1,131 @@
+import pytest
+
+from entrypoints.settings import SettingError, Settings
+
+
+def read(**env: str) -> Settings:
+    return Settings.from_env(env)
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    assert read() == Settings(
+        database_url=None,
+        issuer="http://localhost:3000",
+        audience="http://localhost:3000",
+        jwks_url="http://localhost:3000/api/auth/jwks",
+        jwks_ttl=600,
+        jwks_cooldown=30,
+        jwks_max_stale=86400,
+        max_token_lifetime=604800,
+        leeway=30,
+        cors_origins=("http://localhost:3000",),
+        host="127.0.0.1",
+        port=8000,
+        workers=1,
+        log_format=None,
+        log_level="info",
+    )
+
+
+def test_the_base_says_who_issues_and_where_the_keys_are() -> None:
+    settings = read(BETTER_AUTH_BASE_URL="https://app.example.com:8443/base/")
+    assert settings.issuer == settings.audience == "https://app.example.com:8443"
+    assert settings.jwks_url == "https://app.example.com:8443/base/api/auth/jwks"
+
+
+def test_each_setting_is_read() -> None:
+    settings = read(
+        DATABASE_URL=" postgresql://user:password@host/tasks ",
+        EVO_TODO_JWKS_URL="https://keys.example.com/jwks.json",
+        EVO_TODO_ISSUER="me",
+        EVO_TODO_AUDIENCE="you",
+        EVO_TODO_JWKS_TTL="1.5",
+        EVO_TODO_JWKS_COOLDOWN="2",
+        EVO_TODO_JWKS_MAX_STALE="3",
+        EVO_TODO_MAX_TOKEN_LIFETIME="900",
+        EVO_TODO_LEEWAY="0",
+        EVO_TODO_CORS_ORIGINS="https://a.example.com, http://[::1]:3000",
+        EVO_TODO_HOST="0.0.0.0",
+        EVO_TODO_PORT="65535",
+        EVO_TODO_WORKERS="4",
+        EVO_TODO_LOG_FORMAT="json",
+        EVO_TODO_LOG_LEVEL="debug",
+    )
+    assert settings == Settings(
+        database_url="postgresql://user:password@host/tasks",
+        issuer="me",
+        audience="you",
+        jwks_url="https://keys.example.com/jwks.json",
+        jwks_ttl=1.5,
+        jwks_cooldown=2,
+        jwks_max_stale=3,
+        max_token_lifetime=900,
+        leeway=0,
+        cors_origins=("https://a.example.com", "http://[::1]:3000"),
+        host="0.0.0.0",
+        port=65535,
+        workers=4,
+        log_format="json",
+        log_level="debug",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "takes"),
+    [
+        ("DATABASE_URL", "mysql://x", "postgresql://"),
+        ("DATABASE_URL", "", "postgresql://"),
+        ("BETTER_AUTH_BASE_URL", "app.example.com", "https://app.example.com"),
+        ("BETTER_AUTH_BASE_URL", "ftp://x", "http"),
+        ("BETTER_AUTH_BASE_URL", "https://x:99999999", "Port"),
+        ("BETTER_AUTH_BASE_URL", "http://app.example.com", "EVO_TODO_ALLOW_HTTP_JWKS"),
+        ("EVO_TODO_JWKS_URL", "http://127.0.0.1.example.com/", "EVO_TODO_ALLOW_HTTP_JWKS"),
+        ("EVO_TODO_JWKS_URL", "", "http"),
+        ("EVO_TODO_ISSUER", "", "not empty"),
+        ("EVO_TODO_AUDIENCE", " ", "not empty"),
+        ("EVO_TODO_ALLOW_HTTP_JWKS", "yes", "true or false"),
+        ("EVO_TODO_JWKS_TTL", "0", "above 0"),
+        ("EVO_TODO_JWKS_TTL", "inf", "seconds"),
+        ("EVO_TODO_JWKS_COOLDOWN", "-1", "seconds"),
+        ("EVO_TODO_JWKS_MAX_STALE", "x", "seconds"),
+        ("EVO_TODO_MAX_TOKEN_LIFETIME", "7d", "seconds"),
+        ("EVO_TODO_LEEWAY", "61", "0 to 60"),
+        ("EVO_TODO_CORS_ORIGINS", "*", "exact origins"),
+        ("EVO_TODO_CORS_ORIGINS", "null", "exact origins"),
+        ("EVO_TODO_CORS_ORIGINS", "https://a.example.com/", "exact origins"),
+        ("EVO_TODO_CORS_ORIGINS", "https://a.example.com,", "exact origins"),
+        ("EVO_TODO_PORT", "0", "1 to 65535"),
+        ("EVO_TODO_PORT", "65536", "1 to 65535"),
+        ("EVO_TODO_PORT", "٨", "1 to 65535"),
+        ("EVO_TODO_WORKERS", "0", "1 to 64"),
+        ("EVO_TODO_HOST", "", "not empty"),
+        ("EVO_TODO_LOG_FORMAT", "xml", "console or json"),
+        ("EVO_TODO_LOG_LEVEL", "loud", "debug, info, warning or error"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_with_its_value_and_what_it_takes(
+    name: str, value: str, takes: str
+) -> None:
+    with pytest.raises(SettingError) as refused:
+        read(**{name: value})
+    told = str(refused.value)
+    assert told.startswith(f"{name}={value!r}: ")
+    assert takes in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("url", ["http://localhost:3000/x", "http://127.0.0.1/x", "http://[::1]:1/x", "https://x/x"])
+def test_keys_may_come_over_https_or_from_this_machine(url: str) -> None:
+    assert read(EVO_TODO_JWKS_URL=url).jwks_url == url
+
+
+def test_plain_http_from_elsewhere_must_be_allowed_by_name() -> None:
+    env = {"EVO_TODO_JWKS_URL": "http://auth:3000/jwks", "EVO_TODO_ALLOW_HTTP_JWKS": "true"}
+    assert read(**env).jwks_url == "http://auth:3000/jwks"
+
+
+def test_a_password_is_not_repeated() -> None:
+    for name in ("DATABASE_URL", "EVO_TODO_JWKS_URL"):
+        with pytest.raises(SettingError) as refused:
+            read(**{name: "mysql://user:hunter2@host/x"})
+        assert "hunter2" not in str(refused.value)
