@@ -270,7 +270,7 @@ class TasksOverHttpContract:
         assert (await api("PUT", one, json={"title": "x"}, headers={"If-Match": "*"})).status_code == 200
         assert (await api("PUT", f"{LIST}/{NOBODYS}", json={}, headers={"If-Match": "*"})).status_code == 404
 
-    @pytest.mark.parametrize("header", ["1", '"1', "1, 2", '"1" "2"'])
+    @pytest.mark.parametrize("header", ["", "1", '"1', "1, 2", '"1" "2"'])
     async def test_a_condition_that_is_no_entity_tag_is_refused_in_words(self, api: Api, header: str) -> None:
         one = f"{LIST}/{(await api.task())['id']}"
         assert "ETag" in problem(await api("PUT", one, json={}, headers={"If-Match": header}), 400)["detail"]
@@ -319,7 +319,7 @@ class TasksOverHttpContract:
         assert await found("q=milk") == ["Milk", "Bread"]
         assert await found("q=with+milk") == ["Bread"]
         assert await found("q=%25") == []
-        assert await found("q=") == ["Milk", "Bread"]
+        assert await found("q=&cursor=") == ["Milk", "Bread"]
         assert await found("sort=-created_at") == ["Bread", "Milk"]
         assert await found("sort=updated_at") == ["Bread", "Milk"]
         assert await found("sort=-updated_at&limit=1") == ["Milk"]
@@ -343,7 +343,6 @@ class TasksOverHttpContract:
             (f"q={'x' * 256}", "q"),
             ("q=%00", "q"),
             ("cursor=x", "cursor"),
-            ("cursor=", "cursor"),
             ("cursor=%FF", "cursor"),
             ("cursor=WzFd", "cursor"),
             ("offset=5", "offset"),

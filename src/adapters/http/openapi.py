@@ -319,7 +319,9 @@ def _parameters(call: Call) -> Iterator[dict[str, Any]]:
         for name, schema, description in PARAMETERS:
             yield {"name": name, "in": "query", "description": description, "schema": schema}
     if call.condition is not None:
-        tags = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'}
+        tags = {"type": "string"}
+        if call.condition == "If-Match":  # If-None-Match is passed over where it makes no sense
+            tags["pattern"] = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
         description = _CONDITIONS[call.condition]
         yield {"name": call.condition, "in": "header", "description": description, "schema": tags, "example": '"7"'}
 

@@ -24,7 +24,11 @@ PARAMETERS = (
         {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
         "How many tasks a page holds at most.",
     ),
-    ("cursor", {"type": "string"}, "The `next_cursor` of the page before; the other filters stay the same."),
+    (
+        "cursor",
+        {"type": "string"},
+        "The `next_cursor` of the page before; the other filters stay the same. Empty: the first page.",
+    ),
 )
 """Name, JSON schema, and description of each."""
 
@@ -49,7 +53,7 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
         order=_order(given.get("sort", Order.CREATED.value)),
         limit=_limit(given.get("limit", str(MAX_PAGE))),
     )
-    if (cursor := given.get("cursor")) is None:
+    if not (cursor := given.get("cursor")):
         return query
     return TaskQuery(
         completed=query.completed,

@@ -12,7 +12,7 @@ from domain.task_list import TaskPage, TaskQuery
 
 # The domain judges text, after trimming; here the rules are only told to whoever reads the document.
 _TEXT = r"^[^\u0000]*$"
-_TITLE = {"minLength": 1, "maxLength": MAX_TITLE, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+_TITLE = {"minLength": 1, "maxLength": MAX_TITLE, "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"}
 _DESCRIPTION = {"maxLength": MAX_DESCRIPTION, "pattern": _TEXT}
 
 Title = Annotated[

@@ -46,8 +46,9 @@ def task_id_of(text: str) -> TaskId:
 
 
 def _field(request: "Request[Any, Any, Any]", name: str) -> str | None:
-    """A header field, its lines joined (RFC 9110 §5.3)."""
-    return ", ".join(request.headers.getall(name, [])) or None
+    """A header field, its lines joined (RFC 9110 §5.3); `None` when it is not there."""
+    lines = request.headers.getall(name, [])
+    return ", ".join(lines) if lines else None
 
 
 def _task_response(task: Task, *, headers: dict[str, str] | None = None) -> Response[TaskView]:
