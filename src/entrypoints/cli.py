@@ -21,7 +21,7 @@ Settings (environment)            default
   EVO_TODO_CORS_ORIGINS           http://localhost:3000
   EVO_TODO_HOST, _PORT, _WORKERS  127.0.0.1, 8000, 1
   EVO_TODO_LOG_FORMAT, _LOG_LEVEL console or json, info
-The README's table has them all.
+docs/operations.md has them all.
 """
 
 data_folder = click.option(
