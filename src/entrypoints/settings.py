@@ -140,8 +140,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _database_url(text: str) -> str:
-    if not text.startswith(_DATABASES):
-        raise ValueError("takes postgresql://user:password@host/name or sqlite:///path")
+    if not text.startswith(_DATABASES) or text.endswith(("sqlite:///", ":memory:")):
+        raise ValueError("takes postgresql://user:password@host/name or sqlite:///path of a file")
     return text
 
 

@@ -75,6 +75,8 @@ def test_each_setting_is_read() -> None:
     [
         ("DATABASE_URL", "mysql://x", "postgresql://"),
         ("DATABASE_URL", "", "postgresql://"),
+        ("DATABASE_URL", "sqlite:///", "of a file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "of a file"),
         ("BETTER_AUTH_BASE_URL", "app.example.com", "https://app.example.com"),
         ("BETTER_AUTH_BASE_URL", "ftp://x", "http"),
         ("BETTER_AUTH_BASE_URL", "https://x:99999999", "Port"),

@@ -161,6 +161,8 @@ def _postgresql(address: URL) -> Database:
 
 
 def _sqlite(address: URL) -> Database:
+    if address.database in {None, "", ":memory:"}:
+        raise ValueError("SQLite needs a file: each connection would have a memory of its own")
     address = address.set(drivername="sqlite+aiosqlite")
 
     def engine(size: int, **options: Any) -> AsyncEngine:

@@ -48,9 +48,10 @@ async def test_a_sqlite_file_may_lie_below_a_folder_with_a_space(tmp_path: Path)
     assert await answer(f"sqlite:///{folder / 'tasks.db'}") == 42
 
 
-def test_another_database_is_refused_in_words() -> None:
-    with pytest.raises(ValueError, match="mysql"):
-        connect("mysql://localhost/tasks")
+@pytest.mark.parametrize(("url", "why"), [("mysql://localhost/tasks", "mysql"), ("sqlite:///:memory:", "file")])
+def test_another_database_is_refused_in_words(url: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        connect(url)
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/at/all/tasks.db"])
