@@ -1,6 +1,5 @@
 """A task: what always holds for one, and what can happen to it."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final, NewType, Self
@@ -20,29 +19,26 @@ MAX_TITLE = 255
 MAX_DESCRIPTION = 2000
 
 
-def _is_text(*, least: int, most: int) -> Callable[[Any, "Attribute[Any]", str], None]:
-    def check(_: Any, attribute: "Attribute[Any]", value: str) -> None:
-        if len(value) < least:
-            raise InvalidField(attribute.name, "must not be blank")
-        if len(value) > most:
-            raise InvalidField(attribute.name, f"takes at most {most} characters")
-        if not is_storable(value):
-            raise InvalidField(attribute.name, "takes neither NUL nor lone surrogates")
+def _is_title(_: Any, __: Any, value: str) -> None:
+    if not value:
+        raise InvalidField("title", "must not be blank")
+    _ensure_text("title", value, most=MAX_TITLE)
 
-    return check
+
+def _is_description(_: Any, __: Any, value: str | None) -> None:
+    if value is not None:
+        _ensure_text("description", value, most=MAX_DESCRIPTION)
+
+
+def _ensure_text(name: str, value: str, *, most: int) -> None:
+    if len(value) > most:
+        raise InvalidField(name, f"takes at most {most} characters")
+    if not is_storable(value):
+        raise InvalidField(name, "takes neither NUL nor lone surrogates")
 
 
 def _trimmed(text: str) -> str:
     return text.strip()
-
-
-_is_title = _is_text(least=1, most=MAX_TITLE)
-_is_description = _is_text(least=0, most=MAX_DESCRIPTION)
-
-
-def _is_description_or_none(task: Any, attribute: "Attribute[Any]", value: str | None) -> None:
-    if value is not None:
-        _is_description(task, attribute, value)
 
 
 def _is_utc(_: Any, attribute: "Attribute[Any]", value: datetime | None) -> None:
@@ -79,7 +75,7 @@ class Task:
     id: TaskId
     owner: UserId
     title: str = field(converter=_trimmed, validator=_is_title)
-    description: str | None = field(default=None, validator=_is_description_or_none)
+    description: str | None = field(default=None, validator=_is_description)
     completed: bool = False
     created_at: datetime = field(validator=_is_utc)
     updated_at: datetime = field(validator=_is_utc)

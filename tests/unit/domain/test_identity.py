@@ -26,11 +26,15 @@ def test_ids_are_compared_to_the_letter(other: str) -> None:
         Principal(UserId("alice")).ensure_owns(UserId(other))
 
 
-@pytest.mark.parametrize("user", ["", "x" * 256, "a\0", "a\n", "a\x7f", "a\x85", "a\ud800"])
-def test_what_is_no_identifier_is_no_principal(user: str) -> None:
+@pytest.mark.parametrize(
+    ("user", "rule"),
+    [(user, "takes 1 to 255 characters") for user in ("", "x" * 256)]
+    + [(user, "takes no control characters") for user in ("a\0", "a\n", "a\x7f", "a\x85", "a\ud800")],
+)
+def test_what_is_no_identifier_is_no_principal(user: str, rule: str) -> None:
     with pytest.raises(InvalidField) as refused:
         Principal(UserId(user))
-    assert refused.value.field == "user_id"
+    assert (refused.value.field, refused.value.rule) == ("user_id", rule)
 
 
 @pytest.mark.parametrize("user", ["x", "x" * 255, "a b", "auth0|42", "ünï@example.org", "a/b"])
