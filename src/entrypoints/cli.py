@@ -55,6 +55,9 @@ def _migrate(database_url: str) -> None:
     from adapters.sql.database import connect
     from adapters.sql.migrate import migrate
 
+    if database_url.startswith("sqlite") and not (folder := Path(database_url.partition("///")[2]).parent).is_dir():
+        raise click.UsageError(f"the folder of DATABASE_URL does not exist: {folder}")
+
     async def run() -> None:
         database = connect(database_url)
         try:
@@ -72,7 +75,7 @@ def _migrate(database_url: str) -> None:
 @click.group(epilog=_SETTINGS)
 @click.version_option(package_name="evo-todo")
 def main() -> None:
-    r"""Keep each user's tasks behind Better Auth's tokens.
+    """Keep each user's tasks behind Better Auth's tokens.
 
     \b
     Try it:       evo-todo dev
@@ -85,7 +88,7 @@ def main() -> None:
 @click.option("--user", default="alice", show_default=True, help="Whom the printed token is for.")
 @click.option("--reload", is_flag=True, help="Start anew when the code changes.")
 def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
-    r"""Serve on this machine, with nothing else to set up.
+    """Serve on this machine, with nothing else to set up.
 
     A SQLite database, its tables, and a stand-in for Better Auth that publishes a key on a loopback address; the
     key stays in the data folder, so that tokens survive a restart. Prints a request to paste. Settings are read as
@@ -148,7 +151,7 @@ def migrate() -> None:
 @click.argument("user")
 @data_folder
 def token(user: str, data: Path) -> None:
-    r"""Print a token for USER that `evo-todo dev` accepts, and nothing else.
+    """Print a token for USER that `evo-todo dev` accepts, and nothing else.
 
     \b
     curl -H "Authorization: Bearer $(evo-todo token alice)" http://127.0.0.1:8000/api/alice/tasks

@@ -5,6 +5,7 @@ from typing import Any, Final
 import uvicorn
 
 from adapters.http.protocol import ProblemProtocol
+from entrypoints.logs import configure_logging
 from entrypoints.settings import Settings
 
 GRACE: Final = 7
@@ -13,6 +14,7 @@ GRACE: Final = 7
 
 def run_server(settings: Settings, *, grace: int = GRACE, **more: Any) -> None:
     """Serve until a signal says stop: then take no more connections, finish what is in flight, and return."""
+    configure_logging(settings.log_format, settings.log_level)  # a process that only minds workers logs, too
     uvicorn.run(
         "entrypoints.asgi:create_app",
         factory=True,

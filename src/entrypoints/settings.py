@@ -93,7 +93,7 @@ class _Reader:
             self.refuse(name, str(error))
 
     def refuse(self, name: str, takes: str) -> NoReturn:
-        value = re.sub(r"//[^/@]*@", "//…@", self.env.get(name, ""))  # not the password
+        value = re.sub(r"//.*@|(?<=password=)[^&]*", "…", self.env.get(name, ""))  # not the password
         raise SettingError(f"{name}={value!r}: {takes}")
 
 
@@ -142,6 +142,8 @@ def _one_of(*words: str) -> Callable[[str], str]:
 def _database_url(text: str) -> str:
     if not text.startswith(_DATABASES) or text.endswith(("sqlite:///", ":memory:")):
         raise ValueError("takes postgresql://user:password@host/name or sqlite:///path of a file")
+    if not text.startswith("sqlite"):
+        _ = urlsplit(text).port  # raises ValueError where it is no port
     return text
 
 

@@ -1,5 +1,6 @@
 """The outermost layer: what holds for every answer, whoever gives it."""
 
+import asyncio
 import logging
 import re
 import time
@@ -13,7 +14,7 @@ from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http.cors import Cors
-from adapters.http.problems import problem_message
+from adapters.http.problems import Stopping, problem_message
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,10 @@ class Edge:
                 await _send(answer, *problem_message(refusal, scope))
             else:
                 await self.app(routed, receive, answer)
+        except asyncio.CancelledError:
+            # The server cancels what is left when its time is up; this is the outermost layer, and the task ends here.
+            if not answer.status:
+                await _send(answer, *problem_message(Stopping(), scope))
         except Exception as error:
             if answer.status:
                 raise  # the answer has begun: the server can only cut it off

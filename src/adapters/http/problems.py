@@ -64,6 +64,10 @@ class NotReady(Exception):
     missing: dict[str, str]
 
 
+class Stopping(Exception):
+    """The process is told to stop, and the request did not finish in the time that was left."""
+
+
 @define
 class NoCredentials(Exception):
     """The request brings no bearer token."""
@@ -115,6 +119,12 @@ KINDS: Final[dict[type[Exception], Kind]] = {
         "This call needs a token: send Authorization: Bearer <token>.",
     ),
     NotReady: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
+    Stopping: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "stopping",
+        "The service is stopping",
+        "The request did not finish before the service had to stop. Ask again.",
+    ),
     # Parameters are read by hand, so all that Litestar finds missing is a body.
     ValidationException: Kind(
         HTTPStatus.BAD_REQUEST, "", HTTPStatus.BAD_REQUEST.phrase, "The body is empty; this call takes JSON."
@@ -187,7 +197,7 @@ def _headers(error: Exception) -> dict[str, str]:
         case InvalidToken():
             challenge = dict(InvalidTokenError(error.reason).get_headers())
             return {"WWW-Authenticate": challenge["WWW-Authenticate"]}
-        case NotReady():
+        case NotReady() | Stopping():
             return {"Retry-After": "1"}
         case Unavailable():
             return {"Retry-After": str(error.retry_after)}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 from attrs import frozen
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, CursorResult, Executable, event, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,7 +23,10 @@ DEADLINE: Final = 2.5
 """Seconds that one use of the database may take, the wait for a connection included."""
 POOL_WAIT: Final = 1.5
 """Seconds to wait for a free connection."""
-POOL_SIZE: Final = 8
+POOL_SIZE: Final = 5
+"""Connections for reads, and as many for writes."""
+LAST_WORD: Final = 0.3
+"""Seconds that a connection which has not answered in time is given to close."""
 
 # libpq's own options, which hosted databases put into the address; asyncpg would send them to the server.
 _LIBPQ_ONLY = frozenset(
@@ -47,8 +50,9 @@ _LATER = ("08", "25006", "28", "3D", "40", "42P01", "42703", "53", "57P")
 class Database:
     """Engines onto one database; nothing connects before the first use.
 
-    Reads are single statements in autocommit: no BEGIN, no COMMIT. On SQLite, which lets one writer in at a time,
-    writers share one connection and so queue fairly instead of polling for the file's lock.
+    Reads are single statements in autocommit: no BEGIN, no COMMIT. They have connections of their own, so that writers
+    who wait for each other keep no reader waiting. On SQLite, which lets one writer in at a time, writers share one
+    connection and so queue fairly instead of polling for the file's lock.
     """
 
     reads: AsyncEngine
@@ -59,15 +63,20 @@ class Database:
         """`postgresql` or `sqlite`."""
         return self.writes.dialect.name
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for statements that each stand alone.
+    async def read(self, statement: Executable) -> CursorResult[Any]:
+        """Ask one statement that stands alone.
 
         Raises:
             StorageUnavailable: within DEADLINE when the database doesn't answer.
         """
-        async with _in_time(), self.reads.connect() as connection:
-            yield connection
+        async with _in_time():
+            try:
+                return await self._ask(statement)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            # The pooled connection was dead, and the pool has let go of its kind: a read can be asked again.
+            return await self._ask(statement)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -82,8 +91,11 @@ class Database:
     async def dispose(self) -> None:
         """Close every connection."""
         await self.reads.dispose()
-        if self.writes.pool is not self.reads.pool:
-            await self.writes.dispose()
+        await self.writes.dispose()
+
+    async def _ask(self, statement: Executable) -> CursorResult[Any]:
+        async with self.reads.connect() as connection:
+            return await connection.execute(statement)
 
 
 @asynccontextmanager
@@ -118,11 +130,6 @@ def _is_passing(error: DBAPIError) -> bool:
     return type(error).__name__ == "OperationalError"
 
 
-def lost_connection(error: Exception) -> bool:
-    """Whether a pooled connection turned out to be dead: a statement that was alone can be tried again."""
-    return isinstance(error, DBAPIError) and error.connection_invalidated
-
-
 def connect(url: str) -> Database:
     """A database by its address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
@@ -139,6 +146,13 @@ def connect(url: str) -> Database:
             raise ValueError(f"{other} is no database this service knows")
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg tells no types
+    """A connection that doesn't wait for a dead server's goodbye: SQLAlchemy would give it two seconds."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (asyncpg's signature)
+        await super().close(timeout=min(timeout or LAST_WORD, LAST_WORD))
+
+
 def _postgresql(address: URL) -> Database:
     dsn = address.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
 
@@ -146,18 +160,22 @@ def _postgresql(address: URL) -> Database:
         return await asyncpg.connect(
             dsn.render_as_string(hide_password=False),
             timeout=DEADLINE,
+            connection_class=_Connection,
             server_settings={"application_name": "evo-todo"},
         )
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connection,
-        hide_parameters=True,
-        pool_size=POOL_SIZE,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT,
-    )
-    return Database(reads=engine.execution_options(isolation_level="AUTOCOMMIT"), writes=engine)
+    def engine(**options: Any) -> AsyncEngine:
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=connection,
+            hide_parameters=True,
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT,
+            **options,
+        )
+
+    return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine())
 
 
 def _sqlite(address: URL) -> Database:

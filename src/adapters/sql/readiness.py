@@ -21,8 +21,7 @@ class DatabaseReadiness:
     async def problem(self) -> str | None:
         """See the port."""
         try:
-            async with self._database.reading() as connection:
-                await connection.execute(_EVERY_COLUMN)
+            await self._database.read(_EVERY_COLUMN)
         except StorageUnavailable as error:
             if isinstance(error.__cause__, SQLAlchemyError) and _lacks_tables(error.__cause__):
                 return "the tables are missing or of another version: run `evo-todo migrate`"

@@ -5,12 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from sqlalchemy import CursorResult, Executable, Select, func, literal, select, true, tuple_, update
+from sqlalchemy import Select, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database, lost_connection
+from adapters.sql.database import Database
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks, to_row, to_task
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
@@ -69,14 +68,14 @@ class SqlTaskList:
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        row = (await self._read(_living_task(self._owner, task_id))).one_or_none()
+        row = (await self._database.read(_living_task(self._owner, task_id))).one_or_none()
         if row is None:
             raise TaskNotFound
         return to_task(row)
 
     async def page(self, query: TaskQuery) -> TaskPage:
         """See the port."""
-        rows = (await self._read(_page_of(self._owner, query))).all()
+        rows = (await self._database.read(_page_of(self._owner, query))).all()
         found = [to_task(row) for row in rows if row.id is not None]
         # The join promises no order, though databases keep it; sorting what is sorted costs next to nothing.
         found.sort(key=lambda task: Position.of(task, query.order).key(), reverse=query.order.descending)
@@ -84,18 +83,7 @@ class SqlTaskList:
 
     async def revision(self) -> Revision:
         """See the port."""
-        return Revision((await self._read(_revision_of(self._owner))).scalar_one_or_none() or 0)
-
-    async def _read(self, statement: Executable) -> CursorResult[Any]:
-        async with self._database.reading() as connection:
-            try:
-                return await connection.execute(statement)
-            except DBAPIError as error:
-                if not lost_connection(error):
-                    raise
-        # The pooled connection was dead, its pool is now empty: a read can be asked again.
-        async with self._database.reading() as connection:
-            return await connection.execute(statement)
+        return Revision((await self._database.read(_revision_of(self._owner))).scalar_one_or_none() or 0)
 
 
 @define

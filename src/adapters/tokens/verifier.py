@@ -59,7 +59,7 @@ class JwtVerifier:
             key = await self._keys.find(token.kid)
             known = self._verified[fingerprint] = self._judge(token, key)
         elif await self._keys.find(known.key.kid) != known.key:
-            del self._verified[fingerprint]
+            self._verified.pop(fingerprint, None)
             raise InvalidToken("The token's key has been replaced.")
         self._rules.ensure_current(expires_at=known.expires_at, now=self._now())
         return known.principal

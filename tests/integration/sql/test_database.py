@@ -23,7 +23,7 @@ async def driver_threads_end() -> None:
 async def answer(url: str) -> int:
     database = connect(url)
     try:
-        async with database.reading() as connection:
+        async with database.reads.connect() as connection:
             return int((await connection.execute(text("SELECT 42"))).scalar_one())
     finally:
         await database.dispose()

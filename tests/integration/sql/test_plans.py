@@ -39,9 +39,9 @@ _FILL = {
 @pytest.fixture
 async def filled(database: Database) -> Database:
     """Two users with a long list each."""
-    async with database.writing() as connection:
+    async with database.writes.begin() as connection:
         await connection.execute(text(_FILL[database.dialect]), {"tasks": TASKS})
-    async with database.reading() as connection:
+    async with database.reads.connect() as connection:
         await connection.execute(text("ANALYZE"))
     return database
 
@@ -68,7 +68,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def shape(database: Database, wanted: TaskQuery) -> list[str]:
     """What the database does for a page, step by step."""
     statement = literal(_page_of(ALICE, wanted), database)
-    async with database.reading() as connection:
+    async with database.reads.connect() as connection:
         if database.dialect == "sqlite":
             steps = [row.detail for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
             assert not any("TEMP B-TREE" in step or step.startswith("SCAN tasks") for step in steps), steps

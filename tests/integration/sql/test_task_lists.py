@@ -28,7 +28,7 @@ class TestSqlTaskLists(TaskListsContract):
         at = datetime(2026, 2, 1, tzinfo=UTC)
         task = await add(lists, new())
         await save(lists, task.deleted(at=at))
-        async with database.reading() as connection:
+        async with database.reads.connect() as connection:
             row = (await connection.execute(select(tasks_table))).one()
         assert (row.id, row.deleted_at, row.updated_at, row.revision) == (task.id, at, at, 2)
 
@@ -47,7 +47,7 @@ async def plan_of(connection: AsyncConnection, statement: str) -> str:
 
 async def test_sqlite_keeps_what_was_acknowledged_through_a_power_cut(database: Database) -> None:
     if database.dialect == "postgresql":
-        async with database.reading() as connection:
+        async with database.reads.connect() as connection:
             assert (await connection.execute(text("SHOW server_version_num"))).scalar_one()
         return
     for engine in (database.reads, database.writes):

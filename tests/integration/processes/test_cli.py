@@ -1,0 +1,108 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes.service import evo_todo
+from tests.postgres_local import free_port
+
+
+@pytest.mark.parametrize(
+    ("command", "essentials"),
+    [
+        ((), ("dev", "serve", "migrate", "token", "openapi", "DATABASE_URL", "BETTER_AUTH_BASE_URL")),
+        (("dev",), ("--data", "--user", "--reload", "EVO_TODO_JWKS_URL", "evo-todo token bob")),
+        (("serve",), ("--migrate", "DATABASE_URL", "SIGTERM")),
+        (("migrate",), ("DATABASE_URL", "safe to run again")),
+        (("token",), ("USER", "--data", "Authorization: Bearer")),
+        (("openapi",), ("--output", "OpenAPI")),
+    ],
+    ids=lambda words: words[0] if words else "evo-todo",
+)
+def test_help_names_the_essentials(command: tuple[str, ...], essentials: tuple[str, ...], tmp_path: Path) -> None:
+    ended = evo_todo(*command, "--help", folder=tmp_path)
+
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    assert [word for word in essentials if word not in ended.stdout] == []
+
+
+def test_help_keeps_commands_on_lines_of_their_own(tmp_path: Path) -> None:
+    lines = [line.strip() for line in evo_todo("--help", folder=tmp_path).stdout.splitlines()]
+
+    assert "Try it:       evo-todo dev" in lines
+    assert "Run it:       evo-todo migrate && evo-todo serve" in lines
+
+
+@pytest.mark.parametrize("arguments", [("sevre",), ("serve", "--prot"), ("token",)])
+def test_a_typing_error_is_told_in_words(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    ended = evo_todo(*arguments, folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert "Usage: evo-todo" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_description_is_json_and_the_same_in_a_file(tmp_path: Path) -> None:
+    printed = evo_todo("openapi", folder=tmp_path)
+    written = evo_todo("openapi", "--output", "api.json", folder=tmp_path)
+
+    assert printed.returncode == written.returncode == 0
+    assert json.loads(printed.stdout)["openapi"].startswith("3.1")
+    assert (tmp_path / "api.json").read_text() == printed.stdout
+    assert written.stdout == ""
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue("postgres_url")) if request.param == "postgresql" else "sqlite:///tasks.db"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_migrations_run_at_once_and_again_without_harm(database: str, tmp_path: Path) -> None:
+    def migrate(_: int) -> tuple[int, str]:
+        ended = evo_todo("migrate", folder=tmp_path, settings={"DATABASE_URL": database})
+        return ended.returncode, ended.stderr
+
+    with ThreadPoolExecutor(3) as machines:
+        at_once = list(machines.map(migrate, range(3)))
+
+    assert [message for code, message in at_once if code != 0] == []
+    assert migrate(3)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://alice:S3cret@127.0.0.1:{free_port()}/tasks",
+        "postgresql://alice:S3cret@127.0.0.1:port/tasks",
+        "sqlite:///no/such/folder/tasks.db",
+        "sqlite:///notes.txt",
+    ],
+    ids=["nobody there", "no port", "no folder", "no database"],
+)
+def test_a_database_that_cannot_be_migrated_is_told_in_words(address: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("These are notes.\n" * 100)
+
+    ended = evo_todo("migrate", folder=tmp_path, settings={"DATABASE_URL": address})
+
+    assert ended.returncode != 0
+    assert "Error: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "S3cret" not in ended.stderr
+    assert (tmp_path / "notes.txt").read_text().startswith("These are notes.")
+
+
+@pytest.mark.parametrize(
+    ("user", "rule"),
+    [("", "1 to 255 characters"), ("u" * 256, "1 to 255 characters"), ("alice\nbob", "control characters")],
+    ids=["empty", "too long", "two lines"],
+)
+def test_no_token_is_made_for_what_can_be_nobodys_id(user: str, rule: str, tmp_path: Path) -> None:
+    ended = evo_todo("token", user, folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert rule in ended.stderr
+    assert "Traceback" not in ended.stderr

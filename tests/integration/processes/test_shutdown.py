@@ -1,0 +1,88 @@
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes.issuer import LoopbackIssuer
+from tests.integration.processes.service import LAST_WORD, Service, eventually, group, running
+from tests.integration.processes.wire import Wire, wire
+
+BODY = b'{"title":"Buy milk"}'
+
+
+@contextmanager
+def started(issuer: LoopbackIssuer, folder: Path, *, workers: int) -> Generator[Service]:
+    settings = {"DATABASE_URL": "sqlite:///tasks.db", "EVO_TODO_WORKERS": str(workers)}
+    with running("serve", "--migrate", folder=folder, settings=settings | issuer.settings) as service:
+        yield service
+
+
+@pytest.fixture
+def own_service(issuer: LoopbackIssuer, tmp_path: Path) -> Iterator[Service]:
+    with started(issuer, tmp_path, workers=1) as service:
+        yield service
+
+
+def announce(connection: Wire, token: str) -> None:
+    """Ask to create a task, and return when the service waits for the body."""
+    connection.send(
+        "POST /api/alice/tasks HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(BODY)}",
+        "Expect: 100-continue",
+    )
+    assert connection.answer().status == 100
+
+
+def assert_stops_in_time(service: Service) -> None:
+    assert service.wait() in {0, -signal.SIGTERM}
+    eventually(lambda: not list(group(service.process)), within=LAST_WORD)
+    assert service.is_refusing()
+
+
+def test_an_idle_connection_does_not_hold_up_the_end(own_service: Service) -> None:
+    with wire(own_service.port) as idle:
+        idle.send("GET /health HTTP/1.1", "Host: localhost")
+        assert idle.answer().status == 200
+
+        own_service.tell(signal.SIGTERM)
+
+        assert idle.is_closed()
+        assert_stops_in_time(own_service)
+
+
+def test_what_is_in_flight_is_finished_while_newcomers_are_refused(
+    own_service: Service, issuer: LoopbackIssuer
+) -> None:
+    with wire(own_service.port) as busy:
+        announce(busy, issuer.token("alice"))
+        own_service.tell(signal.SIGTERM)
+        eventually(own_service.is_refusing)
+
+        busy.send_bytes(BODY)
+
+        created = busy.answer()
+        assert created.status == 201
+        assert created.json["title"] == "Buy milk"
+        assert created.headers["Connection"] == "close"
+        assert busy.is_closed()
+        assert_stops_in_time(own_service)
+
+
+def test_a_client_that_never_finishes_does_not_hold_up_the_end(issuer: LoopbackIssuer, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        services = []
+        for workers in (1, 2):
+            (folder := tmp_path / f"{workers}").mkdir()
+            service = stack.enter_context(started(issuer, folder, workers=workers))
+            announce(stuck := stack.enter_context(wire(service.port)), issuer.token("alice"))
+            stuck.send_bytes(BODY[:5])
+            services.append(service)
+        for service in services:
+            service.tell(signal.SIGTERM)
+        for service in services:
+            assert_stops_in_time(service)
