@@ -117,9 +117,7 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
             " -H 'Content-Type: application/json' -d '{\"title\":\"Buy milk\"}'\n"
         )
     else:
-        click.echo(
-            f"Evo-TODO on {address} (pages: {address}/docs). Tokens come from the issuer of {settings.jwks_url}\n"
-        )
+        click.echo(f"Evo-TODO on {address}, described at {address}/docs. Tokens come from {settings.jwks_url}.\n")
     package = Path(__file__).parent.parent
     run_server(settings, grace=1, reload=reload, **({"reload_dirs": [str(package)]} if reload else {}))
 

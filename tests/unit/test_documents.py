@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from attrs import fields
 
-from entrypoints.settings import Settings, SettingError
+from entrypoints.settings import SettingError, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -54,5 +54,9 @@ def test_links_and_make_targets_lead_somewhere(document: str) -> None:
 
 
 def test_the_table_of_calls_names_every_path() -> None:
-    for path in ("/api/{user_id}/tasks`", "/api/{user_id}/tasks/{task_id}`", "/api/{user_id}/tasks/{task_id}/complete`"):
+    for path in (
+        "/api/{user_id}/tasks`",
+        "/api/{user_id}/tasks/{task_id}`",
+        "/api/{user_id}/tasks/{task_id}/complete`",
+    ):
         assert path in README

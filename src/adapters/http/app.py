@@ -15,7 +15,8 @@ from adapters.http.cors import Cors
 from adapters.http.documentation import Documentation
 from adapters.http.edge import ASK_METHODS, Edge
 from adapters.http.health import Operations
-from adapters.http.problems import Problem, problem_response
+from adapters.http.problem_answers import problem_response
+from adapters.http.problems import Problem
 from adapters.http.tasks import Tasks
 from application.ports import TokenVerifier
 from domain.errors import AccessDenied

@@ -8,7 +8,8 @@ from attrs import frozen
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http.problems import NoCredentials, problem_message
+from adapters.http.problem_answers import problem_message
+from adapters.http.problems import NoCredentials
 from application.ports import TokenVerifier
 from domain.errors import InvalidToken, KeysUnavailable
 

@@ -14,7 +14,8 @@ from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http.cors import Cors
-from adapters.http.problems import Stopping, problem_message
+from adapters.http.problem_answers import problem_message
+from adapters.http.problems import Stopping
 
 logger = logging.getLogger(__name__)
 

@@ -1,14 +1,10 @@
 """Errors on the wire: problem details (RFC 9457), from one table."""
 
-import logging
-import traceback
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import msgspec
 from attrs import define, frozen
 from authlib.oauth2.rfc6750 import InvalidTokenError
-from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Scope
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -23,8 +19,6 @@ from domain.errors import (
     TaskNotFound,
     Unavailable,
 )
-
-logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -204,28 +198,3 @@ def _headers(error: Exception) -> dict[str, str]:
         case HTTPException():
             return dict(error.headers or {})
     return {}
-
-
-def log_unexpected(error: Exception) -> None:
-    """Tell of an error that nobody foresaw, without its message: that may quote what a person wrote."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    logger.error("unexpected error", extra={"error": type(error).__name__, "where": where})
-
-
-def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Litestar's exception handler, for every exception."""
-    problem, headers = problem_of(error, request.scope)
-    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log_unexpected(error)
-    return Response(problem, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
-
-
-def problem_message(error: Exception, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body of a problem, for what answers outside Litestar."""
-    problem, headers = problem_of(error, scope)
-    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log_unexpected(error)
-    body = msgspec.json.encode(problem)
-    pairs = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
-    return problem.status, [(name.lower().encode(), value.encode()) for name, value in pairs.items()], body

@@ -1,6 +1,6 @@
 """What a verified token says, judged (RFC 7519 §4.1, RFC 8725 §3.8-3.9)."""
 
-import math
+import sys
 from typing import Any
 
 from attrs import frozen
@@ -74,7 +74,7 @@ class ClaimRules:
 
 def _date(claims: dict[str, Any], name: str) -> float:
     value = claims.get(name)
-    # bool is a kind of int to Python, and an int may be too large for a float: both are no date.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidToken("The token's dates are missing or no numbers.")
-    return float(value)
+    # bool is a kind of int to Python, and an int may be too large for a float: neither is a date.
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    raise InvalidToken("The token's dates are missing or no numbers.")

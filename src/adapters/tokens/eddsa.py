@@ -18,4 +18,5 @@ class Ed25519Registry(jws.JWSRegistry):
         return super().get_alg("Ed25519" if name in ALGORITHMS else name)
 
 
-ED25519: Final = Ed25519Registry(algorithms=["Ed25519"])
+# Members of the header that nobody knows are passed over (RFC 7515 §4); those that matter are judged before.
+ED25519: Final = Ed25519Registry(algorithms=["Ed25519"], strict_check_header=False)

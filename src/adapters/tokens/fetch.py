@@ -40,7 +40,7 @@ class HttpKeySet:
                 return parse_key_set(await self._read())
         except TimeoutError as error:
             raise KeySetNotFetched(f"no whole answer within {DEADLINE:.0f} s") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise KeySetNotFetched(f"the request failed: {type(error).__name__}") from error
         except (ValueError, RecursionError) as error:
             raise KeySetNotFetched("the answer is no usable key set") from error

@@ -123,12 +123,17 @@ class RemoteKeySet:
         try:
             self._take(await self._fetch())
         except KeySetNotFetched as error:
-            self._failures += 1
-            backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (self._failures - 1))
-            self._retry_at = self._monotonic() + backoff * (1 + self._jitter() / 4)
-            logger.warning("key set not fetched", extra={"reason": str(error), "failures": self._failures})
+            self._note_failure(str(error))
+        except Exception as error:  # noqa: BLE001  (told in the log; whoever waits must not wait in vain)
+            self._note_failure(f"unforeseen: {type(error).__name__}")
         finally:
             self._flight = None
+
+    def _note_failure(self, reason: str) -> None:
+        backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self._retry_at = self._monotonic() + backoff * (1 + self._jitter() / 4)
+        logger.warning("key set not fetched", extra={"reason": reason, "failures": self._failures})
 
     def _take(self, keys: Mapping[str, PublicKey]) -> None:
         now = self._monotonic()

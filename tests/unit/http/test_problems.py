@@ -1,6 +1,7 @@
 import pytest
 
-from adapters.http.problems import KINDS, log_unexpected, problem_of
+from adapters.http.problem_answers import log_unexpected
+from adapters.http.problems import KINDS, problem_of
 from domain import errors
 from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
 

@@ -1,0 +1,39 @@
+"""How a problem is sent: through Litestar, or by what stands before it."""
+
+import logging
+import traceback
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.types import Scope
+
+from adapters.http.problems import MEDIA_TYPE, Problem, problem_of
+
+logger = logging.getLogger(__name__)
+
+
+def log_unexpected(error: Exception) -> None:
+    """Tell of an error that nobody foresaw, without its message: that may quote what a person wrote."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    logger.error("unexpected error", extra={"error": type(error).__name__, "where": where})
+
+
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Litestar's exception handler, for every exception."""
+    problem, headers = problem_of(error, request.scope)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log_unexpected(error)
+    return Response(problem, status_code=problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problem_message(error: Exception, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of a problem, for what answers outside Litestar."""
+    problem, headers = problem_of(error, scope)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        log_unexpected(error)
+    body = msgspec.json.encode(problem)
+    pairs = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
+    return problem.status, [(name.lower().encode(), value.encode()) for name, value in pairs.items()], body
