@@ -4,6 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -14,7 +15,13 @@ AUDIENCE: Final = "https://tasks.example.com"
 """Better Auth's default is one origin for both; two, so that no test passes with them mixed up."""
 LIFETIME: Final = 900
 """Seconds; Better Auth's default."""
-ABSENT: Final = object()
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+
+ABSENT: Final = _Absent.ABSENT
 """In place of a member's value: leave the member out."""
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -113,7 +114,7 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
         token = issuer.token(_principal(user), settings)
         click.echo(
             f"Evo-TODO on {address}, described at {address}/docs. This request bears {user}'s token:\n\n"
-            f"curl -s {address}/api/{user}/tasks -H 'Authorization: Bearer {token}'"
+            f"curl -s {address}/api/{quote(user, safe='')}/tasks -H 'Authorization: Bearer {token}'"
             " -H 'Content-Type: application/json' -d '{\"title\":\"Buy milk\"}'\n"
         )
     else:
