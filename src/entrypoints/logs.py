@@ -9,9 +9,10 @@ import structlog
 from adapters.http.edge import request_id_of_context
 
 
-def _add_request_id(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if (request_id := request_id_of_context.get()) is not None:
         event["request_id"] = request_id
+    event.pop("color_message", None)  # uvicorn's, the message once more with escape codes
     return event
 
 
@@ -33,7 +34,7 @@ def configure_logging(log_format: str | None, log_level: str) -> None:
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                _add_request_id,
+                _complete,
                 structlog.processors.format_exc_info,
             ],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import Final, cast
 from uuid import uuid4
 
@@ -30,6 +31,9 @@ ASK_METHODS: Final = "*"
 
 Litestar's own answer to OPTIONS knows only the methods of the handler that it registered first.
 """
+
+_PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
+"""Asked every few seconds: when all is well they are logged for debugging only."""
 
 _ROUTED_AS: Final = {"HEAD": "GET", "OPTIONS": ASK_METHODS}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -75,11 +79,13 @@ class Edge:
             if answer.status:
                 raise  # the answer has begun: the server can only cut it off
             await _send(answer, *problem_message(error, scope))
-        logger.info(
+        route = routed.get("path_template", "-")  # never the path itself: it names a person
+        logger.log(
+            logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO,
             "request",
             extra={
                 "method": answer.method,
-                "route": routed.get("path_template", "-"),  # never the path itself: it names a person
+                "route": route,
                 "status": answer.status,
                 "ms": round((time.perf_counter() - started) * 1000, 1),
             },
