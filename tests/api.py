@@ -52,7 +52,7 @@ class InMemory(Provider):
 
     @provide
     def readiness(self, keys: RemoteKeySet) -> CheckReadiness:
-        return CheckReadiness((KeysReadiness(keys, "the test's own"),))
+        return CheckReadiness((KeysReadiness(keys),))
 
 
 def settings(**env: str) -> Settings:
@@ -68,7 +68,7 @@ class Api:
     http: httpx.AsyncClient
     issuer: Issuer = field(repr=False)
 
-    async def __call__(self, method: str, path: str, *, user: str = "alice", **more: Any) -> httpx.Response:
+    async def __call__(self, method: str, path: str | httpx.URL, *, user: str = "alice", **more: Any) -> httpx.Response:
         """Ask as that user, with a good token."""
         headers = httpx.Headers(more.pop("headers", None))
         headers.setdefault("Authorization", f"Bearer {self.issuer.token(user)}")

@@ -19,14 +19,28 @@ MAX_TITLE = 255
 MAX_DESCRIPTION = 2000
 
 
+class Keep(Enum):
+    """Stands where a change says nothing, so that `None` can say "clear it"."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+
+
 def _is_title(_: Any, __: Any, value: str) -> None:
     if not value:
         raise InvalidField("title", "must not be blank")
     _ensure_text("title", value, most=MAX_TITLE)
 
 
-def _is_description(_: Any, __: Any, value: str | None) -> None:
-    if value is not None:
+def _is_title_or_kept(_: Any, __: Any, value: str | Keep) -> None:
+    if isinstance(value, str):
+        _is_title(_, __, value)
+
+
+def _is_description(_: Any, __: Any, value: str | Keep | None) -> None:
+    if isinstance(value, str):
         _ensure_text("description", value, most=MAX_DESCRIPTION)
 
 
@@ -41,26 +55,25 @@ def _trimmed(text: str) -> str:
     return text.strip()
 
 
+def _trimmed_or_kept(text: str | Keep) -> str | Keep:
+    return text.strip() if isinstance(text, str) else text
+
+
 def _is_utc(_: Any, attribute: "Attribute[Any]", value: datetime | None) -> None:
     if value is not None and value.utcoffset() != timedelta(0):
         raise InvalidField(attribute.name, "takes an instant in UTC")
 
 
-class Keep(Enum):
-    """Stands where a change says nothing, so that `None` can say "clear it"."""
-
-    KEEP = "keep"
-
-
-KEEP: Final = Keep.KEEP
-
-
 @frozen(kw_only=True)
 class TaskChange:
-    """What shall be different: only the members that are there (RFC 7396)."""
+    """What shall be different: only the members that are there (RFC 7396).
 
-    title: str | Keep = KEEP
-    description: str | Keep | None = KEEP
+    Raises:
+        InvalidField: a member breaks the rule that it has in a task.
+    """
+
+    title: str | Keep = field(default=KEEP, converter=_trimmed_or_kept, validator=_is_title_or_kept)
+    description: str | Keep | None = field(default=KEEP, validator=_is_description)
     completed: bool | Keep = KEEP
 
 

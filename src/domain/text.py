@@ -10,7 +10,11 @@ def fold(text: str) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether every store and every wire can hold it: no NUL, no lone surrogate."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def has_control_characters(text: str) -> bool:

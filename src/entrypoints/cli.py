@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -51,6 +52,7 @@ def _with_database(settings: Settings) -> str:
 
 
 def _migrate(database_url: str) -> None:
+    from alembic.util import CommandError
     from sqlalchemy.exc import SQLAlchemyError
 
     from adapters.sql.database import connect
@@ -68,7 +70,9 @@ def _migrate(database_url: str) -> None:
 
     try:
         asyncio.run(run())
-    except (OSError, SQLAlchemyError) as error:
+    except CommandError as error:
+        raise click.ClickException(f"the database is of another version than this service: {error}") from error
+    except (OSError, ValueError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
         raise click.ClickException(f"the database can't be migrated: {type(cause).__name__}: {cause}") from error
 
@@ -93,34 +97,38 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
 
     A SQLite database, its tables, and a stand-in for Better Auth that publishes a key on a loopback address; the
     key stays in the data folder, so that tokens survive a restart. Prints a request to paste. Settings are read as
-    by `serve`; with EVO_TODO_JWKS_URL set, tokens come from that issuer and the stand-in stays away.
+    by `serve`, but for the workers: there is one. With EVO_TODO_JWKS_URL set, tokens come from that issuer and the
+    stand-in stays away.
 
     \b
     Another user's token:  evo-todo token bob
     """
+    from entrypoints.dev_issuer import DevIssuer
     from entrypoints.server import run_server
 
-    own_issuer = "EVO_TODO_JWKS_URL" not in os.environ
+    principal = _principal(user)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{data / 'tasks.db'}")
+    issuer = None if "EVO_TODO_JWKS_URL" in os.environ else DevIssuer.in_folder(data)
+    if issuer is not None:
+        os.environ["EVO_TODO_JWKS_URL"] = issuer.publish()
     settings = _settings()
+    _ensure_port_is_free(settings)
     _migrate(_with_database(settings))
     address = f"http://{_in_url(settings.host)}:{settings.port}"
-    if own_issuer:
-        from entrypoints.dev_issuer import DevIssuer
-
-        issuer = DevIssuer.in_folder(data)
-        os.environ["EVO_TODO_JWKS_URL"] = issuer.publish()
-        token = issuer.token(_principal(user), settings)
+    click.echo(f"Evo-TODO on {address}, described at {address}/docs.", nl=False)
+    if issuer is None:
+        click.echo(f" Tokens come from {settings.jwks_url}.\n")
+    else:
         click.echo(
-            f"Evo-TODO on {address}, described at {address}/docs. This request bears {user}'s token:\n\n"
-            f"curl -s {address}/api/{quote(user, safe='')}/tasks -H 'Authorization: Bearer {token}'"
+            f" This request bears {user}'s token:\n\n"
+            f"curl -s {address}/api/{quote(user, safe='')}/tasks"
+            f" -H 'Authorization: Bearer {issuer.token(principal, settings)}'"
             " -H 'Content-Type: application/json' -d '{\"title\":\"Buy milk\"}'\n"
         )
-    else:
-        click.echo(f"Evo-TODO on {address}, described at {address}/docs. Tokens come from {settings.jwks_url}.\n")
     package = Path(__file__).parent.parent
-    run_server(settings, grace=1, reload=reload, **({"reload_dirs": [str(package)]} if reload else {}))
+    more = {"reload": True, "reload_dirs": [str(package)]} if reload else {"workers": 1}
+    run_server(settings, grace=1, **more)
 
 
 @main.command()
@@ -132,6 +140,7 @@ def serve(migrate_first: bool) -> None:  # noqa: FBT001  (click hands flags over
     """
     settings = _settings()
     database_url = _with_database(settings)
+    _ensure_port_is_free(settings)
     if migrate_first:
         _migrate(database_url)
     from entrypoints.server import run_server
@@ -157,7 +166,10 @@ def token(user: str, data: Path) -> None:
     """
     from entrypoints.dev_issuer import DevIssuer
 
-    click.echo(DevIssuer.in_folder(data).token(_principal(user), _settings()))
+    principal, settings = _principal(user), _settings()
+    if not DevIssuer.has_key(data):
+        click.echo(f"A new key is in {data.absolute()}; start `evo-todo dev` with the same --data.", err=True)
+    click.echo(DevIssuer.in_folder(data).token(principal, settings))
 
 
 @main.command()
@@ -173,10 +185,25 @@ def openapi(output: Path | None) -> None:
 
 
 def _principal(user: str) -> Principal:
+    if "/" in user:
+        raise click.UsageError("a user's id with a slash can't stand in a path")
     try:
         return Principal(UserId(user))
     except InvalidField as error:
-        raise click.UsageError(f"USER {error.rule}") from error
+        raise click.UsageError(f"a user's id {error.rule}") from error
+
+
+def _ensure_port_is_free(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host} port {settings.port}"
+            raise click.ClickException(
+                f"{where} can't be had ({error.strerror}): set EVO_TODO_HOST or EVO_TODO_PORT"
+            ) from error
 
 
 def _in_url(host: str) -> str:

@@ -22,6 +22,7 @@ from entrypoints.settings import Settings
 
 LIFETIME: Final = 24 * 3600
 """Seconds that a development token lives, unless the settings allow less."""
+KEY_FILE: Final = "issuer-key.json"
 PATH: Final = "/api/auth/jwks"
 
 
@@ -35,7 +36,7 @@ class DevIssuer:
     def in_folder(cls, folder: Path) -> "DevIssuer":
         """The issuer whose key lies in that folder; the first use makes one, readable by its owner alone."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / "issuer-key.json"
+        path = folder / KEY_FILE
         if not path.exists():
             draft = folder / f".issuer-key.{secrets.token_hex(8)}"
             made = OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8)}, private=True)
@@ -48,6 +49,11 @@ class DevIssuer:
             finally:
                 draft.unlink(missing_ok=True)
         return cls(OKPKey.import_key(json.loads(path.read_text())))
+
+    @staticmethod
+    def has_key(folder: Path) -> bool:
+        """Whether that folder has a key already."""
+        return (folder / KEY_FILE).exists()
 
     def token(self, principal: Principal, settings: Settings) -> str:
         """A token that the service with these settings accepts, in the form Better Auth gives its own."""

@@ -66,9 +66,9 @@ class Adapters(Provider):
         return JwtVerifier(keys, rules)
 
     @provide
-    def readiness(self, settings: Settings, database: Database, keys: RemoteKeySet) -> CheckReadiness:
+    def readiness(self, database: Database, keys: RemoteKeySet) -> CheckReadiness:
         """What the service can't do without."""
-        return CheckReadiness((DatabaseReadiness(database), KeysReadiness(keys, settings.jwks_url)))
+        return CheckReadiness((DatabaseReadiness(database), KeysReadiness(keys)))
 
 
 class UseCases(Provider):

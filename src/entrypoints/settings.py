@@ -22,7 +22,7 @@ class SettingError(Exception):
 
 @frozen(kw_only=True)
 class Settings:
-    """What `CONTRACT` calls settings. Times are in seconds."""
+    """See docs/operations.md for what each means. Times are in seconds."""
 
     database_url: str | None
     issuer: str
@@ -51,7 +51,7 @@ class Settings:
         read = _Reader(env)
         base = read("BETTER_AUTH_BASE_URL", "http://localhost:3000", _base_url)
         origin = _origin_of(base)
-        jwks_url = read("EVO_TODO_JWKS_URL", f"{base}/api/auth/jwks", _base_url)
+        jwks_url = read("EVO_TODO_JWKS_URL", f"{base}/api/auth/jwks", _url)
         allow_http = read("EVO_TODO_ALLOW_HTTP_JWKS", "false", _boolean)
         if not (allow_http or jwks_url.startswith("https://") or _is_loopback(jwks_url)):
             name = "EVO_TODO_JWKS_URL" if "EVO_TODO_JWKS_URL" in env else "BETTER_AUTH_BASE_URL"
@@ -140,31 +140,45 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _database_url(text: str) -> str:
-    if not text.startswith(_DATABASES) or text.endswith(("sqlite:///", ":memory:")):
+    if not text.startswith(_DATABASES) or urlsplit(text).path in {"/", "/:memory:"}:
         raise ValueError("takes postgresql://user:password@host/name or sqlite:///path of a file")
     if not text.startswith("sqlite"):
         _ = urlsplit(text).port  # raises ValueError where it is no port
     return text
 
 
-def _base_url(text: str) -> str:
+def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         raise ValueError("takes an http or https address, such as https://app.example.com")
+    if "@" in parts.netloc:
+        raise ValueError("takes an address without a name or password in it")
     _ = parts.port  # raises ValueError where it is no port
+    return text
+
+
+def _base_url(text: str) -> str:
+    if urlsplit(_url(text)).query:
+        raise ValueError("takes an address without a query, such as https://app.example.com")
     return text.rstrip("/")
 
 
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(","))
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError("takes exact origins, separated by commas, such as https://app.example.com (no path, no *)")
+    if not all(_ORIGIN.fullmatch(origin) and _origin_of(origin) == origin for origin in origins):
+        raise ValueError(
+            "takes exact origins as browsers send them, separated by commas, such as https://app.example.com "
+            "(no path, no default port, no *)"
+        )
     return origins
 
 
 def _origin_of(url: str) -> str:
+    """The URL's origin as it is compared: in lower case, without a default port (RFC 6454 §6.2)."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, default} else "")
 
 
 def _is_loopback(url: str) -> bool:

@@ -1,6 +1,8 @@
 """What every client of the task calls can rely on, whatever keeps the lists: inherited by one class per adapter."""
 
+import json
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -214,6 +216,31 @@ class TasksOverHttpContract:
     async def test_lengths_are_counted_in_code_points(self, api: Api) -> None:
         assert (await api.task("😀" * 255, description="😀" * 2000))["title"] == "😀" * 255
 
+    @pytest.mark.parametrize("body", [{"title": " "}, {"title": "x" * 256}, {"description": "y" * 2001}])
+    async def test_a_rule_is_judged_before_the_task_and_its_revision_are_looked_at(
+        self, api: Api, body: dict[str, Any]
+    ) -> None:
+        task = await api.task()
+        for method in ("PUT", "PATCH"):
+            assert errors(await api(method, f"{LIST}/{NOBODYS}", json=body))
+            assert errors(await api(method, f"{LIST}/{task['id']}", json=body, headers={"If-Match": '"9"'}))
+
+    @pytest.mark.parametrize(
+        ("member", "pointer"),
+        [
+            ("a b", "/a b"),
+            ("a/b~c", "/a~1b~0c"),
+            ("", "/"),
+            ("` - at `$.x", "/` - at `$.x"),
+            ("\ud800", ""),
+            ("x" * 500, f"/{'x' * 100}"),
+        ],
+    )
+    async def test_an_unknown_member_is_pointed_at_whatever_its_name(self, api: Api, member: str, pointer: str) -> None:
+        body = json.dumps({"title": "x", member: 1})
+        answer = await api("POST", LIST, content=body, headers={"Content-Type": "application/json"})
+        assert [error["pointer"] for error in errors(answer)] == [pointer]
+
     # Ids
 
     @pytest.mark.parametrize(
@@ -272,8 +299,10 @@ class TasksOverHttpContract:
 
     @pytest.mark.parametrize("header", ["", "1", '"1', "1, 2", '"1" "2"'])
     async def test_a_condition_that_is_no_entity_tag_is_refused_in_words(self, api: Api, header: str) -> None:
-        one = f"{LIST}/{(await api.task())['id']}"
-        assert "ETag" in problem(await api("PUT", one, json={}, headers={"If-Match": header}), 400)["detail"]
+        for task_id in ((await api.task())["id"], "no-such-task"):
+            for method, suffix in (("PUT", ""), ("PATCH", ""), ("PATCH", "/complete"), ("DELETE", "")):
+                answer = await api(method, f"{LIST}/{task_id}{suffix}", json={}, headers={"If-Match": header})
+                assert "ETag" in problem(answer, 400)["detail"]
 
     async def test_a_listed_tasks_revision_is_its_entity_tag(self, api: Api) -> None:
         await api.task("first")
@@ -346,7 +375,9 @@ class TasksOverHttpContract:
             ("cursor=%FF", "cursor"),
             ("cursor=WzFd", "cursor"),
             ("offset=5", "offset"),
-            ("limit=1&limit=2", "parameters"),
+            ("limit=1&limit=2", "limit"),
+            ("limit=1&limit=1", "limit"),
+            ("title=x", "title"),
         ],
     )
     async def test_a_parameter_out_of_range_is_refused_in_words(self, api: Api, query: str, parameter: str) -> None:
@@ -360,6 +391,24 @@ class TasksOverHttpContract:
         for other in ("", "&q=bread", "&q=milk&completed=false", "&q=milk&sort=-created_at"):
             assert errors(await api("GET", f"{LIST}?cursor={cursor}{other}"))[0]["parameter"] == "cursor"
         assert (await api("GET", f"{LIST}?cursor={cursor}&q=milk&limit=7")).json()["count"] == 2
+
+    @pytest.mark.parametrize(
+        "instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"]
+    )
+    async def test_a_cursor_that_somebody_made_up_is_refused(self, api: Api, instant: str) -> None:
+        await api.task()
+        await api.task()
+        real = (await api("GET", f"{LIST}?limit=1&sort=updated_at")).json()["next_cursor"]
+        filters, _, task_id = json.loads(urlsafe_b64decode(real + "=="))
+        forged = urlsafe_b64encode(json.dumps([filters, instant, task_id]).encode()).rstrip(b"=").decode()
+        answer = await api("GET", f"{LIST}?sort=updated_at&cursor={forged}")
+        assert errors(answer)[0]["parameter"] == "cursor"
+
+    async def test_the_link_to_the_next_page_stays_on_this_host(self, api: Api) -> None:
+        await api.task()
+        await api.task()
+        answer = await api("GET", httpx.URL("http://api.test").copy_with(raw_path=b"//api/alice/tasks/?limit=1"))
+        assert answer.headers["Link"].startswith("</api/alice/tasks?limit=1&cursor=")
 
     async def test_a_cursor_leads_nowhere_but_into_ones_own_list(self, api: Api) -> None:
         for _ in range(3):

@@ -77,6 +77,9 @@ def test_each_setting_is_read() -> None:
         ("DATABASE_URL", "", "postgresql://"),
         ("DATABASE_URL", "sqlite:///", "of a file"),
         ("DATABASE_URL", "sqlite:///:memory:", "of a file"),
+        ("DATABASE_URL", "sqlite:///:memory:?x=1", "of a file"),
+        ("DATABASE_URL", "postgresql://host:port/name", "Port"),
+        ("BETTER_AUTH_BASE_URL", "https://app.example.com/?x=1", "without a query"),
         ("BETTER_AUTH_BASE_URL", "app.example.com", "https://app.example.com"),
         ("BETTER_AUTH_BASE_URL", "ftp://x", "http"),
         ("BETTER_AUTH_BASE_URL", "https://x:99999999", "Port"),
@@ -96,6 +99,9 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_CORS_ORIGINS", "null", "exact origins"),
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com/", "exact origins"),
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com,", "exact origins"),
+        ("EVO_TODO_CORS_ORIGINS", "https://a.example.com:443", "no default port"),
+        ("EVO_TODO_CORS_ORIGINS", "https://A.example.com", "as browsers send them"),
+        ("EVO_TODO_CORS_ORIGINS", "https://a.example.com:99999", "Port"),
         ("EVO_TODO_PORT", "0", "1 to 65535"),
         ("EVO_TODO_PORT", "65536", "1 to 65535"),
         ("EVO_TODO_PORT", "٨", "1 to 65535"),
@@ -126,8 +132,35 @@ def test_plain_http_from_elsewhere_must_be_allowed_by_name() -> None:
     assert read(**env).jwks_url == "http://auth:3000/jwks"
 
 
-def test_a_password_is_not_repeated() -> None:
-    for name in ("DATABASE_URL", "EVO_TODO_JWKS_URL"):
-        with pytest.raises(SettingError) as refused:
-            read(**{name: "mysql://user:hunter2@host/x"})
-        assert "hunter2" not in str(refused.value)
+@pytest.mark.parametrize(
+    ("base", "origin"),
+    [
+        ("https://App.Example.com:443/", "https://app.example.com"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://app.example.com:80", "https://app.example.com:80"),
+    ],
+)
+def test_the_issuer_is_the_origin_as_better_auth_writes_it(base: str, origin: str) -> None:
+    assert read(BETTER_AUTH_BASE_URL=base).issuer == origin
+
+
+def test_the_address_of_the_keys_is_taken_to_the_letter() -> None:
+    url = "https://keys.example.com/jwks/?tenant=1"
+    assert read(EVO_TODO_JWKS_URL=url).jwks_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://user:hunter2@host/x"),
+        ("DATABASE_URL", "mysql://user:hun/hunter2@more@host/x"),
+        ("DATABASE_URL", "mysql://host/x?user=me&password=hunter2"),
+        ("EVO_TODO_JWKS_URL", "https://user:hunter2@host/x"),
+        ("BETTER_AUTH_BASE_URL", "https://user:hunter2@host/x"),
+    ],
+)
+def test_a_password_is_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        read(**{name: value})
+    assert "hunter2" not in str(refused.value)

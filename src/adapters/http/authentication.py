@@ -58,7 +58,7 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
         raise NoCredentials
     if len(values) > 1:
         raise InvalidToken("There is more than one Authorization header.")
-    value = values[0].decode("latin-1")
+    value = values[0].decode("latin-1").strip(" \t")
     if _OTHER_SCHEME.fullmatch(value):
         raise NoCredentials
     found = _BEARER.fullmatch(value)

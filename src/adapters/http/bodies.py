@@ -2,14 +2,14 @@
 
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from litestar import Request
-from litestar.exceptions import ClientException
+from litestar.exceptions import ClientException, InternalServerException
+from litestar.typing import FieldDefinition
 
 from adapters.http.problems import InvalidBody
-from domain.errors import InvalidField
 
 MAX_BODY: Final = 64 * 1024
 """Bytes; the longest task, every character escaped, takes half of it."""
@@ -17,7 +17,7 @@ MAX_BODY: Final = 64 * 1024
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
-_PATH = re.compile(r" - at `\$(.*)`$")
+_PATH = re.compile(r" - at `\$\.(\w+)`$")
 _CHARSETS = {None, "utf-8", "utf8"}
 
 
@@ -28,16 +28,27 @@ class StrictRequest(Request[Any, Any, Any]):
     too deep or is no UTF-8.
     """
 
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            ClientException: (400) the client went away before its end; nobody reads that answer, but the log is right.
+        """
+        try:
+            return await super().body()
+        except InternalServerException as error:
+            raise ClientException(detail="The body broke off.") from error
+
     async def json(self) -> Any:
         """The body as an instance of the type that the handler declares for `data`.
 
         Raises:
             ClientException: (415) not a JSON media type, or encoded; (400) not JSON.
-            InvalidBody, InvalidField: (422) JSON that breaks a rule.
+            InvalidBody: (422) JSON that breaks a rule.
         """
         self._ensure_media_type()
-        declared = self.route_handler.parsed_data_field
-        return decode_json(await self.body(), declared.annotation if declared else Any)
+        declared = cast("FieldDefinition", self.route_handler.parsed_data_field)  # or nobody would ask for JSON
+        return decode_json(await self.body(), declared.annotation)
 
     def _ensure_media_type(self) -> None:
         accepted = self.route_handler.opt.get("media_types", (JSON,))
@@ -57,40 +68,43 @@ class StrictRequest(Request[Any, Any, Any]):
             )
 
 
-def decode_json(body: bytes, declared: Any) -> Any:
+def decode_json(body: bytes, declared: type[msgspec.Struct]) -> Any:
     """Decode into the declared type, without guessing.
 
     Raises:
-        ClientException: (400) not JSON. InvalidBody, InvalidField: (422) JSON that breaks a rule.
+        ClientException: (400) not JSON. InvalidBody: (422) JSON that breaks a rule.
     """
     try:
         return msgspec.json.decode(body, type=declared)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        if not _is_json_but_for_its_text(body):
-            raise ClientException(detail="The body is not JSON.") from error
+        parsed = _parse_but_for_its_text(body)
         if isinstance(error, msgspec.ValidationError):
-            raise _invalid(error) from error
+            raise _invalid(error, parsed, declared) from error
         raise InvalidBody("", "takes text in UTF-8, without lone surrogates") from error
 
 
-def _is_json_but_for_its_text(body: bytes) -> bool:
-    """Whether it is JSON to its end; bytes that are no UTF-8, or half a surrogate pair, are passed over."""
+def _parse_but_for_its_text(body: bytes) -> Any:
+    """What the body holds, where only its characters may be wrong: no UTF-8, or half a surrogate pair."""
     try:
-        json.loads(body.decode("utf-8", errors="replace"), parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        return json.loads(body.decode("utf-8", errors="replace"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise ClientException(detail="The body is not JSON.") from error
 
 
 def _refuse(name: str) -> None:
     raise ValueError(name)
 
 
-def _invalid(error: msgspec.ValidationError) -> InvalidBody | InvalidField:
+def _invalid(error: msgspec.ValidationError, parsed: Any, declared: type[msgspec.Struct]) -> InvalidBody:
+    known = {field.encode_name for field in msgspec.structs.fields(declared)}
+    if isinstance(parsed, dict) and (unknown := next((name for name in parsed if name not in known), None)) is not None:
+        return InvalidBody(f"/{_in_pointer(unknown)}", "is not a member of this object")
     message = str(error)
     found = _PATH.search(message)
     rule = (message[: found.start()] if found else message).replace("`", "")
-    pointer = found.group(1).replace(".", "/").replace("[", "/").replace("]", "") if found else ""
-    if (unknown := re.search(r"unknown field (\S+)", rule)) is not None:
-        return InvalidBody(f"{pointer}/{unknown.group(1)}", "is not a member of this object")
-    return InvalidBody(pointer, rule[0].lower() + rule[1:])
+    return InvalidBody(f"/{found.group(1)}" if found else "", rule[0].lower() + rule[1:])
+
+
+def _in_pointer(name: str) -> str:
+    """A member's name in a JSON pointer (RFC 6901 §3), in characters that can be sent, and not without end."""
+    return name.encode("utf-8", errors="replace").decode()[:100].replace("~", "~0").replace("/", "~1")

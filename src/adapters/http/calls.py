@@ -54,6 +54,12 @@ ERRORS: Final[dict[str, tuple[str, str, str, str]]] = {
         "Request Entity Too Large",
         "The body is too large: 64 KiB at most.",
     ),
+    "414": (
+        "The path and the query are longer than 8 KiB.",
+        "about:blank",
+        "Request-URI Too Long",
+        "The address is too long: 8 KiB at most.",
+    ),
     "415": (
         "The body is not JSON by its Content-Type, or it is encoded.",
         "about:blank",
@@ -103,7 +109,7 @@ class Call:
 
 _LIST: Final = "/api/{user_id}/tasks"
 _ONE: Final = "/api/{user_id}/tasks/{task_id}"
-EVERY_CALL: Final = ("401", "403", "431", "503")
+EVERY_CALL: Final = ("401", "403", "414", "431", "503")
 _BODY: Final = ("400", "413", "415", "422")
 _CHANGE: Final = (*_BODY, "404", "412")
 

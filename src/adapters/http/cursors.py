@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
 import msgspec
 
-from domain.errors import InvalidField
+from adapters.http.problems import InvalidParameter
 from domain.task import TaskId
 from domain.task_list import Position, TaskQuery
 
@@ -35,15 +35,15 @@ def decode_cursor(text: str, query: TaskQuery) -> Position:
     """The position that a cursor stands for.
 
     Raises:
-        InvalidField: this is no cursor of ours, or one from a query with other filters.
+        InvalidParameter: this is no cursor of ours, or one from a query with other filters.
     """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = msgspec.json.decode(data, type=_Cursor)
     except (binascii.Error, ValueError) as error:
-        raise InvalidField("cursor", "is not one that this API handed out") from error
+        raise InvalidParameter("cursor", "is not one that this API handed out") from error
     if cursor.filters != _filters(query):
-        raise InvalidField("cursor", "belongs to a list with other filters or another order: ask without it first")
-    if cursor.at.utcoffset() is None:
-        raise InvalidField("cursor", "is not one that this API handed out")
+        raise InvalidParameter("cursor", "belongs to a list with other filters or another order: ask without it first")
+    if cursor.at.utcoffset() != timedelta(0):
+        raise InvalidParameter("cursor", "is not one that this API handed out")
     return Position(cursor.at, TaskId(cursor.task_id))

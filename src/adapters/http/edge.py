@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 MAX_HEADERS: Final = 32 * 1024
 """Bytes of all header fields together (RFC 6585 §5)."""
 
+MAX_TARGET: Final = 8 * 1024
+"""Bytes of path and query; the longest that makes sense, every character escaped, takes less."""
+
 request_id_of_context: ContextVar[str | None] = ContextVar("request_id", default=None)
 """For the logs: the request that a line belongs to."""
 
@@ -132,6 +135,8 @@ def _request_id(scope: HTTPScope) -> str:
 
 
 def _refusal(scope: HTTPScope) -> ClientException | None:
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
+        return ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
         return ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
     hosts = sum(name == b"host" for name, _ in scope["headers"])

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,12 +14,24 @@ from adapters.http.problems import MEDIA_TYPE, Problem, problem_of
 
 logger = logging.getLogger(__name__)
 
+_OURS = str(Path(__file__).parents[2])
+
 
 def log_unexpected(error: Exception) -> None:
     """Tell of an error that nobody foresaw, without its message: that may quote what a person wrote."""
-    frames = traceback.extract_tb(error.__traceback__)[-6:]
-    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    logger.error("unexpected error", extra={"error": type(error).__name__, "where": where})
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [
+        f"{frame.filename}:{frame.lineno} {frame.name}"
+        for place, frame in enumerate(frames, start=1)
+        if frame.filename.startswith(_OURS) or place == len(frames)
+    ]
+    kinds: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        kinds.append(type(cause).__name__)
+        cause = cause.__cause__
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    logger.error("unexpected error", extra={"error": kinds, "sqlstate": sqlstate, "where": where})
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

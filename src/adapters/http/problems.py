@@ -58,6 +58,14 @@ class NotReady(Exception):
     missing: dict[str, str]
 
 
+@define
+class InvalidParameter(Exception):
+    """A query parameter is unknown or breaks a rule."""
+
+    parameter: str
+    rule: str
+
+
 class Stopping(Exception):
     """The process is told to stop, and the request did not finish in the time that was left."""
 
@@ -106,6 +114,7 @@ KINDS: Final[dict[type[Exception], Kind]] = {
         "The tasks can't be reached now. Try again later; nothing was changed unless you read so.",
     ),
     InvalidBody: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
+    InvalidParameter: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
     NoCredentials: Kind(
         HTTPStatus.UNAUTHORIZED,
         "no-credentials",
@@ -166,6 +175,8 @@ def _detail(error: Exception) -> str:
             return error.reason
         case InvalidField():
             return f"{error.field}: {error.rule}."
+        case InvalidParameter():
+            return f"{error.parameter}: {error.rule}."
         case InvalidBody():
             return f"{error.pointer.lstrip('/') or 'The body'}: {error.rule}."
         case NotReady():
@@ -177,10 +188,10 @@ def _field_problems(error: Exception) -> list[FieldProblem] | UnsetType:
     match error:
         case InvalidBody():
             return [FieldProblem(error.rule, pointer=error.pointer)]
-        case InvalidField() if error.field in {"title", "description"}:
-            return [FieldProblem(error.rule, pointer=f"/{error.field}")]
         case InvalidField():
-            return [FieldProblem(error.rule, parameter=error.field)]
+            return [FieldProblem(error.rule, pointer=f"/{error.field}")]
+        case InvalidParameter():
+            return [FieldProblem(error.rule, parameter=error.parameter)]
     return UNSET
 
 

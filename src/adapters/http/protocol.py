@@ -15,9 +15,9 @@ from adapters.http.problems import MEDIA_TYPE, Problem
 logger = logging.getLogger(__name__)
 
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of request line and header fields, or of trailers, after which the connection is closed.
+"""Bytes that may arrive without a head, or a part of a body, becoming complete: then the connection is closed.
 
-httptools has no limit of its own; what is below this one but above 32 KiB is refused in `edge`.
+httptools has no limit of its own; a head below this one but above 32 KiB is refused in `edge`.
 """
 
 _TOO_LARGE: Final = "The request's header fields are too large: 32 KiB at most."
@@ -32,15 +32,14 @@ class ProblemProtocol(HttpToolsProtocol):
     the requests before it have been answered.
     """
 
-    _head_bytes = 0
+    _unread = 0
     _in_head = True
     _answered: RequestResponseCycle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived."""
         self._unset_keepalive_if_required()
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._unread += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -48,25 +47,28 @@ class ProblemProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(HTTPStatus.BAD_REQUEST, "This is no HTTP/1.1 request (RFC 9112).")
         else:
-            if self._head_bytes > MAX_HEAD:
+            if self._unread > MAX_HEAD:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the header, and leave one of the trailer."""
         if self._in_head:
             super().on_header(name, value)
-        else:
-            self._head_bytes += len(name) + len(value)
 
     def on_headers_complete(self) -> None:
         """A head is complete: what follows is a body."""
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._unread = False, 0
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """A part of a body has come; trailers, and the sizes of chunks, are none."""
+        self._unread = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """A request is complete: what follows is the next one's head."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._unread = True, 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
+from attrs import evolve
+
 from adapters.http.cursors import decode_cursor
+from adapters.http.problems import InvalidParameter
 from domain.errors import InvalidField
 from domain.task_list import MAX_PAGE, MAX_SEARCH_TEXT, Order, TaskQuery
 
@@ -39,29 +42,26 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
     """What a query string asks for.
 
     Raises:
-        InvalidField: a parameter is unknown, stands twice, or is out of range.
+        InvalidParameter: one is unknown, stands twice, or is out of range.
     """
-    given = dict(pairs)
-    for name in given:
+    given: dict[str, str] = {}
+    for name, value in pairs:
         if name not in _NAMES:
-            raise InvalidField(name, f"is no parameter of this list: take {', '.join(sorted(_NAMES))}")
-    if len(given) != len(pairs):
-        raise InvalidField("parameters", "stand once each")
-    query = TaskQuery(
-        completed=_completed(given.get("completed")),
-        text=given.get("q", ""),
-        order=_order(given.get("sort", Order.CREATED.value)),
-        limit=_limit(given.get("limit", str(MAX_PAGE))),
-    )
-    if not (cursor := given.get("cursor")):
-        return query
-    return TaskQuery(
-        completed=query.completed,
-        text=query.text,
-        order=query.order,
-        limit=query.limit,
-        after=decode_cursor(cursor, query),
-    )
+            raise InvalidParameter(name, f"is no parameter of this list: take {', '.join(sorted(_NAMES))}")
+        if name in given:
+            raise InvalidParameter(name, "must not stand twice")
+        given[name] = value
+    try:
+        query = TaskQuery(
+            completed=_completed(given.get("completed")),
+            text=given.get("q", ""),
+            order=_order(given.get("sort", Order.CREATED.value)),
+            limit=_limit(given.get("limit", str(MAX_PAGE))),
+        )
+    except InvalidField as error:
+        raise InvalidParameter(error.field, error.rule) from error
+    cursor = given.get("cursor")
+    return evolve(query, after=decode_cursor(cursor, query)) if cursor else query
 
 
 def next_link(path: str, pairs: Sequence[tuple[str, str]], cursor: str) -> str:
@@ -72,7 +72,7 @@ def next_link(path: str, pairs: Sequence[tuple[str, str]], cursor: str) -> str:
 
 def _completed(text: str | None) -> bool | None:
     if text not in {None, "true", "false"}:
-        raise InvalidField("completed", "takes true or false")
+        raise InvalidParameter("completed", "takes true or false")
     return None if text is None else text == "true"
 
 
@@ -80,10 +80,10 @@ def _order(text: str) -> Order:
     try:
         return Order(text)
     except ValueError as error:
-        raise InvalidField("sort", f"takes {', '.join(order.value for order in Order)}") from error
+        raise InvalidParameter("sort", f"takes {', '.join(order.value for order in Order)}") from error
 
 
 def _limit(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE))):
-        raise InvalidField("limit", f"takes a whole number from 1 to {MAX_PAGE}")
+        raise InvalidParameter("limit", f"takes a whole number from 1 to {MAX_PAGE}")
     return int(text)

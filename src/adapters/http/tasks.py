@@ -45,6 +45,10 @@ def task_id_of(text: str) -> TaskId:
     return TaskId(task_id)
 
 
+def _path_of(user_id: str) -> str:
+    return f"/api/{quote(user_id, safe='')}/tasks"
+
+
 def _field(request: "Request[Any, Any, Any]", name: str) -> str | None:
     """A header field, its lines joined (RFC 9110 §5.3); `None` when it is not there."""
     lines = request.headers.getall(name, [])
@@ -80,7 +84,7 @@ class Tasks(Controller):
             return Response(None, status_code=304, headers=headers)
         view = TaskPageView.of(page, query)
         if view.next_cursor is not None:
-            headers["Link"] = next_link(request.scope["raw_path"].decode("latin-1"), parameters, view.next_cursor)
+            headers["Link"] = next_link(_path_of(user_id), parameters, view.next_cursor)
         return Response(view, headers=headers)
 
     @post(operation_id="createTask")
@@ -94,7 +98,7 @@ class Tasks(Controller):
     ) -> Response[TaskView]:
         """Create a task."""
         task = await create_task(principal, UserId(user_id), title=data.title, description=data.description)
-        return _task_response(task, headers={"Location": f"/api/{quote(user_id, safe='')}/tasks/{task.id}"})
+        return _task_response(task, headers={"Location": f"{_path_of(user_id)}/{task.id}"})
 
     @get("/{task_id:str}", operation_id="getTask")
     @inject
@@ -167,12 +171,10 @@ class Tasks(Controller):
         data: JSONBody[Completion] = _TOGGLE,
     ) -> Response[TaskView]:
         """Toggle whether a task is done, or say which."""
+        expected = if_match(_field(request, "If-Match"))
+        completed = None if isinstance(data.completed, UnsetType) else data.completed
         task = await complete_task(
-            principal,
-            UserId(user_id),
-            task_id_of(task_id),
-            completed=None if isinstance(data.completed, UnsetType) else data.completed,
-            expected=if_match(_field(request, "If-Match")),
+            principal, UserId(user_id), task_id_of(task_id), completed=completed, expected=expected
         )
         return _task_response(task)
 

@@ -41,9 +41,10 @@ _LIBPQ_ONLY = frozenset(
     }
 )
 
-# What passes, or what an operator has to mend, by SQLSTATE: connection (08), a standby (25006), login (28), no such
-# database (3D), lost against another transaction (40), not migrated (42P01, 42703), resources (53), shutdown (57P).
-_LATER = ("08", "25006", "28", "3D", "40", "42P01", "42703", "53", "57P")
+# What passes, or what an operator has to mend, by SQLSTATE: connection (08), a standby (25006), idle too long (25P03),
+# login (28), no such database (3D), lost against another transaction (40), no right to the tables (42501), not migrated
+# (42P01, 42703), resources (53), a lock's time-out (55P03), a statement's (57014), shutdown (57P).
+_LATER = ("08", "25006", "25P03", "28", "3D", "40", "42501", "42P01", "42703", "53", "55P03", "57014", "57P")
 
 
 @frozen

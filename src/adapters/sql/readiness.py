@@ -1,6 +1,5 @@
 from attrs import frozen
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
 from adapters.sql.tables import task_lists, tasks
@@ -9,6 +8,15 @@ from domain.errors import StorageUnavailable
 _EVERY_COLUMN = (
     select(tasks, task_lists).join_from(tasks, task_lists, tasks.c.owner_id == task_lists.c.owner_id).limit(0)
 )
+
+_NO_TABLE, _NO_COLUMN, _NO_RIGHT = "42P01", "42703", "42501"
+_MIGRATE = "the tables are missing or of another version: run `evo-todo migrate`"
+_NO_ANSWER = "no answer: check DATABASE_URL, and that the database runs and takes connections"
+_WHAT_TO_DO = {
+    _NO_TABLE: _MIGRATE,
+    _NO_COLUMN: _MIGRATE,
+    _NO_RIGHT: "its role may not use the tables: grant it SELECT, INSERT, UPDATE and DELETE on them",
+}
 
 
 @frozen
@@ -23,12 +31,12 @@ class DatabaseReadiness:
         try:
             await self._database.read(_EVERY_COLUMN)
         except StorageUnavailable as error:
-            if isinstance(error.__cause__, SQLAlchemyError) and _lacks_tables(error.__cause__):
-                return "the tables are missing or of another version: run `evo-todo migrate`"
-            return "no answer: check DATABASE_URL, and that the database runs and takes connections"
+            return _WHAT_TO_DO.get(_sqlstate(error.__cause__), _NO_ANSWER)
         return None
 
 
-def _lacks_tables(error: SQLAlchemyError) -> bool:
+def _sqlstate(error: BaseException | None) -> str:
     cause = getattr(error, "orig", None)
-    return getattr(cause, "sqlstate", None) in {"42P01", "42703"} or "no such" in str(cause)
+    if "no such" in str(cause):  # SQLite has no codes for what it can't find
+        return _NO_TABLE
+    return str(getattr(cause, "sqlstate", ""))

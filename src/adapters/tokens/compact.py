@@ -29,7 +29,6 @@ class CompactToken:
 
     text: str
     kid: str
-    algorithm: str
     payload: bytes
 
 
@@ -50,10 +49,11 @@ def parse(unverified_token: str) -> CompactToken:
         raise InvalidToken(MALFORMED) from error
     if len(signature) != SIGNATURE_BYTES:
         raise InvalidToken("The token's signature is not an Ed25519 signature.")
-    return CompactToken(unverified_token, _kid(header), _algorithm(header), payload)
+    _judge_header(header)
+    return CompactToken(unverified_token, _kid(header), payload)
 
 
-def _algorithm(header: dict[str, Any]) -> str:
+def _judge_header(header: dict[str, Any]) -> None:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise InvalidToken("The token's algorithm is not accepted: EdDSA or Ed25519.")
@@ -62,7 +62,6 @@ def _algorithm(header: dict[str, Any]) -> str:
     if "typ" in header and (not isinstance(header["typ"], str) or header["typ"].lower() not in _TYPES):
         # The issuer signs other kinds of token with the same key (RFC 8725 §3.11).
         raise InvalidToken("The token is not an access token.")
-    return algorithm
 
 
 def _kid(header: dict[str, Any]) -> str:

@@ -15,7 +15,6 @@ class KeysReadiness:
     """Whether there are keys to verify tokens with; asking makes the service try to get some."""
 
     _keys: RemoteKeySet
-    _url: str
     name: str = "keys"
 
     async def problem(self) -> str | None:
@@ -24,5 +23,5 @@ class KeysReadiness:
             async with asyncio.timeout(PATIENCE):
                 await self._keys.ensure_loaded()
         except (KeysUnavailable, TimeoutError):
-            return f"no usable key from {self._url}: check EVO_TODO_JWKS_URL, and that the issuer runs"
+            return "no usable key from the issuer: check EVO_TODO_JWKS_URL, and that the issuer runs"
         return None

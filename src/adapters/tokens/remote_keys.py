@@ -61,7 +61,7 @@ class RemoteKeySet:
         """The key of that id.
 
         Raises:
-            InvalidToken: the issuer publishes no such key.
+            InvalidToken: there is no such key in the set.
             KeysUnavailable: no usable key set is to be had now.
         """
         age = self._monotonic() - self._fetched_at
@@ -97,7 +97,9 @@ class RemoteKeySet:
             await self._refresh()
         key = self._keys.get(kid)
         if key is None:
-            raise InvalidToken("The token is signed with a key that the issuer does not publish.")
+            if self._failures:
+                self._unknown_allowed_at = float("-inf")  # the issuer was not heard: the back-off paces us, not this
+            raise InvalidToken("The token is signed with a key that is not known here.")
         return key
 
     async def _ensure_any(self) -> None:

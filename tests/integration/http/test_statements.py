@@ -32,6 +32,7 @@ COSTS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("delete, no such task", "DELETE", f"{LIST}/x", {}, 0),
     ("another's list", "GET", "/api/bob/tasks", {}, 0),
     ("a bad body", "POST", LIST, {"json": {}}, 0),
+    ("a bad title", "PUT", "{one}", {"json": {"title": " "}}, 0),
     ("a bad token", "GET", LIST, {"headers": {"Authorization": "Bearer x"}}, 0),
     ("health", "GET", "/health", {}, 0),
 ]

@@ -88,6 +88,15 @@ def test_rules_hold_for_changed_tasks_too() -> None:
         task().changed(TaskChange(title=" "), at=LATER)
 
 
+@pytest.mark.parametrize("members", [{"title": ""}, {"title": " "}, {"title": "x" * 256}, {"description": "x" * 2001}])
+def test_a_change_that_breaks_a_rule_is_none(members: dict[str, str]) -> None:
+    values: dict[str, Any] = members
+    with pytest.raises(InvalidField) as refused:
+        TaskChange(**values)
+    assert [refused.value.field] == list(members)
+    assert TaskChange(title=" x ", description=None).title == "x"
+
+
 def test_a_change_touches_only_the_members_that_are_there() -> None:
     before = task(description="Two bottles")
     after = before.changed(TaskChange(title="Buy oat milk"), at=LATER)

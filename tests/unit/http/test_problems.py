@@ -1,7 +1,7 @@
 import pytest
 
 from adapters.http.problem_answers import log_unexpected
-from adapters.http.problems import KINDS, problem_of
+from adapters.http.problems import KINDS, FieldProblem, InvalidBody, InvalidParameter, problem_of
 from domain import errors
 from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
 
@@ -35,14 +35,22 @@ def test_a_challenge_says_why_in_the_terms_of_rfc_6750() -> None:
     assert headers == {"WWW-Authenticate": 'Bearer error="invalid_token", error_description="The token has expired."'}
 
 
-def test_a_field_of_the_body_is_pointed_at_and_a_parameter_named() -> None:
-    for field, expected in (("title", ("/title", None)), ("limit", (None, "limit"))):
-        problem, _ = problem_of(InvalidField(field, "is odd"), SCOPE)  # type: ignore[arg-type]  # see above
-        assert problem.detail == f"{field}: is odd."
-        told = problem.errors[0]  # type: ignore[index]  # it has some
-        assert (told.pointer or None, told.parameter or None) == expected
+def test_a_member_of_the_body_is_pointed_at_and_a_parameter_named() -> None:
+    for error, expected in (
+        (InvalidField("title", "is odd"), FieldProblem("is odd", pointer="/title")),
+        (InvalidBody("/title", "is odd"), FieldProblem("is odd", pointer="/title")),
+        (InvalidParameter("title", "is odd"), FieldProblem("is odd", parameter="title")),
+    ):
+        problem, _ = problem_of(error, SCOPE)  # type: ignore[arg-type]  # see above
+        assert (problem.detail, problem.errors) == ("title: is odd.", [expected])
 
 
 def test_an_unexpected_error_is_logged_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
-    log_unexpected(ValueError("what a person wrote"))
-    assert "person" not in str([record.__dict__ for record in caplog.records])
+    try:
+        int("what a person wrote")
+    except ValueError as error:
+        log_unexpected(error)
+    line = caplog.records[0].__dict__
+    assert "person" not in str(line)
+    assert line["error"] == ["ValueError"]
+    assert len(line["where"]) == 1

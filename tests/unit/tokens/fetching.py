@@ -1,0 +1,37 @@
+"""What a fetch makes of an answer."""
+
+import pytest
+
+from adapters.tokens.fetch import HttpKeySet, key_set_client
+from adapters.tokens.keys import PublicKey
+from adapters.tokens.remote_keys import KeySetNotFetched
+from tests.tokens import Issuer, compact_json
+from tests.unit.tokens.loopback import Answer, loopback, sending
+from tests.unit.tokens.stand_ins import published
+
+ISSUER = Issuer.new()
+DOCUMENT = compact_json(ISSUER.jwks())
+KEYS = published(ISSUER)
+
+
+async def fetched(url: str) -> dict[str, PublicKey]:
+    async with key_set_client() as client:
+        return await HttpKeySet(client, url)()
+
+
+async def failure_at(url: str) -> str:
+    with pytest.raises(KeySetNotFetched) as failed:
+        await fetched(url)
+    return str(failed.value)
+
+
+async def failure(answer: bytes | Answer) -> str:
+    async with loopback(sending(answer) if isinstance(answer, bytes) else answer) as site:
+        message = await failure_at(site.url)
+        assert len(site.requests) == 1
+        return message
+
+
+async def success(answer: bytes) -> None:
+    async with loopback(sending(answer)) as site:
+        assert await fetched(site.url) == KEYS

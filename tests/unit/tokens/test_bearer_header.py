@@ -1,0 +1,129 @@
+"""Where a token may stand in a request: R1."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.http.authentication import bearer_token
+from adapters.http.problems import NoCredentials
+from domain.errors import InvalidToken
+from tests.unit.tokens.cases import unhurried
+
+TOKEN = "eyJh.eyJz.c2ln-_"
+
+
+def authorization(*values: str) -> list[tuple[bytes, bytes]]:
+    return [(b"host", b"tasks"), *((b"authorization", value.encode("latin-1")) for value in values)]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_the_scheme_is_read_in_any_case(scheme: str) -> None:
+    assert bearer_token(authorization(f"{scheme} {TOKEN}")) == TOKEN
+
+
+def test_several_spaces_may_stand_between_scheme_and_token() -> None:
+    assert bearer_token(authorization(f"Bearer    {TOKEN}")) == TOKEN
+
+
+@pytest.mark.parametrize("value", [f" Bearer {TOKEN}", f"Bearer {TOKEN} ", f"\tBearer {TOKEN}\t"])
+def test_white_space_around_a_field_is_no_part_of_it(value: str) -> None:  # RFC 9110 §5.5
+    assert bearer_token(authorization(value)) == TOKEN
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [(b"host", b"tasks")],
+        [(b"cookie", b"token=" + TOKEN.encode())],
+        [(b"proxy-authorization", b"Bearer " + TOKEN.encode())],
+        [(b"x-authorization", b"Bearer " + TOKEN.encode())],
+        [(b"authorization-info", b"Bearer " + TOKEN.encode())],
+    ],
+)
+def test_without_the_header_there_are_no_credentials(headers: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(NoCredentials):
+        bearer_token(headers)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Basic YWxpY2U6c2VjcmV0",
+        "Basic",
+        "Negotiate ",
+        "DPoP " + TOKEN,
+        "Bearerer x",
+        "Bearer1 x",
+        "Digest a=b, c=d",
+        "!",
+        TOKEN,
+    ],
+)
+def test_another_scheme_brings_no_credentials(value: str) -> None:
+    with pytest.raises(NoCredentials):
+        bearer_token(authorization(value))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (f"Bearer {TOKEN}", f"Bearer {TOKEN}"),
+        (f"Bearer {TOKEN}", "Bearer other"),
+        ("Basic YWxpY2U6c2VjcmV0", f"Bearer {TOKEN}"),
+        (f"Bearer {TOKEN}", ""),
+        ("Basic a", "Basic b"),
+        ("a", "b", "c"),
+    ],
+)
+def test_more_than_one_header_is_refused(values: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        bearer_token(authorization(*values))
+    assert refusal.value.reason == "There is more than one Authorization header."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        " ",
+        "Bearer",
+        "Bearer ",
+        "Bearer  ",
+        f"Bearer {TOKEN}\n",
+        f"Bearer {TOKEN} {TOKEN}",
+        f"Bearer {TOKEN}\t{TOKEN}",
+        f"Bearer\t{TOKEN}",
+        f"Bearer\n{TOKEN}",
+        f"Bearer\u00a0{TOKEN}",
+        f"Bearer {TOKEN}\u00a0",
+        f"Bearer {TOKEN}\u0085",
+        f"Bearer:{TOKEN}",
+        f"Bearer={TOKEN}",
+        f"Bearer,{TOKEN}",
+        f"\u00e9 {TOKEN}",
+        f"Basic\t{TOKEN}",
+        "Basic a\nb",
+    ],
+)
+def test_a_header_that_is_no_bearer_credential_is_refused(value: str) -> None:
+    with pytest.raises(InvalidToken) as refusal:
+        bearer_token(authorization(value))
+    assert refusal.value.reason.startswith("The Authorization header is malformed")
+
+
+@unhurried
+@given(st.lists(st.tuples(st.sampled_from([b"authorization", b"cookie"]), st.binary(max_size=60)), max_size=3))
+def test_no_header_does_more_than_be_refused(headers: list[tuple[bytes, bytes]]) -> None:
+    try:
+        token = bearer_token(headers)
+    except (InvalidToken, NoCredentials):
+        return
+    assert token
+    assert not any(character.isspace() for character in token)
+
+
+@unhurried
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60))
+def test_the_token_is_handed_on_as_it_was_sent(token: str) -> None:
+    assert bearer_token(authorization(f"Bearer {token}")) == token
