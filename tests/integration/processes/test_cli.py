@@ -1,10 +1,13 @@
 import json
+import socket
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.integration.processes.service import evo_todo
+from tests.integration.processes.service import HOST, evo_todo
 from tests.postgres_local import free_port
 
 
@@ -96,8 +99,13 @@ def test_a_database_that_cannot_be_migrated_is_told_in_words(address: str, tmp_p
 
 @pytest.mark.parametrize(
     ("user", "rule"),
-    [("", "1 to 255 characters"), ("u" * 256, "1 to 255 characters"), ("alice\nbob", "control characters")],
-    ids=["empty", "too long", "two lines"],
+    [
+        ("", "1 to 255 characters"),
+        ("u" * 256, "1 to 255 characters"),
+        ("alice\nbob", "control characters"),
+        ("alice/bob", "slash"),
+    ],
+    ids=["empty", "too long", "two lines", "two segments"],
 )
 def test_no_token_is_made_for_what_can_be_nobodys_id(user: str, rule: str, tmp_path: Path) -> None:
     ended = evo_todo("token", user, folder=tmp_path)
@@ -105,4 +113,39 @@ def test_no_token_is_made_for_what_can_be_nobodys_id(user: str, rule: str, tmp_p
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert rule in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_new_key_is_mentioned_beside_the_token_and_an_old_one_is_not(tmp_path: Path) -> None:
+    first, second = evo_todo("token", "alice", folder=tmp_path), evo_todo("token", "alice", folder=tmp_path)
+
+    assert "--data" in first.stderr
+    assert second.stderr == ""
+    assert first.stdout.count(".") == second.stdout.count(".") == 2
+
+
+def test_a_database_of_a_newer_version_is_told_in_words(tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": "sqlite:///tasks.db"}
+    assert evo_todo("migrate", folder=tmp_path, settings=settings).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    ended = evo_todo("migrate", folder=tmp_path, settings=settings)
+
+    assert ended.returncode == 1
+    assert "another version" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["dev", "serve"])
+def test_a_port_that_is_taken_is_told_before_anything_else_is_said(command: str, tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        settings = {"EVO_TODO_PORT": port, "DATABASE_URL": "sqlite:///tasks.db"}
+        ended = evo_todo(command, folder=tmp_path, settings=settings)
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert port in ended.stderr
+    assert "EVO_TODO_PORT" in ended.stderr
     assert "Traceback" not in ended.stderr

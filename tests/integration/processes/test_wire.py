@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import Service
+from tests.integration.processes.service import Service, eventually
 from tests.integration.processes.wire import Answer, Wire, wire
 
 HOST = "Host: localhost"
@@ -228,6 +228,36 @@ def test_trailers_without_end_get_the_connection_closed(connection: Wire, creden
 
     assert connection.answer().status in {201, 400, 431}
     assert connection.is_closed()
+
+
+@pytest.mark.parametrize("start", [b"0\r\nX-Filler: ", b"0\r\nX", b"5;x="], ids=["value", "name", "chunk extension"])
+def test_a_trailer_or_a_chunk_size_without_end_gets_the_connection_closed(
+    connection: Wire, credentials: str, start: bytes
+) -> None:
+    connection.send("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked", body=start)
+    for number in range(200):
+        if connection.has_answer(within=0.02 if number >= 50 else 0):
+            break
+        connection.send_bytes(b"x" * 1000)
+
+    assert connection.answer().status in {400, 431}
+    assert connection.is_closed()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_a_client_that_goes_away_in_a_body_is_no_error_of_ours(
+    service: Service, credentials: str, framing: str
+) -> None:
+    named = f"gone-{framing[:7]}"
+    with wire(service.port) as connection:
+        connection.send("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, framing, f"X-Request-Id: {named}")
+
+    def lines() -> list[str]:
+        return [line["level"] for line in service.log_lines if line.get("request_id") == named]
+
+    assert eventually(lines) == ["info"]
+    told = next(line for line in service.log_lines if line.get("request_id") == named)
+    assert (told["event"], told["status"]) == ("request", 400)
 
 
 @pytest.mark.parametrize(

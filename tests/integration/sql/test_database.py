@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from adapters.sql.database import connect
+from adapters.sql.migrate import migrate
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
@@ -85,6 +86,39 @@ async def test_missing_tables_are_unavailability_and_readiness_says_what_to_do(d
         assert "evo-todo migrate" in str(await DatabaseReadiness(database).problem())
     finally:
         await database.dispose()
+
+
+async def test_a_time_out_of_the_databases_own_is_unavailability(postgres_url: str) -> None:
+    database = connect(f"{postgres_url}?lock_timeout=100ms")
+    try:
+        await migrate(database)
+        lists = SqlTaskLists(database)
+        await add(lists, new())
+        async with database.writing() as other:
+            await other.execute(text("SELECT revision FROM task_lists FOR UPDATE"))
+            with pytest.raises(StorageUnavailable):
+                await add(lists, new())
+    finally:
+        await database.dispose()
+
+
+async def test_a_role_without_rights_is_unavailability_and_readiness_says_what_to_do(postgres_url: str) -> None:
+    owner = connect(postgres_url)
+    await migrate(owner)
+    async with owner.writes.begin() as connection:
+        await connection.execute(text("DROP ROLE IF EXISTS evo_todo_guest"))
+        await connection.execute(text("CREATE ROLE evo_todo_guest LOGIN PASSWORD 'guest'"))
+    address = make_url(postgres_url).set(username="evo_todo_guest", password="guest")
+    guest = connect(address.render_as_string(hide_password=False))
+    try:
+        with pytest.raises(StorageUnavailable):
+            await get(SqlTaskLists(guest), new().id)
+        assert "grant" in str(await DatabaseReadiness(guest).problem())
+    finally:
+        await guest.dispose()
+        async with owner.writes.begin() as connection:
+            await connection.execute(text("DROP ROLE evo_todo_guest"))
+        await owner.dispose()
 
 
 async def test_an_error_never_quotes_what_a_person_wrote(database_url: str) -> None:
