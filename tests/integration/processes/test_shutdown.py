@@ -75,14 +75,18 @@ def test_what_is_in_flight_is_finished_while_newcomers_are_refused(
 
 def test_a_client_that_never_finishes_does_not_hold_up_the_end(issuer: LoopbackIssuer, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        services = []
+        services, waiting = [], []
         for workers in (1, 2):
             (folder := tmp_path / f"{workers}").mkdir()
             service = stack.enter_context(started(issuer, folder, workers=workers))
             announce(stuck := stack.enter_context(wire(service.port)), issuer.token("alice"))
             stuck.send_bytes(BODY[:5])
             services.append(service)
+            waiting.append(stuck)
         for service in services:
             service.tell(signal.SIGTERM)
-        for service in services:
+        for service, stuck in zip(services, waiting, strict=True):
             assert_stops_in_time(service)
+            answer = stuck.answer()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert "Traceback" not in service.log

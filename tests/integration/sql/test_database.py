@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from adapters.sql.database import connect
+from adapters.sql.database import Database, connect
 from adapters.sql.migrate import migrate
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
@@ -121,14 +121,12 @@ async def test_a_role_without_rights_is_unavailability_and_readiness_says_what_t
         await owner.dispose()
 
 
-async def test_an_error_never_quotes_what_a_person_wrote(database_url: str) -> None:
-    database = connect(database_url)
-    try:
-        with pytest.raises(StorageUnavailable) as refused:
-            await add(SqlTaskLists(database), new("My secret title"))
-        chain: BaseException | None = refused.value
-        while chain is not None:
-            assert "secret" not in repr(chain) + str(chain)
-            chain = chain.__cause__
-    finally:
-        await database.dispose()
+async def test_an_error_never_quotes_what_a_person_wrote(database: Database) -> None:
+    async with database.writes.begin() as connection:
+        await connection.execute(text("ALTER TABLE tasks RENAME TO elsewhere"))
+    with pytest.raises(StorageUnavailable) as refused:
+        await add(SqlTaskLists(database), new("My secret title"))
+    chain: BaseException | None = refused.value
+    while chain is not None:
+        assert "secret" not in repr(chain) + str(chain)
+        chain = chain.__cause__
