@@ -120,10 +120,10 @@ async def _execute(url: str, statements: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def fresh_database(server: str) -> Generator[str]:
-    """Lend an empty database; whoever is still connected at the end is thrown out."""
+def fresh_database(server: str, template: str = "template1") -> Generator[str]:
+    """Lend a database, empty or like the template; whoever is still connected at the end is thrown out."""
     name = f"evo_todo_{uuid4().hex}"
-    execute(server, f"CREATE DATABASE {name}")
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
         yield urlsplit(server)._replace(path=f"/{name}").geturl()
     finally:

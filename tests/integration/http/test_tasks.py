@@ -2,15 +2,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.sql.database import Database
 from tests.api import Api, running
 from tests.contracts.tasks_over_http import TasksOverHttpContract
 
 
 @pytest.fixture
-async def sql_api(database: Database, database_url: str) -> AsyncIterator[Api]:
-    del database  # it has made the tables
-    async with running(DATABASE_URL=database_url) as api:
+async def sql_api(migrated_url: str) -> AsyncIterator[Api]:
+    async with running(DATABASE_URL=migrated_url) as api:
         yield api
 
 
