@@ -133,7 +133,7 @@ class PostgresServer:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.crash()
                 raise PostgresUnavailableError(self.log.read_text())
-            time.sleep(0.01)
+            time.sleep(0.01)  # between two looks at another process; the deadline above is what counts
 
     def stop(self) -> None:
         """Close every session and shut down in good order."""

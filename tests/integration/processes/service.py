@@ -39,7 +39,7 @@ def eventually(check: Callable[[], T], *, within: float = PATIENCE) -> T:
                 return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"not even after {within:.0f} s")
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks at another process; the deadline above is what counts
 
 
 @frozen
