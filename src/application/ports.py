@@ -31,11 +31,14 @@ class EditableTaskList(Protocol):
     async def get(self, task_id: TaskId) -> Task:
         """Raise TaskNotFound when this owner has no such task."""
 
+    async def get_even_deleted(self, task_id: TaskId) -> Task:
+        """The task or its tombstone. Raise TaskNotFound when this owner has neither."""
+
     async def add(self, task: Task) -> Task:
         """Store a new task; the answer bears this change's revision."""
 
     async def save(self, task: Task) -> Task:
-        """Store a task that `get` returned, as it is now; the answer bears this change's revision."""
+        """Store a task, or a tombstone, that was got here, as it is now; the answer bears this change's revision."""
 
 
 class TaskLists(Protocol):

@@ -8,7 +8,7 @@ from attrs import frozen
 from application.ports import Clock, TaskIds, TaskLists
 from domain.identity import Principal, UserId
 from domain.task import Task, TaskChange, TaskId
-from domain.task_list import ANY_REVISION, Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import Revisions, TaskPage, TaskQuery, Unchanged
 
 
 @frozen
@@ -72,7 +72,7 @@ class ChangeTask:
         task_id: TaskId,
         change: TaskChange,
         *,
-        expected: Revisions = ANY_REVISION,
+        expected: Revisions | None = None,
     ) -> Task:
         """Raise TaskNotFound, RevisionMismatch, or InvalidField."""
         actor.ensure_owns(owner)
@@ -97,7 +97,7 @@ class CompleteTask:
         task_id: TaskId,
         *,
         completed: bool | None = None,
-        expected: Revisions = ANY_REVISION,
+        expected: Revisions | None = None,
     ) -> Task:
         """`None` toggles, a truth value sets. Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
@@ -119,7 +119,7 @@ class DeleteTask:
     clock: Clock
 
     async def __call__(
-        self, actor: Principal, owner: UserId, task_id: TaskId, *, expected: Revisions = ANY_REVISION
+        self, actor: Principal, owner: UserId, task_id: TaskId, *, expected: Revisions | None = None
     ) -> None:
         """Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
@@ -127,3 +127,22 @@ class DeleteTask:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
             await tasks.save(task.deleted(at=self.clock.now()))
+
+
+@frozen
+class RestoreTask:
+    """Bring a deleted task back as it was; one that is not deleted stays as it is, so that a retry is safe."""
+
+    lists: TaskLists
+    clock: Clock
+
+    async def __call__(
+        self, actor: Principal, owner: UserId, task_id: TaskId, *, expected: Revisions | None = None
+    ) -> Task:
+        """Raise TaskNotFound when there never was such a task, or RevisionMismatch."""
+        actor.ensure_owns(owner)
+        async with self.lists.edit(owner) as tasks:
+            task = await tasks.get_even_deleted(task_id)
+            task.ensure_revision(expected)
+            restored = task.restored(at=self.clock.now())
+            return task if restored is task else await tasks.save(restored)

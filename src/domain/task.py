@@ -9,7 +9,7 @@ from attrs import Attribute, evolve, field, frozen
 
 from domain.errors import InvalidField, RevisionMismatch
 from domain.identity import UserId
-from domain.task_list import Revision, Revisions
+from domain.task_list import ANY_REVISION, Revision, Revisions
 from domain.text import fold, is_storable
 
 TaskId = NewType("TaskId", UUID)
@@ -120,6 +120,10 @@ class Task:
         """The tombstone of this task."""
         return evolve(self, updated_at=self._later(at), deleted_at=self._later(at))
 
+    def restored(self, *, at: datetime) -> Self:
+        """The task that this tombstone was, or the very same one when it is not deleted."""
+        return self if self.deleted_at is None else evolve(self, updated_at=self._later(at), deleted_at=None)
+
     def mentions(self, text: str) -> bool:
         """Whether title or description contains the text, whatever the case."""
         return fold(text) in self.search_text
@@ -129,13 +133,18 @@ class Task:
         """What a search looks at."""
         return fold(f"{self.title}\n{self.description or ''}")
 
-    def ensure_revision(self, expected: Revisions) -> None:
-        """Refuse to go on from a state the client has not seen.
+    def ensure_revision(self, expected: Revisions | None) -> None:
+        """Refuse to go on from a state the client has not seen; `None` expects nothing.
+
+        A tombstone bears the revision of its deletion, but "any" asks for something to be seen (RFC 9110 §13.1.1).
 
         Raises:
             RevisionMismatch: this task's revision is none of those expected.
         """
-        if self.revision not in expected:
+        if expected is None:
+            return
+        wants_a_living_one = expected == ANY_REVISION
+        if self.revision not in expected or (wants_a_living_one and self.deleted_at is not None):
             raise RevisionMismatch
 
     def _later(self, at: datetime) -> datetime:

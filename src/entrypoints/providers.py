@@ -11,16 +11,16 @@ from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
 from adapters.system.clock import SystemClock
 from adapters.system.task_ids import RandomTaskIds
-from adapters.tokens.claims import ClaimRules
 from adapters.tokens.fetch import HttpKeySet, key_set_client
 from adapters.tokens.readiness import KeysReadiness
 from adapters.tokens.remote_keys import KeyCacheTimes, RemoteKeySet
 from adapters.tokens.verifier import JwtVerifier
 from application.ports import Clock, TaskIds, TaskLists, TokenVerifier
 from application.readiness import CheckReadiness
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks
+from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.identity import Principal
 from entrypoints.settings import Settings
+from entrypoints.token_rules import token_rules
 
 
 class Adapters(Provider):
@@ -57,13 +57,7 @@ class Adapters(Provider):
     @provide
     def verifier(self, settings: Settings, keys: RemoteKeySet) -> TokenVerifier:
         """Verifies tokens of the configured issuer, for the configured audience."""
-        rules = ClaimRules(
-            issuer=settings.issuer,
-            audience=settings.audience,
-            leeway=settings.leeway,
-            max_lifetime=settings.max_token_lifetime,
-        )
-        return JwtVerifier(keys, rules)
+        return JwtVerifier(keys, token_rules(settings))
 
     @provide
     def readiness(self, database: Database, keys: RemoteKeySet) -> CheckReadiness:
@@ -75,7 +69,7 @@ class UseCases(Provider):
     """They hold no state, so one of each serves everybody."""
 
     scope = Scope.APP
-    tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask)
+    tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 
 class WhoAsks(Provider):

@@ -35,6 +35,11 @@ async def save(lists: TaskLists, task: Task) -> Task:
         return await tasks.save(task)
 
 
+async def restore(lists: TaskLists, task_id: TaskId, *, at: datetime = START, owner: UserId = ALICE) -> Task:
+    async with lists.edit(owner) as tasks:
+        return await tasks.save((await tasks.get_even_deleted(task_id)).restored(at=at))
+
+
 async def get(lists: TaskLists, task_id: TaskId, owner: UserId = ALICE) -> Task:
     async with lists.open(owner) as tasks:
         return await tasks.get(task_id)
@@ -139,6 +144,97 @@ class TaskListsContract:
         with pytest.raises(TaskNotFound):
             async with lists.edit(ALICE) as tasks:
                 await tasks.get(task.id)
+
+    async def test_an_edit_that_asks_for_it_gets_the_tombstone_as_it_was_stored(self, lists: TaskLists) -> None:
+        task, living = await add(lists, new(description="x")), await add(lists, new())
+        tombstone = await save(lists, task.deleted(at=START + timedelta(hours=1)))
+        async with lists.edit(ALICE) as tasks:
+            assert await tasks.get_even_deleted(task.id) == tombstone
+            assert await tasks.get_even_deleted(living.id) == living
+        assert await revision(lists) == 3
+
+    async def test_a_tombstone_is_its_owners_alone(self, lists: TaskLists) -> None:
+        his = await add(lists, new(owner=BOB))
+        await save(lists, his.deleted(at=START))
+        for missing in (his.id, TaskId(UUID(int=0))):
+            with pytest.raises(TaskNotFound):
+                async with lists.edit(ALICE) as tasks:
+                    await tasks.get_even_deleted(missing)
+        hers = await add(lists, evolve(his, owner=ALICE, title="hers"))
+        await restore(lists, his.id, owner=BOB)
+        await save(lists, hers.deleted(at=START))
+        assert (await get(lists, his.id, BOB)).title == "Buy milk"
+
+    async def test_a_restored_task_is_what_was_deleted_at_a_new_revision(self, lists: TaskLists) -> None:
+        task = await add(lists, new("Straße", description="line\nline"))
+        task = await save(lists, task.toggled(at=START))
+        await save(lists, task.deleted(at=START))
+        later = START + timedelta(hours=1)
+        restored = await restore(lists, task.id, at=later)
+        assert restored == evolve(task, updated_at=later, revision=Revision(4))
+        assert await get(lists, task.id) == restored
+        assert await page(lists, TaskQuery()) == TaskPage((restored,), Revision(4), None)
+
+    async def test_a_restored_task_is_found_by_its_words_and_its_completion(self, lists: TaskLists) -> None:
+        for title, done in (("Straße", True), ("Milk", False)):
+            task = await add(lists, new(title))
+            task = await save(lists, task.changed(TaskChange(completed=done, description="CAF\u00c9"), at=START))
+            await save(lists, task.deleted(at=START))
+            assert await titles(lists, TaskQuery(text="caf\u00e9")) == []
+            restored = await restore(lists, task.id)
+            assert await titles(lists, TaskQuery(text=title.upper())) == [title]
+            assert await titles(lists, TaskQuery(text="caf\u00e9", completed=done)) == [title]
+            assert await titles(lists, TaskQuery(completed=not done)) == []
+            await save(lists, restored.deleted(at=START))
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 7])
+    @pytest.mark.parametrize(
+        ("order", "expected"),
+        [
+            (Order.CREATED, "abcdefg"),
+            (Order.CREATED_LAST_FIRST, "gfedcba"),
+            (Order.UPDATED, "acegfbd"),
+            (Order.UPDATED_LAST_FIRST, "dbfgeca"),
+        ],
+    )
+    async def test_restored_tasks_are_back_at_their_place_and_last_by_update(
+        self, lists: TaskLists, order: Order, expected: str, limit: int
+    ) -> None:
+        tasks = {title: await add(lists, new(title, after=place)) for place, title in enumerate("abcdefg")}
+        for title in "bdf":
+            await save(lists, tasks[title].deleted(at=START + timedelta(minutes=1)))
+        assert await titles(lists, TaskQuery(limit=limit)) == list("aceg")
+        for hours, title in enumerate("fbd", start=1):
+            await restore(lists, tasks[title].id, at=START + timedelta(hours=hours))
+        assert await titles(lists, TaskQuery(order=order, limit=limit)) == list(expected)
+
+    async def test_a_task_that_is_restored_between_pages_shifts_nothing(self, lists: TaskLists) -> None:
+        tasks = [await add(lists, new(title, after=place)) for place, title in enumerate("abcdef")]
+        for gone in (tasks[0], tasks[4]):
+            await save(lists, gone.deleted(at=START))
+        first = await page(lists, TaskQuery(limit=2))
+        for gone in (tasks[0], tasks[4]):
+            await restore(lists, gone.id)
+        assert first.next is not None
+        rest = await titles(lists, TaskQuery(limit=2, after=first.next))
+        assert [*(task.title for task in first.tasks), *rest] == list("bcdef")
+
+    async def test_many_deletions_and_restorations_leave_every_task_once(self, lists: TaskLists) -> None:
+        tasks = [await add(lists, new(f"{number:02}", after=number)) for number in range(40)]
+        living = set(range(40))
+        for step in range(0, 400, 7):
+            number = step % 40
+            if number in living:
+                await save(lists, (await get(lists, tasks[number].id)).deleted(at=START))
+            else:
+                await restore(lists, tasks[number].id)
+            living ^= {number}
+        assert 0 < len(living) < 40
+        expected = [f"{number:02}" for number in sorted(living)]
+        assert await titles(lists, TaskQuery(limit=7)) == expected
+        assert await titles(lists, TaskQuery(order=Order.CREATED_LAST_FIRST, limit=7)) == expected[::-1]
+        assert sorted(await titles(lists, TaskQuery(order=Order.UPDATED, limit=7))) == expected
+        assert await revision(lists) == 40 + len(range(0, 400, 7))
 
     async def test_an_unknown_id_is_no_task(self, lists: TaskLists) -> None:
         with pytest.raises(TaskNotFound):
@@ -248,6 +344,42 @@ class TaskListsContract:
 
         assert sum(await asyncio.gather(*(delete() for _ in range(24)))) == 1
         assert await revision(lists) == 2
+
+    async def test_of_parallel_restorations_one_makes_the_difference(self, lists: TaskLists) -> None:
+        task = await add(lists, new())
+        await save(lists, task.deleted(at=START))
+
+        async def bring_back() -> Task:
+            async with lists.edit(ALICE) as tasks:
+                found = await tasks.get_even_deleted(task.id)
+                restored = found.restored(at=START)
+                return found if restored is found else await tasks.save(restored)
+
+        answers = await asyncio.gather(*(bring_back() for _ in range(24)))
+        assert set(answers) == {await get(lists, task.id)}
+        assert await revision(lists) == 3
+
+    async def test_a_restoration_and_an_edit_at_once_are_both_kept_or_one_of_them_came_too_early(
+        self, lists: TaskLists
+    ) -> None:
+        async def rename(task_id: TaskId) -> bool:
+            try:
+                async with lists.edit(ALICE) as tasks:
+                    await tasks.save((await tasks.get(task_id)).changed(TaskChange(title="Bread"), at=START))
+            except TaskNotFound:
+                return False
+            return True
+
+        for before in range(0, 50, 5):
+            task = await add(lists, new())
+            await save(lists, task.deleted(at=START))
+            both = (restore(lists, task.id), rename(task.id))
+            _, renamed, bystander = await asyncio.gather(*both, add(lists, new("bystander")))
+            stored = await get(lists, task.id)
+            assert (stored.title, stored.deleted_at) == ("Bread" if renamed else "Buy milk", None)
+            assert stored.revision != bystander.revision
+            assert await revision(lists) == before + (5 if renamed else 4)
+            assert renamed or await rename(task.id)
 
     async def test_of_two_writers_on_one_task_neither_update_is_lost(self, lists: TaskLists) -> None:
         task = await add(lists, new())

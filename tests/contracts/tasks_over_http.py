@@ -14,6 +14,7 @@ from tests.api import Api
 
 LIST = "/api/alice/tasks"
 NOBODYS = "01a2070c-b181-771a-9a1e-afb926449dbd"
+CHANGES = [("PUT", ""), ("PATCH", ""), ("PATCH", "/complete"), ("POST", "/restore"), ("DELETE", "")]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -84,6 +85,7 @@ class TasksOverHttpContract:
                 ("PUT", f"/{task['id']}"),
                 ("PATCH", f"/{task['id']}"),
                 ("PATCH", f"/{task['id']}/complete"),
+                ("POST", f"/{task['id']}/restore"),
                 ("DELETE", f"/{task['id']}"),
             ):
                 answer = await api(method, f"/api/{owner}/tasks{path}", json={"title": "Mine now"})
@@ -93,7 +95,7 @@ class TasksOverHttpContract:
 
     async def test_another_users_task_looks_like_no_task_at_all(self, api: Api) -> None:
         theirs = (await api.task(user="bob"))["id"]
-        for method, suffix in (("GET", ""), ("PUT", ""), ("PATCH", ""), ("PATCH", "/complete"), ("DELETE", "")):
+        for method, suffix in (("GET", ""), *CHANGES):
             seen = []
             for task_id in (theirs, NOBODYS):
                 answer = await api(method, f"{LIST}/{task_id}{suffix}", json={})
@@ -166,6 +168,104 @@ class TasksOverHttpContract:
         assert (await api("DELETE", one)).status_code == 204
         for method, suffix in (("GET", ""), ("PUT", ""), ("PATCH", "/complete"), ("DELETE", "")):
             problem(await api(method, f"{one}{suffix}", json={}), 404)
+
+    # Restoring
+
+    async def test_what_was_deleted_comes_back_as_it_was_at_a_new_revision(self, api: Api) -> None:
+        one = f"{LIST}/{(await api.task('Buy milk', description='Two bottles'))['id']}"
+        task = (await api("PATCH", f"{one}/complete")).json()
+        await api("DELETE", one)
+        answer = await api("POST", f"{one}/restore")
+        restored = answer.json()
+        assert (answer.status_code, answer.headers["ETag"], "Location" in answer.headers) == (200, '"4"', False)
+        assert restored == task | {"updated_at": restored["updated_at"], "revision": 4}
+        assert restored["updated_at"] >= task["updated_at"]
+        listed = await api("GET", LIST, params={"q": "MILK", "completed": "true"})
+        assert (listed.json()["data"], listed.headers["ETag"]) == ([restored], '"4"')
+        assert (await api("GET", one)).json() == restored
+        renamed = await api("PUT", one, json={"title": "Bread"}, headers={"If-Match": '"4"'})
+        assert renamed.json()["revision"] == 5
+
+    async def test_restoring_what_is_not_deleted_changes_nothing(self, api: Api) -> None:
+        task = await api.task()
+        one = f"{LIST}/{task['id']}"
+        answer = await api("POST", f"{one}/restore")
+        assert (answer.status_code, answer.json(), answer.headers["ETag"]) == (200, task, '"1"')
+        await api("DELETE", one)
+        first, again = await api("POST", f"{one}/restore"), await api("POST", f"{one}/restore")
+        assert (again.status_code, again.json(), again.headers["ETag"]) == (200, first.json(), '"3"')
+        assert (await api("GET", LIST)).headers["ETag"] == '"3"'
+
+    async def test_a_restored_task_can_be_deleted_and_restored_again(self, api: Api) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        for revision in (3, 5, 7):
+            assert (await api("DELETE", one)).status_code == 204
+            problem(await api("GET", one), 404)
+            assert (await api("POST", f"{one}/restore")).json()["revision"] == revision
+
+    async def test_somebody_elses_deleted_task_looks_like_no_task_at_all(self, api: Api) -> None:
+        theirs = (await api.task(user="bob"))["id"]
+        await api("DELETE", f"/api/bob/tasks/{theirs}", user="bob")
+        told = [problem(await api("POST", f"{LIST}/{task_id}/restore"), 404) for task_id in (theirs, NOBODYS)]
+        assert [one["detail"] for one in told] == [told[0]["detail"]] * 2
+        problem(await api("POST", f"/api/bob/tasks/{theirs}/restore"), 403)
+        problem(await api("GET", f"/api/bob/tasks/{theirs}", user="bob"), 404)
+
+    async def test_restored_tasks_are_back_at_their_place_on_every_page(self, api: Api) -> None:
+        tasks = [await api.task(f"{number}") for number in range(7)]
+        for number in (1, 3, 6):
+            await api("DELETE", f"{LIST}/{tasks[number]['id']}")
+        first = (await api("GET", LIST, params={"limit": 2})).json()
+        assert [task["title"] for task in first["data"]] == ["0", "2"]
+        for number in (6, 1, 3):
+            await api("POST", f"{LIST}/{tasks[number]['id']}/restore")
+        rest = await api("GET", LIST, params={"limit": 9, "cursor": first["next_cursor"]})
+        assert [task["title"] for task in rest.json()["data"]] == ["3", "4", "5", "6"]
+        assert [task["title"] for task in (await api("GET", LIST)).json()["data"]] == list("0123456")
+        by_update = (await api("GET", f"{LIST}?sort=updated_at")).json()["data"]
+        assert [task["title"] for task in by_update] == list("0245613")
+
+    async def test_restoring_takes_no_body_or_an_empty_object(self, api: Api) -> None:
+        one = f"{LIST}/{(await api.task())['id']}"
+        as_json = {"Content-Type": "application/json"}
+        nothing: list[dict[str, Any]] = [
+            {},
+            {"headers": as_json},
+            {"headers": {"Content-Type": "text/plain"}},
+            {"json": {}},
+        ]
+        for more in nothing:
+            await api("DELETE", one)
+            assert (await api("POST", f"{one}/restore", **more)).status_code == 200
+        await api("DELETE", one)
+        for body, pointer in (({"completed": True}, "/completed"), ([], ""), (None, ""), ("x", "")):
+            refused = await api("POST", f"{one}/restore", content=json.dumps(body), headers=as_json)
+            assert [error["pointer"] for error in errors(refused)] == [pointer]
+        problem(await api("POST", f"{one}/restore", content="{", headers=as_json), 400)
+        problem(await api("POST", f"{one}/restore", content="{}", headers={"Content-Type": "text/plain"}), 415)
+        problem(await api("POST", f"{one}/restore", content="{}"), 415)
+        problem(await api("POST", f"{one}/restore", content=" " * 70_000, headers=as_json), 413)
+        problem(await api("GET", one), 404)
+
+    async def test_a_tombstone_is_restored_from_the_revision_of_its_deletion_only(self, api: Api) -> None:
+        restore = f"{LIST}/{(await api.task())['id']}/restore"
+        await api("DELETE", restore.removesuffix("/restore"))
+        for stale in ("*", '"1"', 'W/"2"', '"3"', '"x"', f'"{10**30}"'):
+            problem(await api("POST", restore, headers={"If-Match": stale}), 412)
+        problem(await api("GET", restore.removesuffix("/restore")), 404)
+        assert (await api("GET", LIST)).headers["ETag"] == '"2"'
+        restored = await api("POST", restore, headers={"If-Match": '"9", "2"'})
+        assert (restored.status_code, restored.headers["ETag"]) == (200, '"3"')
+
+    async def test_a_condition_on_restoring_what_is_not_deleted_is_judged_as_on_any_task(self, api: Api) -> None:
+        task = await api.task()
+        restore = f"{LIST}/{task['id']}/restore"
+        for known in ("*", '"1"', '"7", "1"'):
+            assert (await api("POST", restore, headers={"If-Match": known})).json() == task
+        for stale in ('"2"', 'W/"1"'):
+            problem(await api("POST", restore, headers={"If-Match": stale}), 412)
+        for anything in ("*", '"1"'):
+            problem(await api("POST", f"{LIST}/{NOBODYS}/restore", headers={"If-Match": anything}), 404)
 
     # Bodies: what breaks a rule
 
@@ -250,8 +350,8 @@ class TasksOverHttpContract:
     async def test_an_id_in_another_form_is_no_task(self, api: Api, task_id: str) -> None:
         real = (await api.task())["id"]
         spelled = {"UPPER": real.upper(), "PLAIN": real.replace("-", "")}.get(task_id, task_id)
-        for method in ("GET", "PUT", "DELETE"):
-            problem(await api(method, f"{LIST}/{spelled.replace('%s', real)}", json={}), 404)
+        for method, suffix in (("GET", ""), *CHANGES):
+            problem(await api(method, f"{LIST}/{spelled.replace('%s', real)}{suffix}", json={}), 404)
 
     @pytest.mark.parametrize("user", ["auth0|42", "a b", "ünï", "a%2Fb", "a+b", "x@example.org"])
     async def test_any_subject_has_a_list_of_its_own(self, api: Api, user: str) -> None:
@@ -300,7 +400,7 @@ class TasksOverHttpContract:
     @pytest.mark.parametrize("header", ["", "1", '"1', "1, 2", '"1" "2"'])
     async def test_a_condition_that_is_no_entity_tag_is_refused_in_words(self, api: Api, header: str) -> None:
         for task_id in ((await api.task())["id"], "no-such-task"):
-            for method, suffix in (("PUT", ""), ("PATCH", ""), ("PATCH", "/complete"), ("DELETE", "")):
+            for method, suffix in CHANGES:
                 answer = await api(method, f"{LIST}/{task_id}{suffix}", json={}, headers={"If-Match": header})
                 assert "ETag" in problem(answer, 400)["detail"]
 

@@ -6,7 +6,16 @@ import msgspec
 from attrs import frozen
 
 from adapters.http.bodies import JSON, MERGE_PATCH
-from adapters.http.schemas import Completion, Health, NewTask, Readiness, TaskPageView, TaskUpdate, TaskView
+from adapters.http.schemas import (
+    Completion,
+    Health,
+    NewTask,
+    Readiness,
+    Restoration,
+    TaskPageView,
+    TaskUpdate,
+    TaskView,
+)
 
 EXAMPLE_ID: Final = "019a0c2f-7d00-7abc-8def-0123456789ab"
 
@@ -102,8 +111,10 @@ class Call:
     body: type[msgspec.Struct] | None = None
     body_example: Any = None
     body_types: tuple[str, ...] = (JSON,)
+    needs_body: bool = True
     errors: tuple[str, ...] = ()
     condition: str | None = None
+    on_condition: str = ""
     tag: str = "tasks"
 
 
@@ -188,8 +199,22 @@ CALLS: Final = (
         example=_TASK,
         body=Completion,
         body_example={"completed": True},
+        needs_body=False,
         errors=_CHANGE,
         condition="If-Match",
+    ),
+    Call(
+        method="post",
+        path=f"{_ONE}/restore",
+        name="restoreTask",
+        does="Bring a deleted task back as it was; one that is not deleted stays as it is, so that a retry is safe.",
+        example=_TASK | {"updated_at": "2026-01-02T09:00:00Z", "revision": 3},
+        body=Restoration,
+        body_example={},
+        needs_body=False,
+        errors=_CHANGE,
+        condition="If-Match",
+        on_condition=" A deleted task is at the revision of its deletion, and `*` does not match it: nothing is there.",
     ),
     *(
         Call(

@@ -16,7 +16,16 @@ from adapters.http.bodies import JSON
 from adapters.http.calls import CALLS, ERRORS, EVERY_CALL, EXAMPLE_ID, Call
 from adapters.http.problems import MEDIA_TYPE, Problem
 from adapters.http.queries import PARAMETERS
-from adapters.http.schemas import Completion, Health, NewTask, Readiness, TaskPageView, TaskUpdate, TaskView
+from adapters.http.schemas import (
+    Completion,
+    Health,
+    NewTask,
+    Readiness,
+    Restoration,
+    TaskPageView,
+    TaskUpdate,
+    TaskView,
+)
 
 _DESCRIPTION: Final = """\
 Tasks behind Better Auth: each user alone with their own. Send the token that Better Auth issued as
@@ -47,7 +56,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
-    shapes = (TaskView, TaskPageView, NewTask, TaskUpdate, Completion, Health, Readiness, Problem)
+    shapes = (TaskView, TaskPageView, NewTask, TaskUpdate, Completion, Restoration, Health, Readiness, Problem)
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",
@@ -97,7 +106,7 @@ def _operation(call: Call) -> dict[str, Any]:
     if call.body is not None:
         content = {"schema": _reference(call.body), "example": call.body_example}
         operation["requestBody"] = {
-            "required": call.body is not Completion,
+            "required": call.needs_body,
             "content": dict.fromkeys(call.body_types, content),
         }
     return operation
@@ -118,7 +127,7 @@ def _parameters(call: Call) -> Iterator[dict[str, Any]]:
         tags = {"type": "string"}
         if call.condition == "If-Match":  # If-None-Match is passed over where it makes no sense
             tags["pattern"] = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
-        description = _CONDITIONS[call.condition]
+        description = _CONDITIONS[call.condition] + call.on_condition
         yield {"name": call.condition, "in": "header", "description": description, "schema": tags, "example": '"7"'}
 
 

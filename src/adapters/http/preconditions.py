@@ -15,13 +15,15 @@ def etag(revision: Revision) -> str:
     return f'"{revision}"'
 
 
-def if_match(header: str | None) -> Revisions:
-    """The revisions that `If-Match` allows; a weak tag matches nothing (RFC 9110 §13.1.1).
+def if_match(header: str | None) -> Revisions | None:
+    """The revisions that `If-Match` allows; a weak tag matches nothing (RFC 9110 §13.1.1). `None` without the header.
 
     Raises:
         ClientException: (400) the header is no list of entity tags.
     """
-    if header is None or header.strip() == "*":
+    if header is None:
+        return None
+    if header.strip() == "*":
         return ANY_REVISION
     if not _LIST.fullmatch(header.strip()):
         raise ClientException(detail='If-Match takes entity tags as an answer\'s ETag holds them, such as "7", or *.')

@@ -116,6 +116,10 @@ class Completion(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     completed: Completed | UnsetType = UNSET
 
 
+class Restoration(Struct, forbid_unknown_fields=True, frozen=True):
+    """Nothing: there is nothing to choose."""
+
+
 class Health(Struct, frozen=True):
     """The process answers."""
 

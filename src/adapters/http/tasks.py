@@ -1,4 +1,4 @@
-"""The six calls, and PATCH beside PUT. Handlers translate; they never decide."""
+"""The calls on a user's tasks. Handlers translate; they never decide."""
 
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,14 +14,15 @@ from msgspec import UnsetType
 from adapters.http.bodies import JSON, MERGE_PATCH
 from adapters.http.preconditions import etag, if_match, if_none_match
 from adapters.http.queries import next_link, parse_query
-from adapters.http.schemas import Completion, NewTask, TaskPageView, TaskUpdate, TaskView
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks
+from adapters.http.schemas import Completion, NewTask, Restoration, TaskPageView, TaskUpdate, TaskView
+from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.errors import TaskNotFound
 from domain.identity import Principal, UserId
 from domain.task import Task, TaskId
 from domain.task_list import Unchanged
 
 _TOGGLE: Final = Completion()
+_RESTORE: Final = Restoration()
 
 
 def ensure_own_list(connection: "ASGIConnection[Any, Any, Any, Any]", _: BaseRouteHandler) -> None:
@@ -176,6 +177,23 @@ class Tasks(Controller):
         task = await complete_task(
             principal, UserId(user_id), task_id_of(task_id), completed=completed, expected=expected
         )
+        return _task_response(task)
+
+    @post("/{task_id:str}/restore", operation_id="restoreTask", status_code=200)
+    @inject
+    async def restore(
+        self,
+        request: "Request[Any, Any, Any]",
+        user_id: FromPath[str],
+        task_id: FromPath[str],
+        principal: FromDishka[Principal],
+        restore_task: FromDishka[RestoreTask],
+        data: JSONBody[Restoration] = _RESTORE,
+    ) -> Response[TaskView]:
+        """Bring a deleted task back."""
+        del data  # it can be wrong, but says nothing
+        expected = if_match(_field(request, "If-Match"))
+        task = await restore_task(principal, UserId(user_id), task_id_of(task_id), expected=expected)
         return _task_response(task)
 
 

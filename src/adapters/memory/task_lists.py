@@ -21,9 +21,16 @@ class _List:
     lock: asyncio.Lock = Factory(asyncio.Lock)
 
 
-def _living(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
+def _even_deleted(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
     task = tasks.get(task_id)
-    if task is None or task.deleted_at is not None:
+    if task is None:
+        raise TaskNotFound
+    return task
+
+
+def _living(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
+    task = _even_deleted(tasks, task_id)
+    if task.deleted_at is not None:
         raise TaskNotFound
     return task
 
@@ -81,6 +88,10 @@ class MemoryEditableTaskList:
         """See the port."""
         return _living(self._draft, task_id)
 
+    async def get_even_deleted(self, task_id: TaskId) -> Task:
+        """See the port."""
+        return _even_deleted(self._draft, task_id)
+
     async def add(self, task: Task) -> Task:
         """See the port."""
         stored = evolve(task, revision=self._revision)
@@ -90,7 +101,7 @@ class MemoryEditableTaskList:
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        _living(self._draft, task.id)
+        _even_deleted(self._draft, task.id)
         return await self.add(task)
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from sqlalchemy import Select, func, literal, select, true, tuple_, update
+from sqlalchemy import Result, Select, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,8 +25,19 @@ def _revision_of(owner: UserId) -> Select[tuple[int]]:
     return select(task_lists.c.revision).where(task_lists.c.owner_id == owner)
 
 
+def _task_even_deleted(owner: UserId, task_id: TaskId) -> Select[Any]:
+    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == task_id)
+
+
 def _living_task(owner: UserId, task_id: TaskId) -> Select[Any]:
-    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == task_id, tasks.c.deleted_at.is_(None))
+    return _task_even_deleted(owner, task_id).where(tasks.c.deleted_at.is_(None))
+
+
+def _the_task_in(result: Result[Any]) -> Task:
+    row = result.one_or_none()
+    if row is None:
+        raise TaskNotFound
+    return to_task(row)
 
 
 def _page_of(owner: UserId, query: TaskQuery) -> Select[Any]:
@@ -68,10 +79,7 @@ class SqlTaskList:
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        row = (await self._database.read(_living_task(self._owner, task_id))).one_or_none()
-        if row is None:
-            raise TaskNotFound
-        return to_task(row)
+        return _the_task_in(await self._database.read(_living_task(self._owner, task_id)))
 
     async def page(self, query: TaskQuery) -> TaskPage:
         """See the port."""
@@ -97,10 +105,11 @@ class SqlEditableTaskList:
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        row = (await self._connection.execute(_living_task(self._owner, task_id))).one_or_none()
-        if row is None:
-            raise TaskNotFound
-        return to_task(row)
+        return _the_task_in(await self._connection.execute(_living_task(self._owner, task_id)))
+
+    async def get_even_deleted(self, task_id: TaskId) -> Task:
+        """See the port."""
+        return _the_task_in(await self._connection.execute(_task_even_deleted(self._owner, task_id)))
 
     async def add(self, task: Task) -> Task:
         """See the port."""

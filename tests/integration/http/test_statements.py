@@ -30,6 +30,8 @@ COSTS: list[tuple[str, str, str, dict[str, Any], int]] = [
     ("complete", "PATCH", "{one}/complete", {}, 3),
     ("delete", "DELETE", "{one}", {}, 3),
     ("delete, no such task", "DELETE", f"{LIST}/x", {}, 0),
+    ("restore", "POST", "{gone}/restore", {}, 3),
+    ("restore, not deleted", "POST", "{one}/restore", {}, 2),
     ("another's list", "GET", "/api/bob/tasks", {}, 0),
     ("a bad body", "POST", LIST, {"json": {}}, 0),
     ("a bad title", "PUT", "{one}", {"json": {"title": " "}}, 0),
@@ -65,8 +67,10 @@ async def test_a_call_costs_its_statements_and_no_more(
     del what
     async with watched(database) as api:
         one = f"{LIST}/{(await api.task())['id']}"
+        if path.startswith("{gone}"):
+            await api("DELETE", one)
         statements.clear()
-        await api(method, path.format(one=one), **more)
+        await api(method, path.format(one=one, gone=one), **more)
         assert len(statements) == expected, statements
 
 

@@ -32,6 +32,8 @@ def everything_a_client_does(client: httpx.Client, token: str, forged: str) -> I
     yield client.post(TASKS, content=b'{"title": "Secret-Title-126', headers={"Content-Type": "application/json"})
     yield client.post(TASKS, content=b"Secret-Form", headers={"Content-Type": "text/Secret-Type"})
     yield client.delete(task)
+    yield client.post(f"{task}/restore", json={"Secret-Member": "Secret-Value"})
+    yield client.post(f"{task}/restore")
     yield client.get(f"{TASKS}/Secret-Task")
     yield client.get(f"{TASKS}/Secret-Task/Secret-Part")
     yield client.post(f"{TASKS}/Secret-Task")

@@ -9,7 +9,7 @@ from adapters.sql.tables import tasks as tasks_table
 from adapters.sql.task_lists import SqlTaskLists
 from application.ports import TaskLists
 from domain.errors import InvalidField
-from tests.contracts.task_lists import ALICE, TaskListsContract, add, get, new, save
+from tests.contracts.task_lists import ALICE, TaskListsContract, add, get, new, restore, save
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ async def test_every_statement_names_its_owner(database: Database, statements: l
     task = await add(lists, new())
     await save(lists, task.toggled(at=task.created_at))
     await get(lists, task.id)
+    await save(lists, task.deleted(at=task.created_at))
+    await restore(lists, task.id)
     async with lists.open(ALICE) as mine:
         await mine.revision()
-    assert len(statements) == 6
+    assert len(statements) == 11
     assert all("owner_id" in statement for statement in statements)

@@ -2,11 +2,12 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from adapters.memory.clock import ManualClock
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.system.task_ids import RandomTaskIds
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks
+from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.errors import AccessDenied, InvalidField, RevisionMismatch, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.task import Task, TaskChange, TaskId
@@ -32,6 +33,7 @@ class World:
         self.change = ChangeTask(self.lists, self.clock)
         self.complete = CompleteTask(self.lists, self.clock)
         self.delete = DeleteTask(self.lists, self.clock)
+        self.restore = RestoreTask(self.lists, self.clock)
 
     async def task(self, title: str = "Buy milk") -> Task:
         return await self.create(ALICE, ALICES, title=title, description=None)
@@ -59,6 +61,7 @@ async def test_nobody_reaches_another_users_list(world: World) -> None:
         world.change(BOB, ALICES, task.id, TaskChange(title="Mine now")),
         world.complete(BOB, ALICES, task.id),
         world.delete(BOB, ALICES, task.id),
+        world.restore(BOB, ALICES, task.id),
     ):
         with pytest.raises(AccessDenied):
             await call
@@ -73,6 +76,7 @@ async def test_another_users_task_looks_like_no_task_at_all(world: World) -> Non
             world.change(BOB, BOBS, missing, TaskChange(title="Mine now")),
             world.complete(BOB, BOBS, missing),
             world.delete(BOB, BOBS, missing),
+            world.restore(BOB, BOBS, missing),
         ):
             with pytest.raises(TaskNotFound):
                 await call
@@ -120,6 +124,51 @@ async def test_a_deleted_task_looks_like_no_task_at_all_but_leaves_a_tombstone(w
             await call
     tombstone = world.lists._lists[ALICES].tasks[task.id]
     assert (tombstone.deleted_at, tombstone.revision) == (world.clock.now(), 2)
+
+
+async def test_a_deleted_task_can_be_restored_as_it_was_at_a_new_revision(world: World) -> None:
+    task = await world.complete(ALICE, ALICES, (await world.task()).id)
+    await world.delete(ALICE, ALICES, task.id)
+    world.clock.advance(timedelta(minutes=1))
+    restored = await world.restore(ALICE, ALICES, task.id)
+    assert restored == evolve(task, updated_at=world.clock.now(), revision=Revision(4))
+    assert await world.get(ALICE, ALICES, task.id) == restored
+    assert await world.list(ALICE, ALICES, TaskQuery()) == TaskPage((restored,), Revision(4), None)
+
+
+async def test_restoring_what_is_not_deleted_uses_up_no_revision(world: World) -> None:
+    task = await world.task()
+    world.clock.advance(timedelta(minutes=1))
+    assert await world.restore(ALICE, ALICES, task.id) == task
+    await world.delete(ALICE, ALICES, task.id)
+    restored = await world.restore(ALICE, ALICES, task.id)
+    world.clock.advance(timedelta(minutes=1))
+    assert await world.restore(ALICE, ALICES, task.id) == restored
+    assert (await world.task("next")).revision == 4
+
+
+async def test_a_tombstone_is_restored_from_the_revision_of_its_deletion_only(world: World) -> None:
+    task = await world.task()
+    await world.delete(ALICE, ALICES, task.id)
+    for expected in (only(1), only(), ANY_REVISION):
+        with pytest.raises(RevisionMismatch):
+            await world.restore(ALICE, ALICES, task.id, expected=expected)
+    restored = await world.restore(ALICE, ALICES, task.id, expected=only(2))
+    assert restored.revision == 3
+    for expected in (ANY_REVISION, only(3)):
+        assert await world.restore(ALICE, ALICES, task.id, expected=expected) == restored
+    with pytest.raises(RevisionMismatch):
+        await world.restore(ALICE, ALICES, task.id, expected=only(2))
+
+
+async def test_somebody_elses_deleted_task_looks_like_no_task_at_all(world: World) -> None:
+    task = await world.task()
+    await world.delete(ALICE, ALICES, task.id)
+    with pytest.raises(TaskNotFound):
+        await world.restore(BOB, BOBS, task.id)
+    with pytest.raises(AccessDenied):
+        await world.restore(BOB, ALICES, task.id)
+    assert (await world.restore(ALICE, ALICES, task.id)).revision == 3
 
 
 async def test_a_change_from_a_revision_that_is_no_more_is_refused_and_changes_nothing(world: World) -> None:

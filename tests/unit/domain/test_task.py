@@ -152,6 +152,19 @@ def test_a_tombstone_bears_the_time_of_its_deletion() -> None:
     assert early.deleted_at == NOW
 
 
+@given(tasks, instants, instants)
+def test_a_restored_task_is_what_was_deleted_but_for_the_time(before: Task, first: datetime, second: datetime) -> None:
+    tombstone = before.deleted(at=first)
+    restored = tombstone.restored(at=second)
+    assert restored.updated_at == max(second, tombstone.updated_at)
+    assert evolve(restored, updated_at=before.updated_at) == before
+
+
+@given(tasks, instants)
+def test_restoring_what_is_not_deleted_leaves_the_very_same_task(before: Task, at: datetime) -> None:
+    assert before.restored(at=at) is before
+
+
 @pytest.mark.parametrize("text", ["MILK", "milk", "two", "", "STRASSE", "straße", "cafe\u0301", "CAF\u00c9"])
 def test_a_search_overlooks_case_and_the_spelling_of_accents(text: str) -> None:
     assert task("Buy Milk, Straße", description="Two bottles at the caf\u00e9").mentions(text)
@@ -170,7 +183,17 @@ def test_a_task_without_a_description_is_searched_by_its_title() -> None:
 def test_a_precondition_holds_for_any_or_for_the_very_revision() -> None:
     stored = evolve(task(), revision=Revision(7))
     stored.ensure_revision(ANY_REVISION)
+    stored.ensure_revision(None)
     stored.ensure_revision(Revisions(frozenset({Revision(1), Revision(7)})))
     for known in (frozenset({Revision(6)}), frozenset[Revision]()):
         with pytest.raises(RevisionMismatch):
             stored.ensure_revision(Revisions(known))
+
+
+def test_a_tombstone_is_at_the_revision_of_its_deletion_but_is_not_there_for_who_asks_for_any() -> None:
+    tombstone = evolve(task().deleted(at=LATER), revision=Revision(7))
+    tombstone.ensure_revision(None)
+    tombstone.ensure_revision(Revisions(frozenset({Revision(7)})))
+    for expected in (ANY_REVISION, Revisions(frozenset({Revision(6)})), Revisions(frozenset())):
+        with pytest.raises(RevisionMismatch):
+            tombstone.ensure_revision(expected)

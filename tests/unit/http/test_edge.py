@@ -73,7 +73,7 @@ async def test_another_origin_may_read_nothing(api: Api, origin: str) -> None:
 
 
 async def test_a_preflight_needs_no_token_and_names_methods_and_headers(api: Api) -> None:
-    for path in (LIST, f"{LIST}/x/complete", "/nowhere"):
+    for path in (LIST, f"{LIST}/x/complete", f"{LIST}/x/restore", "/nowhere"):
         answer = await api.http.options(path, headers=PREFLIGHT)
         assert (answer.status_code, answer.content) == (204, b"")
         methods = answer.headers["Access-Control-Allow-Methods"].split(", ")

@@ -15,6 +15,7 @@ EVERY_CALL = [
     ("PATCH", f"{LIST}/{NOBODYS}"),
     ("DELETE", f"{LIST}/{NOBODYS}"),
     ("PATCH", f"{LIST}/{NOBODYS}/complete"),
+    ("POST", f"{LIST}/{NOBODYS}/restore"),
     ("OPTIONS", LIST),
     ("HEAD", LIST),
 ]
@@ -24,6 +25,7 @@ WRONG_CALLS = [
     ("PROPFIND", LIST),
     ("POST", f"{LIST}/{NOBODYS}"),
     ("GET", f"{LIST}/{NOBODYS}/complete"),
+    ("GET", f"{LIST}/{NOBODYS}/restore"),
     ("GET", f"{LIST}/{NOBODYS}/nowhere"),
     ("GET", "/api/alice"),
     ("GET", "/api"),
@@ -69,7 +71,16 @@ async def test_the_open_paths_need_no_token_and_mind_no_bad_one(api: Api, path: 
 
 @pytest.mark.parametrize(
     ("method", "suffix"),
-    [("GET", ""), ("POST", ""), ("DELETE", ""), ("GET", "/x"), ("PUT", "/x"), ("POST", "/x"), ("GET", "/x/y/z")],
+    [
+        ("GET", ""),
+        ("POST", ""),
+        ("DELETE", ""),
+        ("GET", "/x"),
+        ("PUT", "/x"),
+        ("POST", "/x"),
+        ("POST", "/x/restore"),
+        ("GET", "/x/y/z"),
+    ],
 )
 async def test_anothers_path_is_403_before_anything_else_is_said(api: Api, method: str, suffix: str) -> None:
     for content, headers in (("{", {}), ("x" * 70_000, {"Content-Type": "text/plain"}), ("", {"If-Match": "x"})):
@@ -90,6 +101,9 @@ async def test_a_method_that_does_nothing_is_405_with_what_does(api: Api) -> Non
         assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
     answer = await api("POST", f"{LIST}/{NOBODYS}")
     assert answer.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+    for method in ("GET", "HEAD", "PUT", "PATCH", "DELETE"):
+        answer = await api(method, f"{LIST}/{NOBODYS}/restore", content="{")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
 
 
 async def test_options_says_what_can_be_done(api: Api) -> None:
@@ -97,6 +111,7 @@ async def test_options_says_what_can_be_done(api: Api) -> None:
         (LIST, "GET, HEAD, OPTIONS, POST"),
         (f"{LIST}/x", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         (f"{LIST}/x/complete", "OPTIONS, PATCH"),
+        (f"{LIST}/x/restore", "OPTIONS, POST"),
     ):
         answer = await api("OPTIONS", path)
         assert (answer.status_code, answer.headers["Allow"], answer.content) == (204, allowed, b"")
@@ -108,6 +123,9 @@ async def test_what_is_not_json_is_400_before_there_is_a_task_or_not(api: Api) -
     as_json = {"Content-Type": "application/json"}
     problem(await api("PUT", f"{LIST}/{NOBODYS}", content="{", headers=as_json), 400)
     problem(await api("PUT", f"{LIST}/{NOBODYS}", json={"title": 5}), 422)
+    problem(await api("POST", f"{LIST}/{NOBODYS}/restore", content="{", headers=as_json), 400)
+    problem(await api("POST", f"{LIST}/{NOBODYS}/restore", json={"title": "x"}), 422)
+    problem(await api("POST", f"{LIST}/{NOBODYS}/restore", headers={"If-Match": '"9"'}), 404)
     problem(await api("PUT", f"{LIST}/{NOBODYS}", json={}, headers={"If-Match": '"9"'}), 404)
 
 
