@@ -1,6 +1,7 @@
 """evo-todo: the command line. Heavy imports wait inside the commands, so that help is quick."""
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -9,6 +10,7 @@ from urllib.parse import quote
 
 import click
 
+from application.diagnosis import is_well
 from domain.errors import InvalidField
 from domain.identity import Principal, UserId
 from entrypoints.settings import SettingError, Settings
@@ -85,6 +87,7 @@ def main() -> None:
     \b
     Try it:       evo-todo dev
     Run it:       evo-todo migrate && evo-todo serve
+    Mend it:      evo-todo doctor
     """
 
 
@@ -182,6 +185,39 @@ def openapi(output: Path | None) -> None:
         sys.stdout.buffer.write(document_json())
     else:
         output.write_bytes(document_json())
+
+
+@main.command(context_settings={"allow_extra_args": True})
+@click.option("--token", "given", metavar="T", help="Would this token be accepted? `-` reads it from standard input.")
+@click.option("--origin", metavar="O", help="May pages of this origin call?  [default: BETTER_AUTH_BASE_URL's]")
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON document instead of lines.")
+@click.pass_context
+def doctor(context: click.Context, given: str | None, origin: str | None, is_json: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
+    """Find out why something does not work, and what to do.
+
+    Holds the settings that `serve` would have against the world: the issuer's keys and clock, a token, a page's
+    origin, the database and its tables. One line a check; what follows `->` is to be done. Ends with 0 when nothing is
+    wrong, else with 1, within some ten seconds. It changes nothing, and repeats no token and no password.
+
+    Arguments can be seen by others on this machine (`ps`): `--token -` reads the token from standard input instead,
+    and asks for it on a terminal.
+
+    \b
+    evo-todo doctor --token - < token.txt
+    """
+    from entrypoints.doctor import Doctor, examine
+    from entrypoints.report import as_json, as_text
+    from entrypoints.token_input import read_token
+
+    if context.args:  # click's own words would repeat them, and one of them may be a token
+        raise click.UsageError("doctor takes options only; quote a value that has a space")
+    logging.disable()  # what is found is told in the report
+    token = read_token() if given == "-" else given
+    findings = examine(Doctor(env=os.environ, token=token, origin=origin))
+    click.echo(as_json(findings) if is_json else as_text(findings), nl=False)
+    sys.stdout.flush()
+    # A thread that waits for a resolver or a file system that hangs would hold up the interpreter's own way to end.
+    os._exit(0 if is_well(findings) else 1)
 
 
 def _principal(user: str) -> Principal:

@@ -50,7 +50,7 @@ class Settings:
         """
         read = _Reader(env)
         base = read("BETTER_AUTH_BASE_URL", "http://localhost:3000", _base_url)
-        origin = _origin_of(base)
+        origin = origin_of(base)
         jwks_url = read("EVO_TODO_JWKS_URL", f"{base}/api/auth/jwks", _url)
         allow_http = read("EVO_TODO_ALLOW_HTTP_JWKS", "false", _boolean)
         if not (allow_http or jwks_url.startswith("https://") or _is_loopback(jwks_url)):
@@ -165,7 +165,7 @@ def _base_url(text: str) -> str:
 
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(origin.strip() for origin in text.split(","))
-    if not all(_ORIGIN.fullmatch(origin) and _origin_of(origin) == origin for origin in origins):
+    if not all(is_origin(origin) for origin in origins):
         raise ValueError(
             "takes exact origins as browsers send them, separated by commas, such as https://app.example.com "
             "(no path, no default port, no *)"
@@ -173,7 +173,12 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
-def _origin_of(url: str) -> str:
+def is_origin(text: str) -> bool:
+    """Whether a browser would send this as a page's origin, to the letter."""
+    return _ORIGIN.fullmatch(text) is not None and origin_of(text) == text
+
+
+def origin_of(url: str) -> str:
     """The URL's origin as it is compared: in lower case, without a default port (RFC 6454 §6.2)."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

@@ -2,6 +2,7 @@
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from adapters.sql.database import Database
@@ -11,9 +12,19 @@ _LOCK = 0x65766F2D746F646F  # "evo-todo", as PostgreSQL's advisory locks are num
 
 def alembic_config(connection: Connection) -> Config:
     """What Alembic needs to know, without an ini file: the scripts that ship in the package."""
+    config = _config()
+    config.attributes["connection"] = connection
+    return config
+
+
+def known_revisions() -> tuple[str, ...]:
+    """The revisions that this version knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "adapters.sql:migrations")
-    config.attributes["connection"] = connection
     return config
 
 

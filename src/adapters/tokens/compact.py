@@ -18,7 +18,7 @@ ALGORITHMS: Final = ("EdDSA", "Ed25519")
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
 # A key, or a place to get one, that the token brings along; extensions that change what is signed.
-_REFUSED_MEMBERS = ("jwk", "jku", "x5u", "x5c", "crit", "b64")
+REFUSED_MEMBERS = ("jwk", "jku", "x5u", "x5c", "crit", "b64")
 
 MALFORMED: Final = "The token is malformed."
 
@@ -57,7 +57,7 @@ def _judge_header(header: dict[str, Any]) -> None:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise InvalidToken("The token's algorithm is not accepted: EdDSA or Ed25519.")
-    if any(member in header for member in _REFUSED_MEMBERS):
+    if any(member in header for member in REFUSED_MEMBERS):
         raise InvalidToken("The token's header has a member that is not accepted.")
     if "typ" in header and (not isinstance(header["typ"], str) or header["typ"].lower() not in _TYPES):
         # The issuer signs other kinds of token with the same key (RFC 8725 §3.11).

@@ -22,6 +22,27 @@ def key_set_client() -> httpx.AsyncClient:
     )
 
 
+class UnexpectedStatus(KeySetNotFetched):
+    """The issuer answered, but not with 200."""
+
+    def __init__(self, status: int, location: str | None) -> None:
+        super().__init__(f"the answer's status is {status}")
+        self.status = status
+        self.location = location
+        """Where a redirect would lead."""
+
+
+@frozen
+class Answer:
+    """What came with 200: perhaps a key set, and what its header says of its time."""
+
+    document: bytes
+    date: str | None
+    """When it was made, by the server's clock (RFC 9110 §6.6.1)."""
+    age: str | None
+    """A cache's word on how long it has lain there (RFC 9111 §5.1)."""
+
+
 @frozen
 class HttpKeySet:
     """The key set behind a URL."""
@@ -35,21 +56,33 @@ class HttpKeySet:
         Raises:
             KeySetNotFetched: there was no answer in time, or it was no usable key set.
         """
+        answer = await self.ask()
+        try:
+            return parse_key_set(answer.document)
+        except (ValueError, RecursionError) as error:
+            raise KeySetNotFetched("the answer is no usable key set") from error
+
+    async def ask(self) -> Answer:
+        """Fetch it, whatever it says.
+
+        Raises:
+            KeySetNotFetched: there was no whole answer in time, or not one that could be a key set.
+        """
         try:
             async with asyncio.timeout(DEADLINE):
-                return parse_key_set(await self._read())
+                return await self._read()
         except TimeoutError as error:
             raise KeySetNotFetched(f"no whole answer within {DEADLINE:.0f} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise KeySetNotFetched(f"the request failed: {type(error).__name__}") from error
-        except (ValueError, RecursionError) as error:
-            raise KeySetNotFetched("the answer is no usable key set") from error
+        except ValueError as error:  # httpx gives up on some headers with one
+            raise KeySetNotFetched("the answer can't be read") from error
 
-    async def _read(self) -> bytes:
+    async def _read(self) -> Answer:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         async with self.client.stream("GET", self.url, headers=headers) as response:
             if response.status_code != httpx.codes.OK:
-                raise KeySetNotFetched(f"the answer's status is {response.status_code}")
+                raise UnexpectedStatus(response.status_code, response.headers.get("Location"))
             if response.headers.get("Content-Encoding", "identity") != "identity":
                 raise KeySetNotFetched("the answer is compressed, unasked")
             body = bytearray()
@@ -57,4 +90,4 @@ class HttpKeySet:
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise KeySetNotFetched(f"the answer is longer than {MAX_BYTES} bytes")
-            return bytes(body)
+            return Answer(bytes(body), response.headers.get("Date"), response.headers.get("Age"))

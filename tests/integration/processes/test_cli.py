@@ -14,11 +14,12 @@ from tests.postgres_local import free_port
 @pytest.mark.parametrize(
     ("command", "essentials"),
     [
-        ((), ("dev", "serve", "migrate", "token", "openapi", "DATABASE_URL", "BETTER_AUTH_BASE_URL")),
+        ((), ("dev", "serve", "migrate", "token", "doctor", "openapi", "DATABASE_URL", "BETTER_AUTH_BASE_URL")),
         (("dev",), ("--data", "--user", "--reload", "EVO_TODO_JWKS_URL", "evo-todo token bob")),
         (("serve",), ("--migrate", "DATABASE_URL", "SIGTERM")),
         (("migrate",), ("DATABASE_URL", "safe to run again")),
         (("token",), ("USER", "--data", "Authorization: Bearer")),
+        (("doctor",), ("--token", "--origin", "--json", "standard input", "ps", "evo-todo doctor --token -")),
         (("openapi",), ("--output", "OpenAPI")),
     ],
     ids=lambda words: words[0] if words else "evo-todo",
@@ -36,6 +37,7 @@ def test_help_keeps_commands_on_lines_of_their_own(tmp_path: Path) -> None:
 
     assert "Try it:       evo-todo dev" in lines
     assert "Run it:       evo-todo migrate && evo-todo serve" in lines
+    assert "Mend it:      evo-todo doctor" in lines
 
 
 @pytest.mark.parametrize("arguments", [("sevre",), ("serve", "--prot"), ("token",)])
