@@ -1,5 +1,6 @@
-# Needs make and Python 3.11 or newer. Everything else is installed into .venv from requirements/,
-# hash by hash. Only relative paths below: make cannot name a target with a space in it.
+# Needs make and Python 3.11 or newer; what has to do with the frontend also needs Node 20.19 or newer. Everything else
+# is installed into .venv and frontend/node_modules, hash by hash. Only relative paths below: make cannot name a target
+# with a space in it.
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -19,14 +20,25 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # The rules, which the unit tests alone must reach; measured there only, because measuring costs half as much again.
 COVERED := --cov=domain --cov=application --cov=adapters.tokens --cov-branch --cov-fail-under=95
 
+# The frontend: what it was installed from, and what it was built from.
+MODULES := frontend/node_modules/.ready
+BUILT := frontend/.next/standalone/server.js
+WEB_SOURCES := $(shell find frontend/src -type f -not -name "*.test.ts" 2>/dev/null) \
+               frontend/next.config.ts frontend/scripts/complete-standalone.mjs
+export NEXT_TELEMETRY_DISABLED := 1
+
 .PHONY: help
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.13]'
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: $(READY)/run ## serve on this machine, with no set-up
 	@exec $(BIN)/evo-todo dev $(ARGS)
+
+.PHONY: web
+web: $(READY)/run $(BUILT) ## serve the frontend and the API on this machine, with no set-up
+	@exec node frontend/scripts/together.mjs $(BIN)/evo-todo
 
 .PHONY: test
 test: $(READY)/test ## run every test; ARGS="-k title" chooses
@@ -36,6 +48,11 @@ else
 	$(BIN)/python -m pytest tests/unit $(COVERED)
 	$(BIN)/python -m pytest tests/integration
 endif
+
+.PHONY: e2e
+e2e: $(READY)/e2e $(BUILT) ## check the frontend: units, real tokens, a real browser; ARGS="-k title" chooses
+	cd frontend && npm run --silent check
+	$(BIN)/python -m pytest $(or $(ARGS),tests/interop tests/e2e)
 
 .PHONY: lint
 lint: $(READY)/dev ## check style, types and the direction of imports
@@ -48,10 +65,12 @@ lint: $(READY)/dev ## check style, types and the direction of imports
 format: $(READY)/dev ## rewrite the sources in the agreed style
 	$(BIN)/ruff check --fix-only --quiet src tests
 	$(BIN)/ruff format src tests
+	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
-openapi: $(READY)/run ## write the API's description to contracts/
+openapi: $(READY)/run $(MODULES) ## write the API's description to contracts/, and the frontend's types from it
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
+	cd frontend && npm run --silent schema
 
 .PHONY: mutants
 mutants: $(READY)/dev ## plant small faults in src and see which ones the tests miss
@@ -63,12 +82,16 @@ lock: $(READY)/tools ## resolve every dependency anew
 	$(COMPILE) --upgrade pyproject.toml -c requirements/build.txt -o requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --group test \
 	    -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
-	$(COMPILE) --upgrade pyproject.toml --group test --group dev \
-	    -c requirements/build.txt -c requirements/test.txt -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --group test --group e2e \
+	    -c requirements/build.txt -c requirements/test.txt -o requirements/e2e.txt
+	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group dev \
+	    -c requirements/build.txt -c requirements/e2e.txt -o requirements/dev.txt
+	cd frontend && npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
 
 .PHONY: clean
 clean: ## remove what these targets made, but no data
 	rm -rf $(VENV) dist mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf frontend/node_modules frontend/.next
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per step: a step is repeated when what it was made from has changed, else it costs one stat.
@@ -91,8 +114,22 @@ $(READY)/test: requirements/test.txt $(READY)/run
 	$(INSTALL) --require-hashes -r requirements/test.txt
 	@touch $@
 
-$(READY)/dev: requirements/dev.txt $(READY)/test
+$(READY)/e2e: requirements/e2e.txt $(READY)/test
+	$(INSTALL) --require-hashes -r requirements/e2e.txt
+	@touch $@
+
+$(READY)/dev: requirements/dev.txt $(READY)/e2e
 	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(MODULES): frontend/package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' || \
+	    { echo 'Node 20.19 or newer is needed for the frontend' >&2; exit 1; }
+	cd frontend && npm ci --loglevel=error --ignore-scripts
+	@touch $@
+
+$(BUILT): $(MODULES) $(WEB_SOURCES)
+	cd frontend && npm run --silent build
 	@touch $@
 
 # A virtual environment knows where it lies: one that was moved or copied is made anew.

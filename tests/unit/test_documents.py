@@ -44,12 +44,14 @@ def test_the_example_of_an_env_file_has_every_setting() -> None:
     assert set(SETTINGS) <= named
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/performance.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/frontend.md", "docs/operations.md", "docs/performance.md"]
+)
 def test_links_and_make_targets_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text()
-    for target in re.findall(r"\bmake ([a-z]+)\b", text):
+    for target in re.findall(r"\bmake ([a-z0-9]+)\b", text):
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
-    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", text) + re.findall(r'src(?:set)?="([^"]+)"', text):
         assert ((ROOT / document).parent / link).exists(), link
 
 
@@ -58,5 +60,6 @@ def test_the_table_of_calls_names_every_path() -> None:
         "/api/{user_id}/tasks`",
         "/api/{user_id}/tasks/{task_id}`",
         "/api/{user_id}/tasks/{task_id}/complete`",
+        "/api/{user_id}/tasks/{task_id}/restore`",
     ):
         assert path in README

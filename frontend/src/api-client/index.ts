@@ -1,0 +1,13 @@
+export {
+  ApiClient,
+  type ApiClientOptions,
+  type ChangeOptions,
+  type ListQuery,
+  type Task,
+  type TaskPage,
+  type TaskUpdate,
+} from "./api-client"
+export { ApiProblem, ChangedElsewhere, type FieldProblem, Unauthorized, Unreachable } from "./problems"
+export { subjectOf } from "./token-life"
+export { LocalStorageTokenStore, MemoryTokenStore, type TokenStore } from "./token-stores"
+export { SessionTokens, type SessionTokensOptions, type TokenSource } from "./tokens"

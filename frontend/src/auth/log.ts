@@ -1,0 +1,15 @@
+import type { BetterAuthOptions } from "better-auth"
+
+const EMAIL = /[^\s"'<>(),:;]+@[^\s"'<>(),:;]+/g
+
+/** Better Auth's log lines as JSON, without the e-mail addresses that some of them quote. */
+export const logger: NonNullable<BetterAuthOptions["logger"]> = {
+  // No level is named: with one, Better Auth writes errors in requests past this.
+  log: (level, message: unknown, ...more: unknown[]) => {
+    const causes = more.filter((one) => one instanceof Error)
+    const event = [message, ...causes].map(String).join(": ").replace(EMAIL, "an e-mail address")
+    console.error(
+      JSON.stringify({ timestamp: new Date().toISOString(), level, logger: "better-auth", event }),
+    )
+  },
+}

@@ -1,0 +1,55 @@
+"use client"
+
+import { useQueryClient } from "@tanstack/react-query"
+import { useRef, useState } from "react"
+import { Field, Form, outcome } from "@/components/forms"
+import { useNotices } from "@/components/notices"
+import { authClient } from "@/lib/auth-client"
+
+/** A new password; every other session ends with the old one. */
+export function ChangePassword() {
+  const client = useQueryClient()
+  const { say } = useNotices()
+  const [changes, setChanges] = useState(0)
+  const heading = useRef<HTMLHeadingElement>(null)
+  return (
+    <section aria-labelledby="password">
+      <h2 id="password" ref={heading} tabIndex={-1}>
+        Password
+      </h2>
+      <Form
+        key={changes}
+        action="Change password"
+        send={async ({ currentPassword = "", newPassword = "" }) => {
+          const { error } = await authClient.changePassword({
+            currentPassword,
+            newPassword,
+            revokeOtherSessions: true,
+          })
+          if (error) return outcome(error)
+          setChanges(changes + 1)
+          heading.current?.focus()
+          say("The password is changed, and every other session has ended.")
+          await client.invalidateQueries({ queryKey: ["sessions"] })
+          return null
+        }}
+      >
+        <Field
+          label="Current password"
+          name="currentPassword"
+          type="password"
+          autoComplete="current-password"
+        />
+        <Field
+          label="New password"
+          name="newPassword"
+          type="password"
+          autoComplete="new-password"
+          minLength={8}
+          maxLength={128}
+          hint="At least 8 characters."
+        />
+      </Form>
+    </section>
+  )
+}

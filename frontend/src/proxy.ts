@@ -1,0 +1,39 @@
+import { type NextRequest, NextResponse } from "next/server"
+import { readSettings } from "./auth/settings"
+
+/** What every answer bears, and what each page may load and call: this site, the API, and nothing else. */
+export function proxy(request: NextRequest): NextResponse {
+  const nonce = btoa(crypto.randomUUID())
+  const policy = contentSecurityPolicy(nonce)
+  const headers = new Headers(request.headers)
+  headers.set("Content-Security-Policy", policy) // Next reads the nonce from here and gives it to its own scripts
+  const response = NextResponse.next({ request: { headers } })
+  response.headers.set("Content-Security-Policy", policy)
+  response.headers.set("X-Content-Type-Options", "nosniff")
+  response.headers.set("Referrer-Policy", "same-origin")
+  response.headers.set("Cross-Origin-Opener-Policy", "same-origin")
+  response.headers.set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+  if (request.nextUrl.pathname !== "/api/auth/jwks") response.headers.set("Cache-Control", "no-store")
+  if (readSettings(process.env).baseURL.startsWith("https:")) {
+    response.headers.set("Strict-Transport-Security", "max-age=31536000")
+  }
+  return response
+}
+
+function contentSecurityPolicy(nonce: string): string {
+  const isDevelopment = process.env.NODE_ENV === "development"
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'nonce-${nonce}' 'strict-dynamic'${isDevelopment ? " 'unsafe-eval'" : ""}`,
+    `style-src 'self' ${isDevelopment ? "'unsafe-inline'" : `'nonce-${nonce}'`}`,
+    "img-src 'self'",
+    "manifest-src 'self'",
+    `connect-src 'self' ${new URL(readSettings(process.env).apiURL).origin}`,
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "object-src 'none'",
+  ].join("; ")
+}
+
+export const config = { matcher: "/((?!_next/static/|icon\\.svg$).*)" }

@@ -1,0 +1,142 @@
+"""The whole of it: pages in a browser, the frontend and the service behind them, on one PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from secrets import token_urlsafe
+
+import pytest
+from attrs import frozen
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.e2e.api import Api, Tasks
+from tests.e2e.browser import PATIENCE, Windows, launch
+from tests.e2e.pages import TasksPage
+from tests.frontend import Frontend, Person, frontend
+from tests.postgres import fresh_database
+from tests.postgres_local import free_port
+
+TasksOf = Callable[[Person], Tasks]
+Opens = Callable[[Person], TasksPage]
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
+        yield browser
+
+
+@frozen
+class Ports:
+    """Chosen before anything starts: each side must know the other's."""
+
+    api: int
+    web: int
+    hasty: int
+    keeping: int
+
+
+@pytest.fixture(scope="package")
+def ports() -> Ports:
+    return Ports(*(free_port() for _ in range(4)))
+
+
+@pytest.fixture(scope="package")
+def site_database(postgres_server: str) -> Iterator[str]:
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def shared(site_database: str, ports: Ports) -> dict[str, str]:
+    """What the frontends have alike, so that each knows the others' people and its tokens are as good as theirs."""
+    base = f"http://localhost:{ports.web}"
+    return {
+        "DATABASE_URL": site_database,
+        "BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}",
+        "NEXT_PUBLIC_API_URL": f"http://localhost:{ports.api}/api",
+        "EVO_TODO_ISSUER": base,
+        "EVO_TODO_AUDIENCE": base,
+    }
+
+
+@pytest.fixture(scope="package")
+def web(shared: dict[str, str], ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
+    settings = shared | {"EVO_TODO_WEB_PORT": str(ports.web)}
+    with frontend(folder=tmp_path_factory.mktemp("web"), settings=settings) as it:
+        yield it
+
+
+@pytest.fixture(scope="package")
+def running_api(
+    web: Frontend, site_database: str, ports: Ports, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    origins = (f"http://localhost:{port}" for port in (ports.web, ports.hasty, ports.keeping))
+    settings = {
+        "DATABASE_URL": site_database,
+        "BETTER_AUTH_BASE_URL": web.url,
+        "EVO_TODO_JWKS_URL": f"{web.address}/api/auth/jwks",
+        "EVO_TODO_CORS_ORIGINS": ",".join(origins),
+        "EVO_TODO_LEEWAY": "0",
+    }
+    api = Api(ports.api, tmp_path_factory.mktemp("api"), settings)
+    try:
+        yield api.start()
+    finally:
+        api.stop()
+
+
+@pytest.fixture(autouse=True)
+def api(running_api: Api) -> Iterator[Api]:
+    """The service; a test may stop it, for it is started again afterwards."""
+    yield running_api
+    running_api.start()
+
+
+@pytest.fixture(scope="package")
+def hasty_web(shared: dict[str, str], ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
+    """The same site, but a token lives for two seconds."""
+    settings = shared | {"EVO_TODO_WEB_PORT": str(ports.hasty), "EVO_TODO_TOKEN_LIFETIME": "2s"}
+    with frontend(folder=tmp_path_factory.mktemp("hasty"), settings=settings) as it:
+        yield it
+
+
+@pytest.fixture(scope="package")
+def keeping_web(shared: dict[str, str], ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
+    """The same site, but its pages keep the token in localStorage."""
+    settings = shared | {"EVO_TODO_WEB_PORT": str(ports.keeping), "EVO_TODO_TOKEN_STORE": "localStorage"}
+    with frontend(folder=tmp_path_factory.mktemp("keeping"), settings=settings) as it:
+        yield it
+
+
+@pytest.fixture(scope="package")
+def all_windows(chromium: Browser, web: Frontend) -> Windows:
+    return Windows(chromium, web)
+
+
+@pytest.fixture(autouse=True)
+def windows(all_windows: Windows) -> Iterator[Windows]:
+    """Opens windows; whatever went wrong in one of them fails the test at its end."""
+    yield all_windows
+    assert all_windows.close() == []
+
+
+@pytest.fixture
+def tasks_of(api: Api) -> TasksOf:
+    return lambda person: Tasks(api, person)
+
+
+@pytest.fixture
+def at_tasks(windows: Windows) -> Opens:
+    """Opens a window in which that person's tasks are shown."""
+    return lambda person: TasksPage(windows.open(person)).open()
+
+
+@pytest.fixture
+def alice(web: Frontend) -> Person:
+    """Somebody who has just signed up."""
+    return web.person().sign_up()
+
+
+@pytest.fixture
+def bob(web: Frontend) -> Person:
+    return web.person().sign_up()

@@ -1,0 +1,86 @@
+"""The pages as the documents show them. SCREENSHOTS=1 writes them to docs/images."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, ViewportSize, expect
+
+from tests.e2e.api import Api, Tasks
+from tests.e2e.browser import Windows
+from tests.e2e.pages import TasksPage, go
+from tests.frontend import PASSWORD, Frontend, Person
+
+IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
+WIDE: Final[ViewportSize] = {"width": 1000, "height": 640}
+NARROW: Final[ViewportSize] = {"width": 375, "height": 700}
+FIXED_TIMES: Final = """() => document.querySelectorAll('time').forEach(
+    (time, index) => { time.textContent = `1/${5 - index}/2026, ${9 + index}:00:00 AM` }
+)"""
+
+
+@pytest.fixture(scope="package")
+def ada(web: Frontend) -> Person:
+    """Somebody with a name that can be shown."""
+    ada = web.person("ada@example.com")
+    ada.http.headers["User-Agent"] = "Mozilla/5.0 (iPhone) Safari"
+    answer = ada.post("/sign-up/email", name="Ada", email=ada.email, password=PASSWORD)
+    assert answer.is_success, answer.text
+    ada.http.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) Firefox"
+    return ada.sign_in()
+
+
+@pytest.fixture(scope="package")
+def her_tasks(running_api: Api, ada: Person) -> Tasks:
+    kept = Tasks(running_api, ada)
+    kept.add("Write to Charles")
+    kept.add("Book the train to Turin", description="The one before noon.\nA seat at the window.")
+    [milk, _] = kept.add("Buy milk", "Water the plants")
+    kept.change(milk, completed=True)
+    return kept
+
+
+def login(windows: Windows, _: Person) -> Page:
+    page = windows.open()
+    go(page, "/login")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    return page
+
+
+def signup(windows: Windows, _: Person) -> Page:
+    page = windows.open()
+    go(page, "/signup")
+    expect(page.get_by_role("heading", name="Create an account")).to_be_visible()
+    return page
+
+
+def tasks(windows: Windows, ada: Person) -> Page:
+    page = windows.open(ada)
+    TasksPage(page).open().reads("Water the plants", "Buy milk", "Book the train to Turin", "Write to Charles")
+    return page
+
+
+def account(windows: Windows, ada: Person) -> Page:
+    page = windows.open(ada)
+    page.goto("/account")
+    expect(page.get_by_text("Ada, ada@example.com")).to_be_visible()
+    expect(page.get_by_text("This session, since")).to_be_visible()
+    page.evaluate(FIXED_TIMES)
+    return page
+
+
+@pytest.mark.usefixtures("her_tasks")
+@pytest.mark.parametrize("show", [login, signup, tasks, account], ids=lambda show: show.__name__)
+def test_a_page_is_shown_in_light_in_dark_and_on_a_phone(
+    windows: Windows, ada: Person, tmp_path: Path, show: Callable[[Windows, Person], Page]
+) -> None:
+    folder = IMAGES if os.environ.get("SCREENSHOTS") == "1" else tmp_path
+    page = show(windows, ada)
+    for look in ("light", "dark", "phone"):
+        page.emulate_media(color_scheme="dark" if look == "dark" else "light")
+        page.set_viewport_size(NARROW if look == "phone" else WIDE)
+        picture = folder / f"{show.__name__}-{look}.png"
+        page.screenshot(path=picture, animations="disabled", caret="hide")
+        assert picture.stat().st_size > 0

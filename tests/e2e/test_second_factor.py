@@ -1,0 +1,120 @@
+import pyotp
+import pytest
+from attrs import frozen
+from playwright.sync_api import Locator, Page, expect
+
+from tests.e2e.browser import Windows
+from tests.e2e.pages import TasksPage, go, notice, problem, send_sign_in, sign_in
+from tests.frontend import Person
+
+
+def turn_on(page: Page, password: str) -> Locator:
+    """Ask for the second factor on the account page, up to where the app's code is wanted."""
+    page.goto("/account")
+    form = page.get_by_role("region", name="Two-factor authentication")
+    form.get_by_label("Password").fill(password)
+    form.get_by_role("button", name="Turn on").click()
+    expect(form.get_by_label("Code from the app")).to_be_visible()
+    return form
+
+
+@frozen
+class Enrolled:
+    """Somebody whose account asks for a code."""
+
+    person: Person
+    app: pyotp.TOTP
+    backup_codes: list[str]
+    page: Page
+    """Where they turned it on."""
+
+
+@pytest.fixture
+def enrolled(windows: Windows, alice: Person) -> Enrolled:
+    page = windows.open(alice, is_far=True)
+    form = turn_on(page, alice.password)
+    expect(form.get_by_role("img", name="QR code for your authenticator app")).to_be_visible()
+    key = form.get_by_text("Key:").locator("code").inner_text()
+    codes = form.get_by_role("listitem").all_inner_texts()
+    app = pyotp.TOTP(key)
+    form.get_by_label("Code from the app").fill(app.now())
+    form.get_by_role("button", name="Verify").click()
+    expect(notice(page)).to_contain_text("Two-factor authentication is on.")
+    return Enrolled(alice, app, codes, page)
+
+
+def ask_for_code(windows: Windows, person: Person) -> Page:
+    """Sign in with the password, up to where the code is wanted."""
+    page = windows.open(is_far=True)
+    go(page, "/login")
+    send_sign_in(page, person)
+    expect(page.get_by_label("Code from your authenticator app")).to_be_focused()
+    return page
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 500_000) % 1_000_000:06}"
+
+
+def test_a_wrong_password_or_code_turns_nothing_on(windows: Windows, alice: Person) -> None:
+    page = windows.open(alice, is_far=True)
+    page.goto("/account")
+    form = page.get_by_role("region", name="Two-factor authentication")
+    form.get_by_label("Password").fill("not the pass phrase")
+    form.get_by_role("button", name="Turn on").click()
+    expect(problem(page)).to_have_text("Invalid password")
+
+    form = turn_on(page, alice.password)
+    key = form.get_by_text("Key:").locator("code").inner_text()
+    form.get_by_label("Code from the app").fill(wrong(pyotp.TOTP(key).now()))
+    form.get_by_role("button", name="Verify").click()
+    expect(problem(page)).to_have_text("Invalid code")
+    sign_in(windows.open(is_far=True), alice)
+
+
+def test_signing_in_takes_the_code_of_the_app(windows: Windows, enrolled: Enrolled) -> None:
+    page = ask_for_code(windows, enrolled.person)
+    field = page.get_by_label("Code from your authenticator app")
+    field.fill(wrong(enrolled.app.now()))
+    page.keyboard.press("Enter")
+    expect(problem(page)).to_have_text("Invalid code")
+    page.goto("/tasks")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+    page = ask_for_code(windows, enrolled.person)
+    code = enrolled.app.now()
+    page.get_by_label("Code from your authenticator app").fill(f"{code[:3]} {code[3:]}")
+    page.keyboard.press("Enter")
+    TasksPage(page).shown()
+
+
+def test_a_backup_code_is_taken_once(windows: Windows, enrolled: Enrolled) -> None:
+    assert len(set(enrolled.backup_codes)) == len(enrolled.backup_codes) >= 8
+    code = enrolled.backup_codes[0]
+    page = ask_for_code(windows, enrolled.person)
+    page.get_by_role("button", name="Use a backup code").click()
+    page.get_by_label("Backup code").fill(code)
+    page.keyboard.press("Enter")
+    TasksPage(page).shown()
+
+    page = ask_for_code(windows, enrolled.person)
+    page.get_by_role("button", name="Use a backup code").click()
+    page.get_by_label("Backup code").fill(code)
+    page.keyboard.press("Enter")
+    expect(problem(page)).to_have_text("Invalid backup code")
+    page.get_by_role("button", name="Use the authenticator app").click()
+    expect(page.get_by_label("Code from your authenticator app")).to_be_focused()
+
+
+def test_once_turned_off_the_password_is_enough_again(windows: Windows, enrolled: Enrolled) -> None:
+    page = enrolled.page
+    page.goto("/account")
+    form = page.get_by_role("region", name="Two-factor authentication")
+    expect(form).to_contain_text("On: signing in takes a code")
+    form.get_by_label("Password").fill("not the pass phrase")
+    form.get_by_role("button", name="Turn off").click()
+    expect(problem(page)).to_have_text("Invalid password")
+    form.get_by_label("Password").fill(enrolled.person.password)
+    form.get_by_role("button", name="Turn off").click()
+    expect(notice(page)).to_contain_text("Two-factor authentication is off.")
+    sign_in(windows.open(is_far=True), enrolled.person)

@@ -1,0 +1,71 @@
+"""A real Better Auth, as the frontend configures it, and the Python service that trusts it."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from secrets import token_urlsafe
+
+import pytest
+
+from tests.frontend import Frontend, Person, frontend
+from tests.integration.processes.service import Service, running
+from tests.postgres import fresh_database
+
+StartApi = Callable[[dict[str, str]], AbstractContextManager[Service]]
+
+
+@pytest.fixture(scope="package")
+def shared(postgres_server: str) -> Iterator[dict[str, str]]:
+    """What frontends must have alike to be one: a database and the secrets."""
+    with fresh_database(postgres_server) as url:
+        yield {"DATABASE_URL": url, "BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}"}
+
+
+@pytest.fixture(scope="package")
+def web(shared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
+    """A frontend on PostgreSQL; for tests that leave its keys and its settings as they are."""
+    with frontend(folder=tmp_path_factory.mktemp("web"), settings=shared) as it:
+        yield it
+
+
+@pytest.fixture(scope="package")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
+    """A frontend with an embedded database in a folder that it makes, and with no proxy in front of it."""
+    folder = tmp_path_factory.mktemp("embedded")
+    settings = {"EVO_TODO_DATA": str(folder / "data"), "EVO_TODO_TRUSTED_PROXIES": ""}
+    with frontend(folder=folder, settings=settings) as it:
+        yield it
+
+
+@pytest.fixture
+def twin(web: Frontend, shared: dict[str, str]) -> dict[str, str]:
+    """The settings of another frontend with the same users and keys, whose tokens say what those of `web` say."""
+    return shared | {"EVO_TODO_ISSUER": web.url, "EVO_TODO_AUDIENCE": web.url}
+
+
+@pytest.fixture(scope="package")
+def start_api(tmp_path_factory: pytest.TempPathFactory) -> StartApi:
+    @contextmanager
+    def start(settings: dict[str, str]) -> Generator[Service]:
+        ours = {"DATABASE_URL": "sqlite:///tasks.db", "EVO_TODO_LOG_FORMAT": "json"}
+        with running("serve", "--migrate", folder=tmp_path_factory.mktemp("api"), settings=ours | settings) as service:
+            yield service
+
+    return start
+
+
+@pytest.fixture(scope="package")
+def api(web: Frontend, start_api: StartApi) -> Iterator[Service]:
+    """A service that trusts `web`, set up as the guide says."""
+    with start_api({"BETTER_AUTH_BASE_URL": web.url}) as it:
+        yield it
+
+
+@pytest.fixture
+def alice(web: Frontend) -> Person:
+    """Somebody who has just signed up."""
+    return web.person().sign_up()
+
+
+@pytest.fixture
+def bob(web: Frontend) -> Person:
+    return web.person().sign_up()

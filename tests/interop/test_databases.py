@@ -1,0 +1,123 @@
+"""Better Auth's data in either database: what lasts, and what two processes do to each other."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_urlsafe
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.frontend import Frontend, Person, frontend
+from tests.interop.calls import kid
+from tests.postgres import fresh_database
+from tests.postgres_local import free_port
+
+TABLES = {"user", "session", "account", "verification", "jwks", "twoFactor", "rateLimit"}
+OLD, NEW = f"1:{token_urlsafe(32)}", f"2:{token_urlsafe(32)}"
+
+
+@pytest.fixture(params=["embedded", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings of an empty database of each kind."""
+    if request.param == "embedded":
+        yield {}
+        return
+    with fresh_database(request.getfixturevalue("postgres_server")) as url:
+        yield {"DATABASE_URL": url}
+
+
+@pytest.fixture
+def same_port() -> dict[str, str]:
+    """One port, so that the frontend is the same after a restart."""
+    return {"EVO_TODO_WEB_PORT": str(free_port())}
+
+
+def with_the_cookies_of(person: Person, web: Frontend) -> Person:
+    """The same browser, at a frontend that was started again."""
+    again = web.person(person.email)
+    again.http.cookies = httpx.Cookies(person.http.cookies)
+    return again
+
+
+def test_a_restart_keeps_users_sessions_and_keys_in_either_database(
+    database: dict[str, str], same_port: dict[str, str], tmp_path: Path
+) -> None:
+    with frontend(folder=tmp_path, settings=database | same_port) as web:
+        alice, keys = web.person().sign_up(), web.key_ids()
+        gone = alice.elsewhere().sign_in()
+        left = with_the_cookies_of(gone, web)
+        assert left.token()
+        gone.sign_out()
+
+    with frontend(folder=tmp_path, settings=database | same_port) as web:
+        assert web.key_ids() == keys
+        assert kid(with_the_cookies_of(alice, web).token()) in keys
+        assert with_the_cookies_of(left, web).get("/token").status_code == 401
+        assert web.person(alice.email).sign_in().user_id == alice.user_id
+        again = web.person().post("/sign-up/email", name="Alice", email=alice.email, password=alice.password)
+        assert again.status_code == 422
+
+
+def test_with_a_new_secret_before_the_old_one_keys_still_sign_and_people_sign_in_anew(
+    same_port: dict[str, str], tmp_path: Path
+) -> None:
+    with frontend(folder=tmp_path, settings=same_port | {"BETTER_AUTH_SECRETS": OLD}) as web:
+        alice, keys = web.person().sign_up(), web.key_ids()
+
+    with frontend(folder=tmp_path, settings=same_port | {"BETTER_AUTH_SECRETS": f"{NEW},{OLD}"}) as web:
+        # Cookies are signed with the newest secret alone.
+        assert with_the_cookies_of(alice, web).get("/token").status_code == 401
+        assert kid(web.person(alice.email).sign_in().token()) in keys
+        assert web.key_ids() == keys
+
+
+def test_the_embedded_database_and_its_secret_are_nobody_elses_to_read(embedded: Frontend) -> None:
+    data = embedded.folder / "data"
+
+    kept = {path.name: path.stat().st_mode & 0o777 for path in (data, *data.iterdir())}
+
+    assert {"data", "auth.db", "auth-secret"} <= set(kept)
+    assert not any(mode & 0o077 for mode in kept.values())
+
+
+def tables(url: str) -> dict[str, set[str]]:
+    """The names of the tables by their schema."""
+
+    async def fetch() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(url, timeout=30)
+        try:
+            return list(await connection.fetch("SELECT schemaname, tablename FROM pg_tables", timeout=30))
+        finally:
+            await connection.close(timeout=30)
+
+    found: dict[str, set[str]] = {"public": set(), "auth": set()}
+    for schema, table in asyncio.run(fetch()):
+        found.setdefault(schema, set()).add(table)
+    return found
+
+
+def test_in_postgresql_the_tables_stand_in_a_schema_of_their_own(web: Frontend, shared: dict[str, str]) -> None:
+    assert web.person().sign_up().token()
+
+    assert tables(shared["DATABASE_URL"])["auth"] == TABLES
+    assert tables(shared["DATABASE_URL"])["public"] == set()
+
+
+def test_two_frontends_that_start_at_once_on_one_empty_database_become_one(postgres_url: str, tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": postgres_url, "BETTER_AUTH_SECRETS": OLD}
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(
+            lambda folder: stack.enter_context(frontend(folder=folder, settings=settings)), folders
+        )
+
+        assert len(one.key_ids()) == 1
+        assert other.key_ids() == one.key_ids()
+        alice = one.person().sign_up()
+        assert with_the_cookies_of(alice, other).token()

@@ -1,0 +1,58 @@
+"""`make web`: the frontend and the API in one command, on embedded databases."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from subprocess import DEVNULL
+
+import httpx
+import pytest
+
+from tests.frontend import FRONTEND, PASSWORD, command
+from tests.integration.processes.service import PATIENCE, end, environment, eventually, group
+from tests.postgres_local import free_port
+
+EVO_TODO = Path(sys.executable).with_name("evo-todo")
+
+
+@pytest.mark.parametrize("interrupted", ["both", "the API alone"])
+def test_one_command_serves_both_and_ends_both_whichever_is_interrupted(tmp_path: Path, interrupted: str) -> None:
+    web, api = (f"http://localhost:{free_port()}" for _ in range(2))
+    settings = {
+        "BETTER_AUTH_BASE_URL": web,
+        "EVO_TODO_DATA": str(tmp_path / "the data"),
+        "EVO_TODO_PORT": api.rpartition(":")[2],
+    }
+    node, _ = command()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [node, str(FRONTEND / "scripts" / "together.mjs"), str(EVO_TODO)],
+            env=environment(settings, tmp_path),
+            cwd=tmp_path,
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # as a terminal has it, whose Ctrl-C goes to them all
+        )
+    try:
+        with httpx.Client(base_url=web, headers={"Origin": web}, trust_env=False, timeout=PATIENCE) as browser:
+            eventually(lambda: browser.get("/login").is_success and httpx.get(f"{api}/readyz").is_success)
+            person = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
+            user = browser.post("/api/auth/sign-up/email", json=person).json()["user"]
+            token = browser.get("/api/auth/token").json()["token"]
+            made = httpx.post(
+                f"{api}/api/{user['id']}/tasks",
+                json={"title": "Buy milk"},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+        assert made.status_code == 201, made.text
+        assert {path.name for path in (tmp_path / "the data").iterdir()} >= {"auth.db", "auth-secret", "tasks.db"}
+        for one in group(process):
+            if interrupted == "both" or "dev" in one.cmdline():
+                one.send_signal(signal.SIGINT)
+        process.wait(PATIENCE)
+        assert list(group(process)) == []
+    finally:
+        end(process)
+        sys.stderr.write((tmp_path / "log").read_text())

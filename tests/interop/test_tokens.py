@@ -1,0 +1,165 @@
+from collections.abc import Callable
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.frontend import Frontend, Person
+from tests.integration.processes.service import Service
+from tests.interop.calls import accepts, ask, claims, header, refusal
+
+FIFTEEN_MINUTES = 15 * 60
+OUR_CLAIMS = {"iat", "exp", "iss", "aud", "sub", "email", "sid", "jti"}
+
+
+def test_a_tokens_header_names_the_algorithm_and_the_key_and_nothing_else(alice: Person, web: Frontend) -> None:
+    [key] = web.key_ids()
+
+    assert header(alice.token()) == {"alg": "EdDSA", "kid": key}
+
+
+def test_a_token_says_who_by_whom_for_whom_and_from_which_session(alice: Person, web: Frontend) -> None:
+    said = claims(alice.token())
+
+    session = alice.session()
+    assert session is not None
+    assert (said["sub"], said["email"], said["sid"]) == (alice.user_id, alice.email, session["id"])
+    assert (said["iss"], said["aud"]) == (web.url, web.url)
+
+
+def test_a_token_tells_nothing_more_of_the_user(alice: Person) -> None:
+    assert set(claims(alice.token())) == OUR_CLAIMS
+
+
+def test_a_token_lives_for_fifteen_minutes(alice: Person) -> None:
+    said = claims(alice.token())
+
+    # `exp` is made first, and the second may change between the two.
+    assert said["exp"] - said["iat"] in {FIFTEEN_MINUTES, FIFTEEN_MINUTES - 1}
+
+
+def test_no_two_tokens_have_the_same_id(alice: Person) -> None:
+    ids = [UUID(claims(alice.token())["jti"]) for _ in range(5)]
+
+    assert len(set(ids)) == len(ids)
+
+
+def test_with_a_token_of_better_auths_a_task_can_be_made_listed_changed_completed_and_deleted(
+    alice: Person, api: Service
+) -> None:
+    tasks = f"/api/{alice.user_id}/tasks"
+    with api.client(alice.token()) as client:
+        made = client.post(tasks, json={"title": "Buy milk"})
+        assert made.status_code == 201, made.text
+        task = f"{tasks}/{made.json()['id']}"
+        assert client.get(tasks).json()["data"] == [made.json()]
+
+        changed = client.put(task, json={"title": "Buy oat milk", "description": "two litres"})
+        assert (changed.status_code, changed.json()["title"]) == (200, "Buy oat milk")
+        completed = client.patch(f"{task}/complete")
+        assert (completed.status_code, completed.json()["completed"]) == (200, True)
+        assert client.delete(task).status_code == 204
+        assert client.get(tasks).json()["data"] == []
+
+
+def test_a_later_token_of_another_browser_reaches_the_same_tasks(alice: Person, api: Service) -> None:
+    with api.client(alice.token()) as client:
+        client.post(f"/api/{alice.user_id}/tasks", json={"title": "Buy milk"})
+
+    there = ask(api, alice.elsewhere().sign_in().token())
+
+    assert [task["title"] for task in there.json()["data"]] == ["Buy milk"]
+
+
+def test_a_token_opens_nobody_elses_path(alice: Person, bob: Person, api: Service) -> None:
+    assert ask(api, alice.token(), owner=bob.user_id).status_code == 403
+
+
+def test_two_people_never_see_each_others_tasks(alice: Person, bob: Person, api: Service) -> None:
+    with api.client(alice.token()) as client:
+        made = client.post(f"/api/{alice.user_id}/tasks", json={"title": "Alice's"}).json()
+
+    with api.client(bob.token()) as client:
+        assert client.get(f"/api/{bob.user_id}/tasks").json()["data"] == []
+        assert client.get(f"/api/{bob.user_id}/tasks/{made['id']}").status_code == 404
+        assert client.get(f"/api/{alice.user_id}/tasks/{made['id']}").status_code == 403
+
+
+def test_what_a_browser_keeps_for_better_auth_opens_nothing_at_the_api(alice: Person, api: Service) -> None:
+    session = alice.session()
+    assert session is not None
+    [cookie] = alice.http.cookies.values()
+
+    for kept in (cookie, session["token"], session["id"]):
+        answer = api.get(f"/api/{alice.user_id}/tasks", kept)
+        assert answer.status_code == 401, answer.text
+
+
+def sign_out(person: Person) -> None:
+    person.sign_out()
+
+
+def revoke_here_from_elsewhere(person: Person) -> None:
+    session = person.session()
+    assert session is not None
+    person.elsewhere().sign_in().revoke(session["token"])
+
+
+def revoke_others_from_elsewhere(person: Person) -> None:
+    person.elsewhere().sign_in().revoke_others()
+
+
+def change_the_password_elsewhere(person: Person) -> None:
+    there = person.elsewhere().sign_in()
+    changed = there.post(
+        "/change-password", currentPassword=person.password, newPassword="another one", revokeOtherSessions=True
+    )
+    assert changed.is_success, changed.text
+
+
+def delete_the_user(person: Person) -> None:
+    person.delete_user()
+
+
+@pytest.fixture(
+    params=[
+        sign_out,
+        revoke_here_from_elsewhere,
+        revoke_others_from_elsewhere,
+        change_the_password_elsewhere,
+        delete_the_user,
+    ]
+)
+def end_the_session(request: pytest.FixtureRequest) -> Callable[[Person], None]:
+    how: Callable[[Person], None] = request.param
+    return how
+
+
+def test_once_a_session_has_ended_no_token_can_be_had(alice: Person, end_the_session: Callable[[Person], None]) -> None:
+    kept = httpx.Cookies(alice.http.cookies)
+    assert alice.token()
+
+    end_the_session(alice)
+
+    assert alice.get("/token").status_code == 401
+    alice.http.cookies = kept  # also not for whoever has copied the cookie
+    assert alice.get("/token").status_code == 401
+    assert alice.session() is None
+
+
+def test_a_token_outlives_its_session_by_no_more_than_its_own_life(
+    alice: Person, api: Service, end_the_session: Callable[[Person], None]
+) -> None:
+    token = alice.token()
+
+    end_the_session(alice)
+
+    assert accepts(api, token)
+    assert claims(token)["exp"] - claims(token)["iat"] <= FIFTEEN_MINUTES
+
+
+def test_a_token_whose_text_was_changed_is_refused(alice: Person, bob: Person, api: Service) -> None:
+    head, _, signature = alice.token().split(".")
+    _, payload, _ = bob.token().split(".")
+
+    assert "signature" in refusal(api, f"{head}.{payload}.{signature}")
