@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import APIResponse, Page, Route, expect
 
+from tests.e2e.browser import Windows
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import notice
+from tests.e2e.pages import TasksPage, notice
 from tests.frontend import Person
 from tests.integration.processes.service import eventually
 
@@ -50,11 +51,11 @@ def test_a_tick_and_an_edit_do_not_write_over_what_another_device_has_written(
 
 
 def test_a_list_that_is_read_meanwhile_does_not_make_an_edit_write_over_what_it_brings(
-    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+    windows: Windows, tasks_of: TasksOf, alice: Person
 ) -> None:
     kept = tasks_of(alice)
     [task] = kept.add("one")
-    tasks = at_tasks(alice)
+    tasks = TasksPage(windows.open(alice, has_clock=True)).open()
     answers: list[tuple[Route, APIResponse]] = []
     tasks.page.route("**/complete", lambda route: answers.append((route, route.fetch())))
     tasks.check("one").click()
