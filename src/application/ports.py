@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from domain.audit import AuditEvent
 from domain.identity import Principal, UserId
 from domain.task import Task, TaskId
 from domain.task_list import Revision, TaskPage, TaskQuery
@@ -62,6 +63,23 @@ class TokenVerifier(Protocol):
 
     async def verify(self, unverified_token: str) -> Principal:
         """Raise InvalidToken when it fails any rule, KeysUnavailable when it can't be judged now."""
+
+
+class Revocations(Protocol):
+    """Which tokens don't count any more, though they are signed and have not expired."""
+
+    def is_revoked(self, principal: Principal) -> bool:
+        """Whether the principal's token was revoked; told from memory, without waiting.
+
+        Raises RevocationsUnavailable when that has not been known for too long.
+        """
+
+
+class AuditLog(Protocol):
+    """Where is written who did what."""
+
+    def record(self, event: AuditEvent) -> None:
+        """Keep the event; never wait and never fail: what can't be kept is counted."""
 
 
 class Clock(Protocol):

@@ -52,5 +52,10 @@ class KeysUnavailable(Unavailable):
 
 
 @define
+class RevocationsUnavailable(Unavailable):
+    """What was revoked could not be read for too long: no token can be trusted."""
+
+
+@define
 class StorageUnavailable(Unavailable):
     """The tasks can't be reached: no database, no free connection, or a time-out."""

@@ -6,6 +6,8 @@ from dishka import AsyncContainer, Provider, Scope, from_context, make_async_con
 from dishka.integrations.litestar import LitestarProvider
 from litestar import Request
 
+from adapters.memory.audit import MemoryAuditLog
+from adapters.memory.revocations import MemoryRevocations
 from adapters.sql.database import Database, connect
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
@@ -15,7 +17,8 @@ from adapters.tokens.fetch import HttpKeySet, key_set_client
 from adapters.tokens.readiness import KeysReadiness
 from adapters.tokens.remote_keys import KeyCacheTimes, RemoteKeySet
 from adapters.tokens.verifier import JwtVerifier
-from application.ports import Clock, TaskIds, TaskLists, TokenVerifier
+from application.authentication import Authenticate
+from application.ports import AuditLog, Clock, Revocations, TaskIds, TaskLists, TokenVerifier
 from application.readiness import CheckReadiness
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.identity import Principal
@@ -30,6 +33,16 @@ class Adapters(Provider):
     settings = from_context(Settings)
     clock = provide(SystemClock, provides=Clock)
     ids = provide(RandomTaskIds, provides=TaskIds)
+
+    @provide
+    def revocations(self) -> Revocations:
+        """What was revoked."""
+        return MemoryRevocations()
+
+    @provide
+    def audit(self) -> AuditLog:
+        """Who did what."""
+        return MemoryAuditLog()
 
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
@@ -69,6 +82,7 @@ class UseCases(Provider):
     """They hold no state, so one of each serves everybody."""
 
     scope = Scope.APP
+    authenticate = provide(Authenticate)
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 

@@ -18,7 +18,7 @@ from adapters.http.health import Operations
 from adapters.http.problem_answers import problem_response
 from adapters.http.problems import Problem
 from adapters.http.tasks import Tasks
-from application.ports import TokenVerifier
+from application.authentication import Authenticate
 from domain.errors import AccessDenied
 from domain.identity import Principal, UserId
 
@@ -36,8 +36,8 @@ def create_http_app(
     async def stop(_: Litestar) -> None:
         await on_shutdown()
 
-    async def verifier() -> TokenVerifier:
-        found: TokenVerifier = await container.get(TokenVerifier)
+    async def authenticate() -> Authenticate:
+        found: Authenticate = await container.get(Authenticate)
         return found
 
     litestar = Litestar(
@@ -55,7 +55,7 @@ def create_http_app(
         logging_config=None,
     )
     setup_dishka(container, litestar)
-    return Edge(Authentication(litestar, verifier), Cors.of(cors_origins))
+    return Edge(Authentication(litestar, authenticate), Cors.of(cors_origins))
 
 
 def _no_route(request: "Request[Any, Any, Any]", error: Exception) -> Response[Problem] | Response[None]:

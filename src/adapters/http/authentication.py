@@ -10,8 +10,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import NoCredentials
-from application.ports import TokenVerifier
-from domain.errors import InvalidToken, KeysUnavailable
+from application.authentication import Authenticate
+from domain.audit import RequestOrigin
+from domain.errors import InvalidToken, KeysUnavailable, RevocationsUnavailable
 
 PUBLIC_PATHS: Final = frozenset({"", "/health", "/livez", "/readyz", "/docs", "/openapi.json"})
 """Everything else needs a token, known to the router or not."""
@@ -28,7 +29,7 @@ class Authentication:
     """
 
     app: ASGIApp
-    verifier: Callable[[], Awaitable[TokenVerifier]]
+    authenticate: Callable[[], Awaitable[Authenticate]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let pass what is public or brings a token that the verifier takes."""
@@ -36,14 +37,20 @@ class Authentication:
             await self.app(scope, receive, send)
             return
         try:
-            verifier = await self.verifier()
-            scope["state"]["principal"] = await verifier.verify(bearer_token(scope["headers"]))
-        except (NoCredentials, InvalidToken, KeysUnavailable) as error:
+            authenticate = await self.authenticate()
+            token = bearer_token(scope["headers"])
+            scope["state"]["principal"] = await authenticate(token, _origin(scope))
+        except (NoCredentials, InvalidToken, KeysUnavailable, RevocationsUnavailable) as error:
             status, headers, body = problem_message(error, scope)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
             return
         await self.app(scope, receive, send)
+
+
+def _origin(scope: Scope) -> RequestOrigin:
+    client = scope["client"]
+    return RequestOrigin(scope["state"]["request_id"], client[0] if client else None)
 
 
 def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -15,6 +15,7 @@ from domain.errors import (
     InvalidToken,
     KeysUnavailable,
     RevisionMismatch,
+    RevocationsUnavailable,
     StorageUnavailable,
     TaskNotFound,
     Unavailable,
@@ -106,6 +107,12 @@ KINDS: Final[dict[type[Exception], Kind]] = {
         "keys-unavailable",
         "The issuer's keys are not available",
         "The token can't be judged now. Keep it, and try again later.",
+    ),
+    RevocationsUnavailable: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "revocations-unavailable",
+        "What was revoked is not known",
+        "Whether the token was revoked can't be told now. Keep it, and try again later.",
     ),
     StorageUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from domain.identity import MAX_USER_ID
+from domain.identity import MAX_SESSION_ID, MAX_USER_ID
 from domain.task import MAX_TITLE, Task
 
 
@@ -65,6 +65,37 @@ tasks = Table(
     # Folded by the domain: databases disagree on what a letter's other case is.
     Column("search_text", Text, nullable=False),
 )
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("user_id", String(MAX_USER_ID), primary_key=True),
+    # Empty: every session of that user, for tokens issued up to `revoked_at`.
+    Column("session_id", String(MAX_SESSION_ID), primary_key=True),
+    Column("revoked_at", UtcDateTime, nullable=False),
+    # When the last token that this could concern has expired.
+    Column("expires_at", UtcDateTime, nullable=False),
+    # By the database's clock: what is new since somebody last looked.
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+Index("revocations_by_record", revocations.c.recorded_at)
+Index("revocations_by_expiry", revocations.c.expires_at)
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("user_id", String(MAX_USER_ID)),
+    Column("session_id", String(MAX_SESSION_ID)),
+    Column("request_id", String(64)),
+    Column("peer", String(64)),
+    Column("reason", String(255)),
+    Column("token_digest", String(16)),
+)
+Index("audit_events_by_time", audit_events.c.at, audit_events.c.id)
+Index("audit_events_by_user", audit_events.c.user_id, audit_events.c.at, audit_events.c.id)
 
 _LIVING = text("deleted_at IS NULL")
 

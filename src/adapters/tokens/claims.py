@@ -6,7 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from domain.errors import InvalidField, InvalidToken
-from domain.identity import Principal, UserId
+from domain.identity import Principal, SessionId, UserId
 
 
 @frozen(kw_only=True)
@@ -45,14 +45,15 @@ class ClaimRules:
             raise InvalidToken("The token is from another issuer.")
         if not self._is_for_us(claims.get("aud")):
             raise InvalidToken("The token is for another audience.")
-        return self._subject(claims.get("sub")), self._judge_dates(claims, now)
+        expires_at, issued_at = self._judge_dates(claims, now)
+        return self._principal(claims.get("sub"), claims.get("sid"), issued_at), expires_at
 
     def _is_for_us(self, audience: object) -> bool:
         if isinstance(audience, list):
             return all(isinstance(one, str) for one in audience) and self.audience in audience
         return audience == self.audience
 
-    def _judge_dates(self, claims: dict[str, Any], now: float) -> float:
+    def _judge_dates(self, claims: dict[str, Any], now: float) -> tuple[float, float]:
         expires_at, issued_at = _date(claims, "exp"), _date(claims, "iat")
         self.ensure_current(expires_at=expires_at, now=now)
         not_before = _date(claims, "nbf") if "nbf" in claims else issued_at
@@ -60,15 +61,19 @@ class ClaimRules:
             raise InvalidToken("The token is not valid yet.")
         if expires_at - issued_at > self.max_lifetime:
             raise InvalidToken("The token lives too long.")
-        return expires_at
+        return expires_at, issued_at
 
     @staticmethod
-    def _subject(subject: object) -> Principal:
+    def _principal(subject: object, session: object, issued_at: float) -> Principal:
         if not isinstance(subject, str):
             raise InvalidToken("The token names no subject.")
+        # What is no text is as bad as an empty one: it could not be revoked.
+        session_id = session if isinstance(session, str | None) else ""
         try:
-            return Principal(UserId(subject))
+            return Principal(UserId(subject), None if session_id is None else SessionId(session_id), issued_at)
         except InvalidField as error:
+            if error.field == "session_id":
+                raise InvalidToken("The token's session is not one we can take.") from error
             raise InvalidToken("The token's subject is not one we can take.") from error
 
 

@@ -9,7 +9,7 @@ from adapters.tokens.misshapen import ASK, explain_form
 from adapters.tokens.probe import listed
 from adapters.tokens.unverified import Case, Explain, Explanation, seconds, shown
 from application.diagnosis import quoted
-from domain.identity import MAX_USER_ID
+from domain.identity import MAX_SESSION_ID, MAX_USER_ID
 
 _CLOCKS: Final = "compare the clocks of this machine and Better Auth's"
 _DATES: Final = ("exp", "iat", "nbf")
@@ -109,6 +109,13 @@ def _subject(_: Case) -> Explanation:
     )
 
 
+def _session(_: Case) -> Explanation:
+    return (
+        f"its `sid` is no text of 1 to {MAX_SESSION_ID} characters without control characters",
+        "let definePayload return session.id as `sid`, or leave it out",
+    )
+
+
 def _dates(case: Case) -> Explanation:
     wrong = [name for name in _DATES if name in case.token.claims or name != "nbf"]
     told = "; ".join(shown(case.token.claims, name) for name in wrong)
@@ -149,6 +156,7 @@ EXPLANATIONS: Final[Mapping[str, Explain]] = {
     "The token is for another audience.": _audience,
     "The token names no subject.": _no_subject,
     "The token's subject is not one we can take.": _subject,
+    "The token's session is not one we can take.": _session,
     "The token's dates are missing or no numbers.": _dates,
     "The token has expired.": _expired,
     "The token is not valid yet.": _too_early,

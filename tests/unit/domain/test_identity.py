@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import AccessDenied, InvalidField
-from domain.identity import Principal, UserId
+from domain.identity import Principal, SessionId, UserId
 
 IDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=255)
 
@@ -40,3 +40,9 @@ def test_what_is_no_identifier_is_no_principal(user: str, rule: str) -> None:
 @pytest.mark.parametrize("user", ["x", "x" * 255, "a b", "auth0|42", "ünï@example.org", "a/b"])
 def test_an_identifier_may_hold_whatever_is_printable(user: str) -> None:
     assert Principal(UserId(user)).user_id == user
+
+
+def test_tokens_of_one_user_make_equal_principals() -> None:
+    one, other = (Principal(UserId("alice"), SessionId(session), 1.0) for session in ("s-1", "s-2"))
+    assert one == other == Principal(UserId("alice"))
+    assert len({one, other}) == 1

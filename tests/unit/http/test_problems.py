@@ -13,7 +13,11 @@ def leaves(kind: type[DomainError]) -> set[type[DomainError]]:
 
 def test_every_domain_error_has_its_problem() -> None:
     assert leaves(DomainError) <= set(KINDS)
-    assert leaves(Unavailable) == {errors.KeysUnavailable, errors.StorageUnavailable}
+    assert leaves(Unavailable) == {
+        errors.KeysUnavailable,
+        errors.RevocationsUnavailable,
+        errors.StorageUnavailable,
+    }
 
 
 def test_every_kind_of_problem_has_a_name_of_its_own_or_none() -> None:

@@ -173,6 +173,18 @@ class TestSubject:
     async def test_a_subject_that_nothing_could_keep_is_refused(self, sub: str) -> None:
         assert await refusal(SIGNER.token(sub)) == "The token's subject is not one we can take."
 
+    async def test_the_principal_knows_its_session_and_when_its_token_was_issued(self) -> None:
+        principal = await verify(SIGNER.token(sid="s-1"))
+        assert (principal.session_id, principal.issued_at) == ("s-1", SIGNER.claims()["iat"])
+
+    @pytest.mark.parametrize("sid", [ABSENT, None])
+    async def test_a_token_needs_no_session(self, sid: object) -> None:
+        assert (await verify(SIGNER.token(sid=sid))).session_id is None
+
+    @pytest.mark.parametrize("sid", ["", 5, True, ["s-1"], {}, "x" * 256, "a\nb"], ids=short)
+    async def test_a_session_that_could_not_be_revoked_is_refused(self, sid: object) -> None:
+        assert await refusal(SIGNER.token(sid=sid)) == "The token's session is not one we can take."
+
     async def test_a_subject_is_not_normalised(self) -> None:
         assert await verify(SIGNER.token("e\u0301")) != await verify(SIGNER.token("\u00e9"))
         assert await verify(SIGNER.token("Alice")) != ALICE

@@ -162,6 +162,9 @@ class TestClaims:
         finding = await refused(token(**claims), shown, "to the jwt plugin")
         assert ("`nbf`" in finding.detail) == ("nbf" in claims)
 
+    async def test_a_session_that_could_not_be_revoked_is_told(self) -> None:
+        await refused(token(sid=""), "`sid` is no text of 1 to 255 characters", "session.id")
+
     @pytest.mark.parametrize(
         ("sub", "what"),
         [
