@@ -57,6 +57,13 @@ class TaskLists(Protocol):
         A clean exit commits, an exception rolls back; where nothing was stored, no revision is used up.
         """
 
+    async def erase(self, owner: UserId) -> None:
+        """Remove the owner's tasks and tombstones for good; where there were any, the list's revision rises.
+
+        Not one transaction: a long list goes in parts, and others see what is left. Safe to repeat, also after a
+        failure half way. What the owner stores later bears higher revisions than whatever was erased.
+        """
+
 
 class TokenVerifier(Protocol):
     """Turns a bearer token into the principal it speaks for."""

@@ -399,3 +399,36 @@ class TaskListsContract:
             await tasks.add(new("second"))
             assert await page(lists, TaskQuery()) == TaskPage((task,), Revision(1), None)
         assert (await page(lists, TaskQuery())).revision == 2
+
+    async def test_an_erased_list_is_empty_to_its_tombstones_and_others_stay(self, lists: TaskLists) -> None:
+        gone = await save(lists, (await add(lists, new("gone"))).deleted(at=START))
+        here, his = await add(lists, new("here")), await add(lists, new("his", owner=BOB))
+        await lists.erase(ALICE)
+        assert await page(lists, TaskQuery()) == TaskPage((), Revision(4), None)
+        for erased in (gone.id, here.id):
+            with pytest.raises(TaskNotFound):
+                await restore(lists, erased)
+        assert await page(lists, TaskQuery(), BOB) == TaskPage((his,), Revision(1), None)
+
+    async def test_what_follows_an_erasure_bears_higher_revisions(self, lists: TaskLists) -> None:
+        erased = await add(lists, new("erased"))
+        await lists.erase(ALICE)
+        later = await add(lists, new("later"))
+        assert later.revision > erased.revision + 1
+        assert await page(lists, TaskQuery()) == TaskPage((later,), later.revision, None)
+
+    async def test_an_erasure_that_finds_nothing_uses_up_no_revision(self, lists: TaskLists) -> None:
+        await lists.erase(ALICE)
+        assert await revision(lists) == 0
+        await add(lists, new())
+        await lists.erase(ALICE)
+        await lists.erase(ALICE)
+        assert await revision(lists) == 2
+
+    async def test_erasures_and_changes_at_once_do_not_get_stuck(self, lists: TaskLists) -> None:
+        for number in range(10):
+            await add(lists, new(f"{number}"))
+        added = (add(lists, new("new")) for _ in range(10))
+        await asyncio.gather(*added, *(lists.erase(ALICE) for _ in range(3)))
+        await lists.erase(ALICE)
+        assert (await page(lists, TaskQuery())).tasks == ()

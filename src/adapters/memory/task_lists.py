@@ -119,6 +119,13 @@ class MemoryTaskLists:
         """See the port."""
         return self._edit(owner)
 
+    async def erase(self, owner: UserId) -> None:
+        """See the port."""
+        mine = self._lists[owner]
+        async with mine.lock:
+            if mine.tasks:
+                mine.tasks, mine.revision = {}, Revision(mine.revision + 1)
+
     @asynccontextmanager
     async def _open(self, owner: UserId) -> AsyncIterator[TaskList]:
         yield MemoryTaskList(self._lists[owner])

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
-from sqlalchemy import Result, Select, func, literal, select, true, tuple_, update
+from sqlalchemy import Delete, Result, Select, delete, func, literal, select, true, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,9 @@ from domain.identity import UserId
 from domain.task import Task, TaskId
 from domain.task_list import Position, Revision, TaskPage, TaskQuery
 from domain.text import fold
+
+ERASED_AT_ONCE: Final = 1000
+"""Rows that go in one transaction: far fewer than DEADLINE has time for, so that nobody waits long for the list."""
 
 _INSERT: dict[str, Callable[..., Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
@@ -31,6 +34,11 @@ def _task_even_deleted(owner: UserId, task_id: TaskId) -> Select[Any]:
 
 def _living_task(owner: UserId, task_id: TaskId) -> Select[Any]:
     return _task_even_deleted(owner, task_id).where(tasks.c.deleted_at.is_(None))
+
+
+def _some_tasks_gone(owner: UserId) -> Delete:
+    some = select(tasks.c.id).where(tasks.c.owner_id == owner).limit(ERASED_AT_ONCE)
+    return delete(tasks).where(tasks.c.owner_id == owner, tasks.c.id.in_(some))
 
 
 def _the_task_in(result: Result[Any]) -> Task:
@@ -129,6 +137,12 @@ class SqlEditableTaskList:
         self.has_changed = True
         return stored
 
+    async def erase_some(self) -> bool:
+        """Remove as many tasks as one transaction should; whether there may be more."""
+        erased = (await self._connection.execute(_some_tasks_gone(self._owner))).rowcount
+        self.has_changed = erased > 0
+        return erased == ERASED_AT_ONCE
+
 
 @frozen
 class SqlTaskLists:
@@ -144,12 +158,21 @@ class SqlTaskLists:
         """See the port."""
         return self._edit(owner)
 
+    async def erase(self, owner: UserId) -> None:
+        """See the port."""
+        while await self._erase_some(owner):
+            pass
+
+    async def _erase_some(self, owner: UserId) -> bool:
+        async with self._edit(owner) as edit:
+            return await edit.erase_some()
+
     @asynccontextmanager
     async def _open(self, owner: UserId) -> AsyncIterator[TaskList]:
         yield SqlTaskList(self._database, owner)
 
     @asynccontextmanager
-    async def _edit(self, owner: UserId) -> AsyncIterator[EditableTaskList]:
+    async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
         async with self._database.writing() as connection:
             revision = await self._next_revision(connection, owner)
             edit = SqlEditableTaskList(connection, owner, revision)

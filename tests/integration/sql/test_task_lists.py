@@ -4,12 +4,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.sql import task_lists
 from adapters.sql.database import Database
 from adapters.sql.tables import tasks as tasks_table
 from adapters.sql.task_lists import SqlTaskLists
 from application.ports import TaskLists
 from domain.errors import InvalidField
-from tests.contracts.task_lists import ALICE, TaskListsContract, add, get, new, restore, save
+from tests.contracts.task_lists import ALICE, TaskListsContract, add, get, new, restore, revision, save
 
 
 @pytest.fixture
@@ -67,3 +68,16 @@ async def test_every_statement_names_its_owner(database: Database, statements: l
         await mine.revision()
     assert len(statements) == 11
     assert all("owner_id" in statement for statement in statements)
+
+
+async def test_a_long_list_is_erased_part_by_part(
+    database: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_lists, "ERASED_AT_ONCE", 2)
+    lists = SqlTaskLists(database)
+    for number in range(5):
+        await add(lists, new(f"{number}"))
+    statements.clear()
+    await lists.erase(ALICE)
+    assert [statement.split()[0] for statement in statements] == ["INSERT", "DELETE"] * 3
+    assert await revision(lists) == 8
