@@ -3,7 +3,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.postgres import Installation, PostgresServer, fresh_database, installation, postgres
+from tests.postgres import (
+    OWNER,
+    Installation,
+    PostgresServer,
+    execute,
+    fresh_database,
+    installation,
+    make_roles,
+    postgres,
+)
 
 NOTES = pytest.StashKey[list[str]]()
 
@@ -38,7 +47,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty database for one test."""
+    """An empty database for one test, as its owner."""
     with fresh_database(postgres_server) as url:
         yield url
 
@@ -47,6 +56,8 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 def own_postgres(postgres_programs: Installation) -> Iterator[PostgresServer]:
     """A durable server for one test, to stop, start, crash, pause and resume."""
     with postgres_programs.server(durable=True) as server:
+        make_roles(server.url)
+        execute(server.url, f"ALTER DATABASE postgres OWNER TO {OWNER}")
         yield server
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from textwrap import shorten
+from typing import Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -23,7 +24,24 @@ from anyio.from_thread import start_blocking_portal
 
 from tests.postgres_local import Installation, PostgresServer, installation, version
 
-__all__ = ["Installation", "PostgresServer", "execute", "fresh_database", "installation", "postgres"]
+__all__ = [
+    "OWNER",
+    "SERVICE",
+    "Installation",
+    "PostgresServer",
+    "as_role",
+    "execute",
+    "fresh_database",
+    "installation",
+    "make_roles",
+    "postgres",
+]
+
+OWNER: Final = "evo_todo_tests_owner"
+"""Owns the databases and their tables, and makes roles; row-level security holds it because it is forced."""
+SERVICE: Final = "evo_todo_tests_service"
+"""What the service logs in as: owns nothing."""
+_PASSWORD: Final = "for-tests-only"
 
 IMAGE = "postgres:17-alpine"
 
@@ -40,7 +58,9 @@ def postgres(programs: Callable[[], Installation], note: Note) -> Generator[str]
     with ExitStack() as stack:
         if given := os.environ.get("TEST_DATABASE_URL"):
             note("the server of TEST_DATABASE_URL")
-            yield re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
+            url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", given)
+            make_roles(url)
+            yield url
             return
         try:
             url = stack.enter_context(container())
@@ -50,6 +70,7 @@ def postgres(programs: Callable[[], Installation], note: Note) -> Generator[str]
             note(f"no container ({reason})")
             note(f"{version(local.programs)} from {local.programs}")
             url = stack.enter_context(local.server(durable=False)).url
+        make_roles(url)
         yield url
 
 
@@ -119,12 +140,25 @@ async def _execute(url: str, statements: tuple[str, ...]) -> None:
         await connection.close(timeout=30)
 
 
+def make_roles(server: str) -> None:
+    """Make both roles where they are missing; an administrator, whom no policy holds, would prove nothing."""
+    for role, may in ((OWNER, "CREATEROLE"), (SERVICE, "NOCREATEROLE")):
+        with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            execute(server, f"CREATE ROLE {role} LOGIN {may} PASSWORD '{_PASSWORD}'")
+
+
+def as_role(url: str, role: str) -> str:
+    """The same database for another role."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{role}:{_PASSWORD}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
 @contextmanager
 def fresh_database(server: str, template: str = "template1") -> Generator[str]:
-    """Lend a database, empty or like the template; whoever is still connected at the end is thrown out."""
+    """Lend OWNER a database, empty or like the template; whoever is still connected at the end is thrown out."""
     name = f"evo_todo_{uuid4().hex}"
-    execute(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    execute(server, f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        yield as_role(urlsplit(server)._replace(path=f"/{name}").geturl(), OWNER)
     finally:
         execute(server, f"DROP DATABASE {name} WITH (FORCE)")

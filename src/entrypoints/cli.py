@@ -1,6 +1,5 @@
 """evo-todo: the command line. Heavy imports wait inside the commands, so that help is quick."""
 
-import asyncio
 import logging
 import os
 import socket
@@ -25,6 +24,7 @@ Settings (environment)            default
   EVO_TODO_CORS_ORIGINS           http://localhost:3000
   EVO_TODO_HOST, _PORT, _WORKERS  127.0.0.1, 8000, 1
   EVO_TODO_LOG_FORMAT, _LOG_LEVEL console or json, info
+  EVO_TODO_SERVICE_ROLE           made by migrate for serve; none
 docs/operations.md has them all.
 """
 
@@ -42,41 +42,6 @@ def _settings() -> Settings:
         return Settings.from_env(os.environ)
     except SettingError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _with_database(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise click.UsageError(
-            "DATABASE_URL is not set: give postgresql://user:password@host/name or sqlite:///path, "
-            "or use `evo-todo dev`, which brings its own"
-        )
-    return settings.database_url
-
-
-def _migrate(database_url: str) -> None:
-    from alembic.util import CommandError
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from adapters.sql.database import connect
-    from adapters.sql.migrate import migrate
-
-    if database_url.startswith("sqlite") and not (folder := Path(database_url.partition("///")[2]).parent).is_dir():
-        raise click.UsageError(f"the folder of DATABASE_URL does not exist: {folder}")
-
-    async def run() -> None:
-        database = connect(database_url)
-        try:
-            await migrate(database)
-        finally:
-            await database.dispose()
-
-    try:
-        asyncio.run(run())
-    except CommandError as error:
-        raise click.ClickException(f"the database is of another version than this service: {error}") from error
-    except (OSError, ValueError, SQLAlchemyError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise click.ClickException(f"the database can't be migrated: {type(cause).__name__}: {cause}") from error
 
 
 @click.group(epilog=_SETTINGS)
@@ -108,16 +73,18 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
     """
     from entrypoints.dev_issuer import DevIssuer
     from entrypoints.server import run_server
+    from entrypoints.storage import bring_up_to_date
 
     principal = _principal(user)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{data / 'tasks.db'}")
+    os.environ.setdefault("EVO_TODO_ALLOW_RLS_BYPASS", "true")  # a developer's role may be any
     issuer = None if "EVO_TODO_JWKS_URL" in os.environ else DevIssuer.in_folder(data)
     if issuer is not None:
         os.environ["EVO_TODO_JWKS_URL"] = issuer.publish()
     settings = _settings()
     _ensure_port_is_free(settings)
-    _migrate(_with_database(settings))
+    bring_up_to_date(settings)
     address = f"http://{_in_url(settings.host)}:{settings.port}"
     click.echo(f"Evo-TODO on {address}, described at {address}/docs.", nl=False)
     if issuer is None:
@@ -139,22 +106,32 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
 def serve(migrate_first: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
     """Serve in earnest: DATABASE_URL must be set, and the tables there (`evo-todo migrate`).
 
+    On PostgreSQL its role must be one that row-level security holds, neither a superuser nor one with BYPASSRLS.
+
     On SIGTERM it takes no more connections, finishes what is in flight, and is gone within ten seconds.
     """
+    from entrypoints.server import run_server
+    from entrypoints.storage import bring_up_to_date, database_of, ensure_rows_are_secured
+
     settings = _settings()
-    database_url = _with_database(settings)
+    database_of(settings)
     _ensure_port_is_free(settings)
     if migrate_first:
-        _migrate(database_url)
-    from entrypoints.server import run_server
-
+        bring_up_to_date(settings)
+    ensure_rows_are_secured(settings)
     run_server(settings, workers=settings.workers)
 
 
 @main.command()
 def migrate() -> None:
-    """Bring the tables of DATABASE_URL up to date; safe to run again, and from several machines at once."""
-    _migrate(_with_database(_settings()))
+    """Bring the tables of DATABASE_URL up to date; safe to run again, and from several machines at once.
+
+    With EVO_TODO_SERVICE_ROLE set, PostgreSQL gets a role of that name, too, for `serve` to log in as: it owns
+    nothing and may do what the service does. EVO_TODO_SERVICE_PASSWORD becomes its password.
+    """
+    from entrypoints.storage import bring_up_to_date
+
+    bring_up_to_date(_settings())
     click.echo("The tables are up to date.", err=True)
 
 

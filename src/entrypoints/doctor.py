@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
-from adapters.sql.diagnosis import DATABASE, TABLES, diagnose_database
+from adapters.sql.diagnosis import DATABASE, ROW_SECURITY, TABLES, diagnose_database
 from adapters.tokens.diagnosis import TOKEN, judge_token
 from adapters.tokens.fetch import HttpKeySet, key_set_client
 from adapters.tokens.probe import CLOCK, KEY_SET, KEYS, probe_key_set
@@ -17,7 +17,7 @@ from entrypoints.settings import SettingError, Settings, origin_of
 from entrypoints.token_rules import token_rules
 
 SETTINGS, EXPECTED, KEY_SET_ORIGIN = "settings", "expected-claims", "key-set-origin"
-CHECKS: Final = (SETTINGS, KEY_SET, KEYS, CLOCK, EXPECTED, KEY_SET_ORIGIN, TOKEN, CORS, DATABASE, TABLES)
+CHECKS: Final = (SETTINGS, KEY_SET, KEYS, CLOCK, EXPECTED, KEY_SET_ORIGIN, TOKEN, CORS, DATABASE, TABLES, ROW_SECURITY)
 """Every check, in the order in which they are told."""
 DEADLINE: Final = 8.0
 """Seconds after which what has not answered is told to hang; each check has shorter ones of its own."""
@@ -47,7 +47,7 @@ class Doctor:
             return (failed, *(Finding.not_judged(name, "the settings can't be read") for name in CHECKS[1:]))
         about_issuer, about_database = await asyncio.gather(
             self._in_time(self._ask_issuer(settings), KEY_SET, KEYS, CLOCK, TOKEN),
-            self._in_time(_ask_database(settings), DATABASE, TABLES),
+            self._in_time(_ask_database(settings), DATABASE, TABLES, ROW_SECURITY),
         )
         origin = _base_origin(self.env) if self.origin is None else self.origin
         *keys, token = about_issuer
@@ -90,9 +90,9 @@ async def _ask_database(settings: Settings) -> Findings:
                 "DATABASE_URL is not set",
                 "set it to postgresql://user:password@host/name or sqlite:///path; evo-todo dev brings its own",
             ),
-            Finding.not_judged(TABLES, "there is no database"),
+            *(Finding.not_judged(name, "there is no database") for name in (TABLES, ROW_SECURITY)),
         )
-    return await diagnose_database(settings.database_url)
+    return await diagnose_database(settings.database_url, allows_bypass=settings.allow_rls_bypass)
 
 
 def _expectations(settings: Settings) -> Findings:

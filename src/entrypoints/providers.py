@@ -10,6 +10,7 @@ from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.revocations import MemoryRevocations
 from adapters.sql.database import Database, connect
 from adapters.sql.readiness import DatabaseReadiness
+from adapters.sql.row_security_check import RowSecurityReadiness
 from adapters.sql.task_lists import SqlTaskLists
 from adapters.system.clock import SystemClock
 from adapters.system.task_ids import RandomTaskIds
@@ -73,9 +74,10 @@ class Adapters(Provider):
         return JwtVerifier(keys, token_rules(settings))
 
     @provide
-    def readiness(self, database: Database, keys: RemoteKeySet) -> CheckReadiness:
+    def readiness(self, settings: Settings, database: Database, keys: RemoteKeySet) -> CheckReadiness:
         """What the service can't do without."""
-        return CheckReadiness((DatabaseReadiness(database), KeysReadiness(keys)))
+        row_security = RowSecurityReadiness(database, settings.allow_rls_bypass)
+        return CheckReadiness((DatabaseReadiness(database), row_security, KeysReadiness(keys)))
 
 
 class UseCases(Provider):

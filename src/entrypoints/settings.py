@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 T = TypeVar("T")
 
@@ -40,6 +40,10 @@ class Settings:
     log_format: str | None
     """`None`: console on a terminal, else json."""
     log_level: str
+    service_role: str | None
+    """Whom `migrate` makes for `serve`; `None`: nobody."""
+    service_password: str | None = field(repr=False)
+    allow_rls_bypass: bool
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -76,6 +80,9 @@ class Settings:
             workers=read("EVO_TODO_WORKERS", "1", _whole_number(1, 64)),
             log_format=read("EVO_TODO_LOG_FORMAT", None, _one_of(*LOG_FORMATS)),
             log_level=read("EVO_TODO_LOG_LEVEL", "info", _one_of(*LOG_LEVELS)),
+            service_role=read("EVO_TODO_SERVICE_ROLE", None, _role),
+            service_password=read("EVO_TODO_SERVICE_PASSWORD", None, _password),
+            allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", _boolean),
         )
 
 
@@ -86,7 +93,7 @@ class _Reader:
     def __call__(self, name: str, default: str | None, parse: Callable[[str], T]) -> T:
         text = self.env.get(name, default)
         if text is None:
-            return None  # type: ignore[return-value]  # the two settings without a default are optional
+            return None  # type: ignore[return-value]  # the settings without a default are optional
         try:
             return parse(text.strip())
         except ValueError as error:
@@ -94,6 +101,8 @@ class _Reader:
 
     def refuse(self, name: str, takes: str) -> NoReturn:
         value = re.sub(r"//.*@|(?<=password=)[^&]*", "…", self.env.get(name, ""))  # not the password
+        if name.endswith("_PASSWORD"):
+            value = "…"
         raise SettingError(f"{name}={value!r}: {takes}")
 
 
@@ -137,6 +146,19 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _role(text: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", text) or text.startswith("pg_"):
+        raise ValueError("takes a role's name: small letters, digits and underscores, 63 at most, such as evo_todo_app")
+    return text
+
+
+def _password(text: str) -> str:
+    # Others would have to be normalised (RFC 4013) as every client does it.
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("takes printable ASCII characters")
+    return text
 
 
 def _database_url(text: str) -> str:

@@ -8,7 +8,8 @@ from sqlalchemy import event
 
 from adapters.sql.database import Database, connect
 from adapters.sql.migrate import migrate
-from tests.postgres import fresh_database
+from adapters.sql.service_role import grant_to
+from tests.postgres import SERVICE, as_role, fresh_database
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -31,20 +32,24 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
 async def _migrate(url: str) -> None:
     database = connect(url)
     await migrate(database)
+    if database.dialect == "postgresql":
+        async with database.writes.begin() as connection:
+            await grant_to(connection, SERVICE)
     await database.dispose()
 
 
 @pytest.fixture
 def migrated_postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """As its owner."""
     with fresh_database(postgres_server, postgres_template) as url:
         yield url
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind with the tables in it, one after the other."""
+    """A database of each kind with the tables in it, one after the other; on PostgreSQL for the service's role."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("migrated_postgres_url"))
+        return as_role(request.getfixturevalue("migrated_postgres_url"), SERVICE)
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
     await _migrate(url)
     return url
@@ -54,6 +59,18 @@ async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def database(migrated_url: str) -> AsyncIterator[Database]:
     """The same, opened."""
     opened = connect(migrated_url)
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
+async def admin_database(request: pytest.FixtureRequest, migrated_url: str) -> AsyncIterator[Database]:
+    """The same for an administrator, who sees everybody's rows and may change the tables."""
+    url = migrated_url
+    if url.startswith("postgresql"):
+        server = urlsplit(request.getfixturevalue("postgres_server"))
+        url = server._replace(path=urlsplit(url).path).geturl()
+    opened = connect(url)
     yield opened
     await opened.dispose()
 

@@ -24,6 +24,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         workers=1,
         log_format=None,
         log_level="info",
+        service_role=None,
+        service_password=None,
+        allow_rls_bypass=False,
     )
 
 
@@ -50,6 +53,9 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_WORKERS="4",
         EVO_TODO_LOG_FORMAT="json",
         EVO_TODO_LOG_LEVEL="debug",
+        EVO_TODO_SERVICE_ROLE="evo_todo_app",
+        EVO_TODO_SERVICE_PASSWORD="it's @ secret",
+        EVO_TODO_ALLOW_RLS_BYPASS="true",
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
@@ -67,7 +73,11 @@ def test_each_setting_is_read() -> None:
         workers=4,
         log_format="json",
         log_level="debug",
+        service_role="evo_todo_app",
+        service_password="it's @ secret",
+        allow_rls_bypass=True,
     )
+    assert "secret" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,11 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_HOST", "", "not empty"),
         ("EVO_TODO_LOG_FORMAT", "xml", "console or json"),
         ("EVO_TODO_LOG_LEVEL", "loud", "debug, info, warning or error"),
+        ("EVO_TODO_SERVICE_ROLE", "", "a role's name"),
+        ("EVO_TODO_SERVICE_ROLE", "Robert'); DROP", "a role's name"),
+        ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role's name"),
+        ("EVO_TODO_SERVICE_ROLE", "x" * 64, "63 at most"),
+        ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_with_its_value_and_what_it_takes(
@@ -158,6 +173,8 @@ def test_the_address_of_the_keys_is_taken_to_the_letter() -> None:
         ("DATABASE_URL", "mysql://host/x?user=me&password=hunter2"),
         ("EVO_TODO_JWKS_URL", "https://user:hunter2@host/x"),
         ("BETTER_AUTH_BASE_URL", "https://user:hunter2@host/x"),
+        ("EVO_TODO_SERVICE_PASSWORD", "hunter2\u00fc"),
+        ("EVO_TODO_SERVICE_PASSWORD", "hunter2\n2"),
     ],
 )
 def test_a_password_is_not_repeated(name: str, value: str) -> None:

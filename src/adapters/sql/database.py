@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -42,9 +42,10 @@ _LIBPQ_ONLY = frozenset(
 )
 
 # What passes, or what an operator has to mend, by SQLSTATE: connection (08), a standby (25006), idle too long (25P03),
-# login (28), no such database (3D), lost against another transaction (40), no right to the tables (42501), not migrated
-# (42P01, 42703), resources (53), a lock's time-out (55P03), a statement's (57014), shutdown (57P).
-_LATER = ("08", "25006", "25P03", "28", "3D", "40", "42501", "42P01", "42703", "53", "55P03", "57014", "57P")
+# login (28), no such database (3D), lost against another transaction (40), no right to the tables or, by a policy, to
+# a row (42501), not migrated (42P01, 42703, 42883), resources (53), a lock's time-out (55P03), a statement's (57014),
+# shutdown (57P).
+_LATER = ("08", "25006", "25P03", "28", "3D", "40", "42501", "42P01", "42703", "42883", "53", "55P03", "57014", "57P")
 
 
 @frozen
@@ -64,7 +65,7 @@ class Database:
         """`postgresql` or `sqlite`."""
         return self.writes.dialect.name
 
-    async def read(self, statement: Executable) -> CursorResult[Any]:
+    async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Ask one statement that stands alone.
 
         Raises:
@@ -72,12 +73,12 @@ class Database:
         """
         async with _in_time():
             try:
-                return await self._ask(statement)
+                return await self._ask(statement, parameters)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
             # The pooled connection was dead, and the pool has let go of its kind: a read can be asked again.
-            return await self._ask(statement)
+            return await self._ask(statement, parameters)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -94,9 +95,9 @@ class Database:
         await self.reads.dispose()
         await self.writes.dispose()
 
-    async def _ask(self, statement: Executable) -> CursorResult[Any]:
+    async def _ask(self, statement: Executable, parameters: Mapping[str, Any] | None) -> CursorResult[Any]:
         async with self.reads.connect() as connection:
-            return await connection.execute(statement)
+            return await connection.execute(statement, parameters)
 
 
 @asynccontextmanager

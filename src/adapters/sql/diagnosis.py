@@ -10,33 +10,39 @@ from adapters.sql.database import Database, connect
 from adapters.sql.migrate import known_revisions
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.refusals import NO_RIGHT, NO_TABLE, Refused
+from adapters.sql.row_security_check import BYPASSES, row_security_problem
 from adapters.sql.sqlite_file import file_of, read_only, why_not_there
-from application.diagnosis import Finding, quoted
+from application.diagnosis import Finding, Status, quoted
 from domain.errors import StorageUnavailable
 
-DATABASE, TABLES = "database", "tables"
+DATABASE, TABLES, ROW_SECURITY = "database", "tables", "row-security"
 
 _MIGRATE: Final = "run evo-todo migrate"
 _ALIVE: Final = text("SELECT 1")
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 
 
-async def diagnose_database(url: str) -> tuple[Finding, Finding]:
-    """The database behind an address, and its tables; what isn't there is not made."""
+Findings = tuple[Finding, Finding, Finding]
+
+
+async def diagnose_database(url: str, *, allows_bypass: bool = False) -> Findings:
+    """The database behind an address, its tables, and what holds its role; what isn't there is not made."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         file = file_of(address)
         where = f"SQLite file {quoted(str(file))}"
         if (problem := why_not_there(file)) is not None:
             return _no_database(where, *problem)
-        return await _look_into(where, connect(read_only(file)))
-    return await _look_into(_server(address), connect(url))
+        return await _look_into(where, connect(read_only(file)), allows_bypass=allows_bypass)
+    return await _look_into(_server(address), connect(url), allows_bypass=allows_bypass)
 
 
-async def _look_into(where: str, database: Database) -> tuple[Finding, Finding]:
+async def _look_into(where: str, database: Database, *, allows_bypass: bool) -> Findings:
     try:
         await _ask(database, _ALIVE)
-        return Finding.ok(DATABASE, f"{where} answers"), await _judge_tables(database)
+        tables = await _judge_tables(database)
+        guarded = await _judge_row_security(database, tables, allows_bypass=allows_bypass)
+        return Finding.ok(DATABASE, f"{where} answers"), tables, guarded
     except Refused as refused:
         return _no_database(where, *(refused.told_of_file() if database.dialect == "sqlite" else refused.told()))
     finally:
@@ -57,6 +63,20 @@ async def _judge_tables(database: Database) -> Finding:
             f"{_MIGRATE} as the role that owns the tables, to be sure that they are up to date",
         )
     return Finding.ok(TABLES, f"up to date (revision {at[0]})")
+
+
+async def _judge_row_security(database: Database, tables: Finding, *, allows_bypass: bool) -> Finding:
+    if database.dialect == "sqlite":
+        return Finding.ok(ROW_SECURITY, "SQLite has none: the service's own filter is the only wall between users")
+    if tables.status is Status.FAILED:
+        return Finding.not_judged(ROW_SECURITY, "the tables are not those of this version")
+    problem = await row_security_problem(database)
+    if problem is None:
+        return Finding.ok(ROW_SECURITY, "in force: this role sees one user's rows at a time")
+    what, _, advice = problem.partition(": ")
+    if problem == BYPASSES and allows_bypass:
+        return Finding.note(ROW_SECURITY, f"{what}; EVO_TODO_ALLOW_RLS_BYPASS allows that", advice)
+    return Finding.failed(ROW_SECURITY, what, advice)
 
 
 async def _revisions(database: Database) -> list[str] | None:
@@ -96,9 +116,10 @@ async def _ask(database: Database, statement: Executable) -> list[str]:
         raise Refused(error.orig or error) from error
 
 
-def _no_database(where: str, what: str, advice: str) -> tuple[Finding, Finding]:
+def _no_database(where: str, what: str, advice: str) -> Findings:
     failed = Finding.failed(DATABASE, f"{where}: {what}", advice)
-    return failed, Finding.not_judged(TABLES, "the database can't be read")
+    tables, guarded = (Finding.not_judged(name, "the database can't be read") for name in (TABLES, ROW_SECURITY))
+    return failed, tables, guarded
 
 
 def _server(address: URL) -> str:

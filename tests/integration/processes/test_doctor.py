@@ -20,7 +20,7 @@ from tests.postgres_local import free_port
 
 NAMES = [
     *("settings", "key-set", "keys", "clock", "expected-claims", "key-set-origin"),
-    *("token", "cors", "database", "tables"),
+    *("token", "cors", "database", "tables", "row-security"),
 ]
 MARKS = {"ok": "ok", "note": "note", "failed": "FAIL", "skipped": "--"}
 PASSWORD = "hunter2"

@@ -5,7 +5,7 @@ import pytest
 from tests.integration.processes.issuer import LoopbackIssuer
 from tests.integration.processes.load import Load, assert_kept
 from tests.integration.processes.service import eventually, running
-from tests.postgres import PostgresServer
+from tests.postgres import OWNER, PostgresServer, as_role
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def database(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return "sqlite:///tasks.db"
     server: PostgresServer = request.getfixturevalue("own_postgres")
-    return server.url
+    return as_role(server.url, OWNER)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
@@ -37,7 +37,7 @@ def test_what_was_promised_outlives_a_database_that_crashes_and_the_service_goes
     own_postgres: PostgresServer, issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     token = issuer.token("alice")
-    settings = {"DATABASE_URL": own_postgres.url} | issuer.settings
+    settings = {"DATABASE_URL": as_role(own_postgres.url, OWNER)} | issuer.settings
     with running("serve", "--migrate", folder=tmp_path, settings=settings) as service:
         load = Load(service, token)
         with load.running():

@@ -12,7 +12,7 @@ import pytest
 from adapters.sql.database import POOL_SIZE
 from tests.integration.processes.issuer import LoopbackIssuer
 from tests.integration.processes.service import Service, eventually, running
-from tests.postgres import PostgresServer
+from tests.postgres import OWNER, PostgresServer, as_role
 
 TASKS = "/api/alice/tasks"
 PATIENT_CLIENT = 3.5
@@ -42,7 +42,7 @@ def is_back(service: Service, token: str) -> bool:
 
 @pytest.fixture
 def on_own_postgres(own_postgres: PostgresServer, issuer: LoopbackIssuer, tmp_path: Path) -> Iterator[Service]:
-    settings = {"DATABASE_URL": own_postgres.url} | issuer.settings
+    settings = {"DATABASE_URL": as_role(own_postgres.url, OWNER)} | issuer.settings
     with running("serve", "--migrate", folder=tmp_path, settings=settings) as service:
         yield service
 
@@ -119,6 +119,7 @@ async def test_a_list_that_stays_locked_makes_nobody_wait_for_ever_and_nothing_f
     assert_serves(service, alice)
 
     async with a_connection(postgres_url) as locker, a_client(service, alice) as client, locker.transaction():
+        await locker.execute("SELECT set_user('alice')")
         await locker.execute("SELECT * FROM task_lists WHERE owner_id = 'alice' FOR UPDATE")
         writes = [asyncio.create_task(client.post(TASKS, json={"title": "Buy milk"})) for _ in range(12)]
         await every_connection_waits_for_a_lock(postgres_url)

@@ -89,7 +89,10 @@ def test_without_tables_it_starts_says_what_to_do_and_needs_no_restart_once_that
 
         assert evo_todo("migrate", folder=tmp_path, settings={"DATABASE_URL": database}).returncode == 0
 
-        assert service.get("/readyz").json() == {"status": "ready", "checks": {"database": "ok", "keys": "ok"}}
+        assert service.get("/readyz").json() == {
+            "status": "ready",
+            "checks": {"database": "ok", "row-security": "ok", "keys": "ok"},
+        }
         assert service.get("/api/alice/tasks", issuer.token("alice")).json()["data"] == []
 
 

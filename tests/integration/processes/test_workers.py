@@ -13,7 +13,7 @@ import pytest
 from tests.integration.processes.issuer import LoopbackIssuer
 from tests.integration.processes.load import Load, assert_kept
 from tests.integration.processes.service import Service, eventually, running
-from tests.postgres import PostgresServer
+from tests.postgres import OWNER, PostgresServer, as_role
 
 WORKERS = 3
 BLOWS = 5
@@ -35,7 +35,8 @@ def has_started(service: Service, times: int) -> bool:
 
 @pytest.fixture
 def service(own_postgres: PostgresServer, issuer: LoopbackIssuer, tmp_path: Path) -> Iterator[Service]:
-    settings = {"DATABASE_URL": own_postgres.url, "EVO_TODO_WORKERS": str(WORKERS), "EVO_TODO_RATE_LIMIT": "off"}
+    settings = {"DATABASE_URL": as_role(own_postgres.url, OWNER), "EVO_TODO_WORKERS": str(WORKERS)}
+    settings["EVO_TODO_RATE_LIMIT"] = "off"
     with running("serve", "--migrate", folder=tmp_path, settings=settings | issuer.settings) as it:
         eventually(lambda: has_started(it, WORKERS))
         yield it

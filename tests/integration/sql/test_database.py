@@ -12,6 +12,7 @@ from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
 from tests.contracts.task_lists import add, get, new
+from tests.postgres import as_role
 
 
 async def driver_threads_end() -> None:
@@ -70,7 +71,7 @@ async def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
 
 
 async def test_a_wrong_password_is_unavailability_not_a_crash(postgres_url: str) -> None:
-    database = connect(postgres_url.replace("postgresql://postgres", "postgresql://stranger"))
+    database = connect(as_role(postgres_url, "stranger"))
     try:
         with pytest.raises(StorageUnavailable):
             await get(SqlTaskLists(database), new().id)
@@ -95,6 +96,7 @@ async def test_a_time_out_of_the_databases_own_is_unavailability(postgres_url: s
         lists = SqlTaskLists(database)
         await add(lists, new())
         async with database.writing() as other:
+            await other.execute(text("SELECT set_user('alice')"))
             await other.execute(text("SELECT revision FROM task_lists FOR UPDATE"))
             with pytest.raises(StorageUnavailable):
                 await add(lists, new())
@@ -121,8 +123,8 @@ async def test_a_role_without_rights_is_unavailability_and_readiness_says_what_t
         await owner.dispose()
 
 
-async def test_an_error_never_quotes_what_a_person_wrote(database: Database) -> None:
-    async with database.writes.begin() as connection:
+async def test_an_error_never_quotes_what_a_person_wrote(database: Database, admin_database: Database) -> None:
+    async with admin_database.writes.begin() as connection:
         await connection.execute(text("ALTER TABLE tasks RENAME TO elsewhere"))
     with pytest.raises(StorageUnavailable) as refused:
         await add(SqlTaskLists(database), new("My secret title"))

@@ -16,25 +16,26 @@ from adapters.sql.migrate import known_revisions, migrate
 from adapters.sql.refusals import Refused
 from application.diagnosis import Finding, Status
 from tests.integration.sql.test_database import driver_threads_end
-from tests.postgres import PostgresServer, execute
+from tests.postgres import OWNER, PostgresServer, as_role, execute
 from tests.postgres_local import free_port
 
 PASSWORD = "hunter2"
 
 
-async def found(url: str) -> tuple[Finding, Finding]:
-    database, tables = await diagnose_database(url)
-    assert (database.name, tables.name) == ("database", "tables")
-    assert PASSWORD not in f"{database}{tables}"
-    return database, tables
+async def found(url: str, *, allows_bypass: bool = False) -> tuple[Finding, Finding, Finding]:
+    database, tables, row_security = await diagnose_database(url, allows_bypass=allows_bypass)
+    assert (database.name, tables.name, row_security.name) == ("database", "tables", "row-security")
+    assert PASSWORD not in f"{database}{tables}{row_security}"
+    return database, tables, row_security
 
 
 async def no_database(url: str, what: str, advice: str) -> None:
-    database, tables = await found(url)
+    database, tables, row_security = await found(url)
     assert database.status is Status.FAILED
     assert what in database.detail
     assert advice in str(database.advice)
     assert tables == Finding.not_judged("tables", "the database can't be read")
+    assert row_security == Finding.not_judged("row-security", "the database can't be read")
 
 
 def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -43,7 +44,7 @@ def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 class TestTables:
     async def test_a_migrated_database_is_well(self, migrated_url: str) -> None:
-        database, tables = await found(migrated_url)
+        database, tables, _ = await found(migrated_url)
         assert database.status is Status.OK
         assert tables == Finding.ok("tables", f"up to date (revision {known_revisions()[0]})")
 
@@ -52,20 +53,20 @@ class TestTables:
             assert {finding.status for finding in await found(migrated_url)} == {Status.OK}
 
     async def test_a_database_without_tables_is_to_be_migrated(self, postgres_url: str) -> None:
-        database, tables = await found(postgres_url)
+        database, tables, _ = await found(postgres_url)
         assert database.status is Status.OK
         assert tables == Finding.failed("tables", "absent: this database was never migrated", "run evo-todo migrate")
 
     async def test_tables_of_a_newer_version_are_told(self, migrated_postgres_url: str) -> None:
         execute(migrated_postgres_url, "UPDATE alembic_version SET version_num = '9999'")
-        _, tables = await found(migrated_postgres_url)
+        _, tables, _ = await found(migrated_postgres_url)
         assert tables.status is Status.FAILED
         assert 'from a newer version of the service: at revision "9999"' in tables.detail
         assert "install that newer version" in str(tables.advice)
 
     async def test_tables_that_somebody_has_changed_by_hand_are_told(self, migrated_postgres_url: str) -> None:
         execute(migrated_postgres_url, "ALTER TABLE tasks DROP COLUMN search_text")
-        _, tables = await found(migrated_postgres_url)
+        _, tables, _ = await found(migrated_postgres_url)
         assert tables.status is Status.FAILED
         assert "missing or of another version" in tables.detail
 
@@ -82,6 +83,30 @@ class TestTables:
     def test_the_newest_revision_is_known_first(self) -> None:
         assert known_revisions()[-1] == "0001"
         assert list(known_revisions()) == sorted(known_revisions(), reverse=True)
+
+
+class TestRowSecurity:
+    async def test_a_role_that_no_policy_holds_is_told_and_allowed_only_by_name(
+        self, migrated_postgres_url: str, postgres_server: str
+    ) -> None:
+        admin = urlsplit(postgres_server)._replace(path=urlsplit(migrated_postgres_url).path).geturl()
+        _, tables, told = await found(admin)
+        assert (tables.status, told.status) == (Status.OK, Status.FAILED)
+        assert "superuser" in told.detail
+        assert "EVO_TODO_SERVICE_ROLE" in str(told.advice)
+        _, _, told = await found(admin, allows_bypass=True)
+        assert told.status is Status.NOTE
+        assert "EVO_TODO_ALLOW_RLS_BYPASS allows that" in told.detail
+
+    async def test_tables_without_policies_are_told(self, migrated_postgres_url: str) -> None:
+        execute(migrated_postgres_url, "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
+        _, _, told = await found(migrated_postgres_url, allows_bypass=True)
+        assert told.status is Status.FAILED
+        assert "run evo-todo migrate" in str(told.advice)
+
+    async def test_without_tables_nothing_is_judged(self, postgres_url: str) -> None:
+        _, _, told = await found(postgres_url)
+        assert told.status is Status.SKIPPED
 
 
 class TestPostgres:
@@ -133,16 +158,16 @@ class TestPostgres:
     async def test_what_a_role_may_not_see_is_told(self, own_postgres: PostgresServer) -> None:
         url = own_postgres.url.replace("postgres@", "service@")
         execute(own_postgres.url, "CREATE ROLE service LOGIN")
-        database = connect(own_postgres.url)
+        database = connect(as_role(own_postgres.url, OWNER))
         await migrate(database)
         await database.dispose()
 
-        _, tables = await found(url)
+        _, tables, _ = await found(url)
         assert tables.status is Status.FAILED
         assert "grant it SELECT" in str(tables.advice)
 
         execute(own_postgres.url, "GRANT SELECT ON tasks, task_lists TO service")
-        _, tables = await found(url)
+        _, tables, _ = await found(url)
         assert tables.status is Status.NOTE
         assert "may not read alembic_version" in tables.detail
 
@@ -215,7 +240,7 @@ class TestSqlite:
         (tmp_path / "tasks.db").rename(file := tmp_path / name)
         before = everything_in(tmp_path)
 
-        database, tables = await found(str(URL.create("sqlite", database=str(file))))
+        database, tables, _ = await found(str(URL.create("sqlite", database=str(file))))
 
         assert database.status is Status.OK
         assert "never migrated" in tables.detail
@@ -243,7 +268,7 @@ class TestSqlite:
 
     async def test_an_empty_file_is_to_be_migrated(self, tmp_path: Path) -> None:
         (tmp_path / "tasks.db").touch()
-        database, tables = await found(f"sqlite:///{tmp_path}/tasks.db")
+        database, tables, _ = await found(f"sqlite:///{tmp_path}/tasks.db")
         assert database.status is Status.OK
         assert tables.advice == "run evo-todo migrate"
         assert (tmp_path / "tasks.db").stat().st_size == 0

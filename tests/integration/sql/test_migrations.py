@@ -32,12 +32,12 @@ async def test_the_migrations_make_the_tables_that_the_code_expects(database: Da
         assert await connection.run_sync(indexes) == {"tasks_by_update", "tasks_by_completion"}
 
 
-async def test_the_migrations_go_down_and_up_again(database: Database) -> None:
-    async with database.writes.begin() as connection:
+async def test_the_migrations_go_down_and_up_again(admin_database: Database) -> None:
+    async with admin_database.writes.begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         assert await connection.run_sync(tables) == set()
-    await migrate(database)
-    async with database.writes.begin() as connection:
+    await migrate(admin_database)
+    async with admin_database.writes.begin() as connection:
         assert await connection.run_sync(differences) == []
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Executable, text
+from sqlalchemy import text
 
 from adapters.sql.database import Database
-from adapters.sql.task_lists import _page_of
+from adapters.sql.statements import page_of, page_parameters
 from domain.identity import UserId
 from domain.task import TaskId
 from domain.task_list import Order, Position, TaskQuery
@@ -37,18 +37,24 @@ _FILL = {
 
 
 @pytest.fixture
-async def filled(database: Database) -> Database:
+async def filled(database: Database, admin_database: Database) -> Database:
     """Two users with a long list each."""
-    async with database.writes.begin() as connection:
+    async with admin_database.writes.begin() as connection:
         await connection.execute(text(_FILL[database.dialect]), {"tasks": TASKS})
-    async with database.reads.connect() as connection:
+    async with admin_database.reads.connect() as connection:
         await connection.execute(text("ANALYZE"))
     return database
 
 
-def literal(statement: Executable, database: Database) -> str:
-    dialect = database.reads.dialect
-    return str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))  # type: ignore[attr-defined]
+def compiled(database: Database, wanted: TaskQuery) -> tuple[str, list[Any]]:
+    """A page's statement and its arguments, as the driver gets them."""
+    found = page_of(database.dialect, wanted).compile(dialect=database.reads.dialect)
+    parameters = found.construct_params({"owner": ALICE, **page_parameters(wanted)})
+    return str(found), [parameters[name] for name in found.positiontup or []]
+
+
+def literal(value: Any) -> str:
+    return str(value) if isinstance(value, int) else "'{}'".format(str(value).replace("'", "''"))
 
 
 def query(order: Order, *, deep: bool, **filters: Any) -> TaskQuery:
@@ -67,14 +73,31 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 async def shape(database: Database, wanted: TaskQuery) -> list[str]:
     """What the database does for a page, step by step."""
-    statement = literal(_page_of(ALICE, wanted), database)
+    if database.dialect == "postgresql":
+        custom, generic = [await postgresql_shape(database, wanted, mode) for mode in ("custom", "generic")]
+        assert custom == generic
+        return custom
+    statement, arguments = compiled(database, wanted)
     async with database.reads.connect() as connection:
-        if database.dialect == "sqlite":
-            steps = [row.detail for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {statement}"))]
-            assert not any("TEMP B-TREE" in step or step.startswith("SCAN tasks") for step in steps), steps
-            return steps
-        sql = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}".replace(":", "\\:")
-        plan = (await connection.execute(text(sql))).scalar_one()
+        asked = [str(value) if isinstance(value, datetime) else value for value in arguments]
+        asked = [value.hex if isinstance(value, UUID) else value for value in asked]
+        steps = [
+            row.detail for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(asked))
+        ]
+    assert not any("TEMP B-TREE" in step or step.startswith("SCAN tasks") for step in steps), steps
+    return steps
+
+
+async def postgresql_shape(database: Database, wanted: TaskQuery, mode: str) -> list[str]:
+    """The same on PostgreSQL: planned for these arguments, or once for all."""
+    statement, arguments = compiled(database, wanted)
+    async with database.reads.connect() as connection:
+        await connection.exec_driver_sql(f"SET plan_cache_mode = force_{mode}_plan")
+        await connection.exec_driver_sql(f"PREPARE page AS {statement}")
+        given = ", ".join(literal(value) for value in arguments)
+        asked = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE page ({given})")
+        plan = asked.scalar_one()
+        await connection.exec_driver_sql("DEALLOCATE page")
     plan = json.loads(plan) if isinstance(plan, str) else plan
     found = list(nodes(plan[0]["Plan"]))
     for node in found:

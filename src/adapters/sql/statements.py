@@ -1,0 +1,143 @@
+"""The statements on tasks. Each names the owner; dialects differ in how they learn who that is."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from adapters.sql.row_security import OWNER, acting_user, reading
+from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
+from domain.task_list import Order, TaskQuery
+from domain.text import fold
+
+ERASED_AT_ONCE: Final = 1000
+"""Rows that go in one transaction: far fewer than DEADLINE has time for, so that nobody waits long for the list."""
+
+_0, _1 = literal_column("0", Integer), literal_column("1", Integer)
+_TASK: Final = bindparam("task", type_=tasks.c.id.type)
+_MOST: Final = bindparam("most", type_=Integer)
+_AFTER: Final = {
+    "id": bindparam("after_id", type_=tasks.c.id.type),
+    "updated_at": bindparam("after_at", type_=tasks.c.updated_at.type),
+}
+_INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+@cache
+def revision_of(dialect: str) -> Select[tuple[int]]:
+    """The list's revision; no row where there is no list."""
+    return reading(dialect, _revision)
+
+
+@cache
+def living_task(dialect: str) -> Select[Any]:
+    """A task that is not deleted."""
+    return reading(dialect, _living)
+
+
+def page_of(dialect: str, query: TaskQuery) -> Select[Any]:
+    """The list's revision and a page, in one statement, so that both are of the same instant.
+
+    It answers one row at least: without tasks, the revision alone.
+    """
+    return _page(dialect, query.order, query.completed, bool(query.text), query.after is not None)
+
+
+def page_parameters(query: TaskQuery) -> dict[str, Any]:
+    """What `page_of` takes beside the owner: one task more than the page holds shows whether another follows."""
+    parameters: dict[str, Any] = {"most": query.limit + 1}
+    if query.text:
+        escaped = fold(query.text).replace("/", "//").replace("%", "/%").replace("_", "/_")
+        parameters["pattern"] = f"%{escaped}%"
+    if query.after is not None:
+        parameters["after_id"] = query.after.task_id
+        if query.order.by_update:
+            parameters["after_at"] = query.after.at
+    return parameters
+
+
+@cache
+def next_revision(dialect: str) -> Executable:
+    """Raise the list's revision; its row, made where it was missing, stays locked until the transaction's end.
+
+    The first statement of every change: on PostgreSQL it says whose rows all that follow are about.
+    """
+    insert = _INSERT[dialect](task_lists)
+    if dialect == "postgresql":
+        me = acting_user()
+        first = insert.from_select(["owner_id", "revision"], select(me.c.id, _1))
+    else:
+        first = insert.values(owner_id=OWNER, revision=_1)
+    raised: Executable = first.on_conflict_do_update(
+        index_elements=[task_lists.c.owner_id], set_={"revision": task_lists.c.revision + _1}
+    ).returning(task_lists.c.revision)
+    return raised
+
+
+@cache
+def _page(dialect: str, order: Order, completed: bool | None, searches: bool, continues: bool) -> Select[Any]:  # noqa: FBT001  (what makes one statement of this kind another)
+    def wanted(owner: ColumnElement[str]) -> Select[Any]:
+        columns = [tasks.c.updated_at, tasks.c.id] if order.by_update else [tasks.c.id]
+        found = (
+            select(*TASK_COLUMNS)
+            .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
+            .order_by(*(column.desc() if order.descending else column for column in columns))
+            .limit(_MOST)
+        )
+        if completed is not None:
+            found = found.where(tasks.c.completed.is_(completed))
+        if searches:
+            found = found.where(tasks.c.search_text.like(bindparam("pattern", type_=Text), escape="/"))
+        if continues:
+            here = tuple_(*columns)
+            there = tuple_(*(_AFTER[column.name] for column in columns))
+            found = found.where(here < there if order.descending else here > there)
+        head = select(func.coalesce(_revision(owner).scalar_subquery(), _0).label("list_revision")).subquery("head")
+        page = found.subquery("page")
+        return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
+
+    return reading(dialect, wanted)
+
+
+def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
+    return select(task_lists.c.revision).where(task_lists.c.owner_id == owner)
+
+
+def _task(owner: ColumnElement[str]) -> Select[Any]:
+    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == _TASK)
+
+
+def _living(owner: ColumnElement[str]) -> Select[Any]:
+    return _task(owner).where(tasks.c.deleted_at.is_(None))
+
+
+TASK_IN_CHANGE: Final = _task(OWNER)
+"""A task or its tombstone, inside a change."""
+
+LIVING_TASK_IN_CHANGE: Final = _living(OWNER)
+"""A task that is not deleted, inside a change."""
+
+STORING: Final = update(tasks).where(tasks.c.owner_id == OWNER, tasks.c.id == _TASK)
+"""A task's new values, inside a change."""
+
+ERASING_SOME: Final = delete(tasks).where(
+    tasks.c.owner_id == OWNER,
+    tasks.c.id.in_(select(tasks.c.id).where(tasks.c.owner_id == OWNER).limit(_MOST)),
+)
+"""So many tasks and tombstones removed, inside a change."""

@@ -1,0 +1,209 @@
+"""The second wall: PostgreSQL itself shows each user their own rows only, whatever a statement asks for."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+from attrs import evolve
+from sqlalchemy import event
+
+from adapters.sql.database import Database, connect
+from adapters.sql.statements import living_task, revision_of
+from adapters.sql.tables import metadata
+from adapters.sql.task_lists import SqlTaskLists
+from domain.errors import StorageUnavailable, TaskNotFound
+from domain.identity import UserId
+from domain.task import Task
+from domain.task_list import Order, TaskQuery
+from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, page, restore, revision, save
+from tests.postgres import OWNER, SERVICE, as_role
+
+FILTER = re.compile(r"\b(tasks|task_lists)\.owner_id = (me\.id|\$\d+::VARCHAR)")
+
+
+INSERT_HIS = (
+    "INSERT INTO tasks (owner_id, id, title, completed, created_at, updated_at, revision, search_text)"
+    " VALUES ('bob', gen_random_uuid(), 'x', false, now(), now(), 1, 'x')"
+)
+
+
+@pytest.fixture(params=[SERVICE, OWNER])
+def url(request: pytest.FixtureRequest, migrated_postgres_url: str) -> str:
+    """For a role that owns nothing, and for the tables' own."""
+    return as_role(migrated_postgres_url, request.param)
+
+
+@pytest.fixture
+async def walled(url: str) -> AsyncIterator[Database]:
+    database = connect(url)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+async def raw(url: str) -> AsyncIterator["asyncpg.Connection"]:
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def unfiltered(walled: Database) -> Iterator[list[str]]:
+    """Every statement loses its owner filter on the way to the database; those that had one."""
+    robbed: list[str] = []
+
+    def rob(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
+        found, times = FILTER.subn(r"\2 IS NOT NULL", statement)
+        robbed.extend([statement] * bool(times))
+        return found, parameters
+
+    for engine in (walled.reads, walled.writes):
+        event.listen(engine.sync_engine, "before_cursor_execute", rob, retval=True)
+    yield robbed
+    for engine in (walled.reads, walled.writes):
+        event.remove(engine.sync_engine, "before_cursor_execute", rob)
+
+
+@pytest.fixture
+async def theirs(walled: Database) -> tuple[Task, Task]:
+    """A task of Alice's, and one of Bob's with the same id in a list that has seen more; both have another."""
+    lists = SqlTaskLists(walled)
+    for number in range(3):
+        await add(lists, new(f"{number}", owner=BOB))
+    hers = await add(lists, new("hers"))
+    return hers, await add(lists, evolve(hers, owner=BOB, title="his"))
+
+
+class TestWithoutTheOwnerFilter:
+    async def test_reads_still_see_nothing_of_others(
+        self, walled: Database, theirs: tuple[Task, Task], unfiltered: list[str]
+    ) -> None:
+        (hers, his), lists = theirs, SqlTaskLists(walled)
+        assert (await get(lists, hers.id), await get(lists, his.id, BOB)) == (hers, his)
+        assert (await revision(lists), await revision(lists, BOB)) == (1, 4)
+        for order in Order:
+            found = await page(lists, TaskQuery(order=order, text="h", completed=False))
+            assert (found.tasks, found.revision) == ((hers,), 1)
+        carol = await page(lists, TaskQuery(), UserId("carol"))
+        assert (carol.tasks, carol.revision) == ((), 0)
+        assert len(unfiltered) == 2 + 2 + 4 + 1
+
+    async def test_writes_still_touch_nothing_of_others(
+        self, walled: Database, theirs: tuple[Task, Task], unfiltered: list[str]
+    ) -> None:
+        (hers, his), lists = theirs, SqlTaskLists(walled)
+        before = await page(lists, TaskQuery(), BOB)
+        unfiltered.clear()
+        changed = await save(lists, hers.toggled(at=START))
+        await save(lists, changed.deleted(at=START))
+        assert (await restore(lists, hers.id)).title == "hers"
+        async with lists.edit(ALICE) as tasks:
+            assert (await tasks.get(hers.id)).owner == ALICE
+        await lists.erase(ALICE)
+        assert len(unfiltered) == 2 + 2 + 1 + 1
+        assert (await page(lists, TaskQuery())).tasks == ()
+        assert await page(lists, TaskQuery(), BOB) == before
+        assert his in before.tasks
+
+    async def test_ids_of_others_are_no_tasks(self, walled: Database, unfiltered: list[str]) -> None:
+        lists = SqlTaskLists(walled)
+        his = await add(lists, new(owner=BOB))
+        with pytest.raises(TaskNotFound):
+            await get(lists, his.id)
+        with pytest.raises(TaskNotFound):
+            async with lists.edit(ALICE) as tasks:
+                await tasks.get_even_deleted(his.id)
+        assert len(unfiltered) == 2
+
+
+class TestPolicies:
+    """What the database says to a statement of anybody's making."""
+
+    @pytest.mark.usefixtures("theirs")
+    async def test_who_is_nobody_sees_and_changes_nothing(self, raw: "asyncpg.Connection") -> None:
+        for table in ("tasks", "task_lists"):
+            assert await raw.fetch(f"SELECT * FROM {table}") == []
+        assert await raw.execute("UPDATE task_lists SET revision = 0") == "UPDATE 0"
+        assert await raw.execute("DELETE FROM tasks") == "DELETE 0"
+        async with raw.transaction():
+            await raw.execute("SELECT set_user('')")
+            assert await raw.fetch("SELECT * FROM tasks") == []
+
+    @pytest.mark.usefixtures("theirs")
+    async def test_who_asks_for_another_users_ids_finds_and_changes_nothing(self, raw: "asyncpg.Connection") -> None:
+        async with raw.transaction():
+            await raw.execute("SELECT set_user('alice')")
+            assert [row["title"] for row in await raw.fetch("SELECT * FROM tasks")] == ["hers"]
+            assert await raw.fetch("SELECT * FROM tasks WHERE owner_id = 'bob'") == []
+            assert await raw.fetch("SELECT * FROM task_lists WHERE owner_id = 'bob' FOR UPDATE") == []
+            assert await raw.execute("UPDATE tasks SET title = 'x' WHERE owner_id = 'bob'") == "UPDATE 0"
+            assert await raw.execute("UPDATE task_lists SET revision = 0 WHERE owner_id = 'bob'") == "UPDATE 0"
+            assert await raw.execute("DELETE FROM tasks WHERE owner_id = 'bob'") == "DELETE 0"
+
+    @pytest.mark.usefixtures("theirs")
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "INSERT INTO task_lists VALUES ('carol', 1)",
+            "INSERT INTO task_lists VALUES ('bob', 9) ON CONFLICT (owner_id) DO UPDATE SET revision = 9",
+            "UPDATE tasks SET owner_id = 'bob'",
+            "UPDATE task_lists SET owner_id = 'carol'",
+            INSERT_HIS,
+        ],
+    )
+    async def test_who_writes_rows_of_another_user_is_refused(self, statement: str, raw: "asyncpg.Connection") -> None:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with raw.transaction():
+                await raw.execute("SELECT set_user('alice')")
+                await raw.execute(statement)
+
+    async def test_the_user_is_forgotten_at_the_transactions_end(self, raw: "asyncpg.Connection") -> None:
+        assert await raw.fetchval("SELECT set_user('alice')") == "alice"
+        assert not await raw.fetchval("SELECT current_setting('app.user_id', true)")
+        async with raw.transaction():
+            await raw.execute("SELECT set_user('alice')")
+            assert await raw.fetchval("SELECT current_setting('app.user_id', true)") == "alice"
+        assert not await raw.fetchval("SELECT current_setting('app.user_id', true)")
+
+    async def test_the_planner_can_not_judge_rows_before_the_user_is_known(self, walled: Database) -> None:
+        dialect = walled.reads.dialect
+        given = "'alice'", "'alice', '00000000-0000-0000-0000-000000000000'"
+        for statement, arguments in zip((revision_of("postgresql"), living_task("postgresql")), given, strict=True):
+            async with walled.reads.connect() as connection:
+                await connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
+                await connection.exec_driver_sql(f"PREPARE asked AS {statement.compile(dialect=dialect)}")
+                steps = (await connection.exec_driver_sql(f"EXPLAIN EXECUTE asked ({arguments})")).scalars().all()
+                await connection.exec_driver_sql("DEALLOCATE asked")
+            judged = [step for step in steps if "current_setting" in step]
+            assert judged, steps
+            assert all(step.split()[:2] == ["One-Time", "Filter:"] for step in judged), "by what comes out of set_user"
+            assert all("me.id" in step for step in judged)
+
+    async def test_a_refusal_by_a_policy_is_unavailability(self, walled: Database) -> None:
+        lists = SqlTaskLists(walled)
+        with pytest.raises(StorageUnavailable):
+            async with lists.edit(ALICE) as tasks:
+                await tasks.add(new(owner=BOB))
+        assert await revision(lists) == 0
+
+    @pytest.mark.parametrize("name", ["o'neil", "\\'; RESET ROLE; --", '%L "$1" $$', "\u00fc\U0001f600", "x" * 255])
+    async def test_a_users_id_is_taken_to_the_letter(self, name: str, walled: Database) -> None:
+        owner, lists = UserId(name), SqlTaskLists(walled)
+        task = await add(lists, new(owner=owner))
+        await save(lists, task.toggled(at=START))
+        assert (await get(lists, task.id, owner)).completed
+        with pytest.raises(TaskNotFound):
+            await get(lists, task.id)
+
+
+async def test_every_table_of_an_owners_is_guarded_and_its_owner_held(admin_database: Database) -> None:
+    if admin_database.dialect == "sqlite":
+        return
+    owners = {name for name, table in metadata.tables.items() if "owner_id" in table.c}
+    async with admin_database.reads.connect() as connection:
+        asked = await connection.exec_driver_sql(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
+        )
+        assert set(asked.scalars()) == owners
