@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,13 +12,16 @@ from attrs import field, frozen
 from dishka import Provider, Scope, provide
 from litestar.types import ASGIApp
 
+from adapters.memory.audit import MemoryAuditLog
+from adapters.memory.revocations import MemoryRevocations
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.tokens.keys import PublicKey, parse_key_set
 from adapters.tokens.readiness import KeysReadiness
 from adapters.tokens.remote_keys import RemoteKeySet
-from application.ports import TaskLists
+from application.ports import AuditLog, Clock, Revocations, TaskLists
 from application.readiness import CheckReadiness
 from entrypoints.asgi import create_app
+from entrypoints.background import Background
 from entrypoints.settings import Settings
 from tests.tokens import AUDIENCE, ISSUER, Issuer
 
@@ -49,6 +53,18 @@ class InMemory(Provider):
     @provide
     def lists(self) -> TaskLists:
         return MemoryTaskLists()
+
+    @provide
+    def revocations(self, clock: Clock) -> Revocations:
+        return MemoryRevocations(clock, timedelta(days=7))
+
+    @provide
+    def audit(self) -> AuditLog:
+        return MemoryAuditLog()
+
+    @provide
+    def background(self) -> Background:
+        return Background(())
 
     @provide
     def readiness(self, keys: RemoteKeySet) -> CheckReadiness:

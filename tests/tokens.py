@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 ISSUER: Final = "https://auth.example.com"
 AUDIENCE: Final = "https://tasks.example.com"
 """Better Auth's default is one origin for both; two, so that no test passes with them mixed up."""
+SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
+ACCOUNT_PURGED: Final = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 LIFETIME: Final = 900
 """Seconds; Better Auth's default."""
 
@@ -73,6 +75,32 @@ class Issuer:
         """What Better Auth's tokens say."""
         issued_at = int(self.now())
         return {"iat": issued_at, "exp": issued_at + LIFETIME, "iss": self.name, "aud": self.audience, "sub": sub}
+
+    def security_event(
+        self,
+        kind: str = SESSION_REVOKED,
+        *,
+        user: object = "alice",
+        session: object = ABSENT,
+        header: Mapping[str, Any] | None = None,
+        said: Mapping[str, Any] | None = None,
+        **overrides: Any,
+    ) -> str:
+        """A Security Event Token about a user, or about one session of theirs, but for what is given."""
+        members = {"alg": "EdDSA", "kid": self.kid, "typ": "secevent+jwt"} | dict(header or {})
+        subject: dict[str, Any] = {"format": "iss_sub", "iss": self.name, "sub": user}
+        if session is not ABSENT:
+            subject = {"format": "complex", "user": subject, "session": {"format": "opaque", "id": session}}
+        now = self.now()
+        claims = {
+            "iss": self.name,
+            "aud": self.audience,
+            "iat": int(now),
+            "jti": "e-1",
+            "sub_id": subject,
+            "events": {kind: {"event_timestamp": now} | dict(said or {})},
+        }
+        return self.sign(compact_json(_present(members)), compact_json(_present(claims | overrides)))
 
     def sign(self, header: bytes, payload: bytes) -> str:
         """A token of any header and payload, JSON or not."""

@@ -1,13 +1,18 @@
-"""Who asks: what stands between a bearer token and a principal."""
+"""Who asks, and whether they may: what stands between a request and a list."""
 
-from hashlib import sha256
+from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from application.ports import AuditLog, Clock, Revocations, TokenVerifier
-from domain.audit import AuditEvent, AuditKind, RequestOrigin
-from domain.errors import InvalidToken
-from domain.identity import Principal
+from domain.audit import AuditEvent, AuditKind, RequestOrigin, token_digest
+from domain.errors import AccessDenied, InvalidToken
+from domain.identity import Principal, SessionId, UserId
+
+REVOKED: Final = "The token has been revoked."
+
+REMEMBERED_SESSIONS: Final = 10_000
+"""Sessions that are known to have been seen; of more, the oldest are met as if for the first time."""
 
 
 @frozen
@@ -18,6 +23,7 @@ class Authenticate:
     revocations: Revocations
     audit: AuditLog
     clock: Clock
+    _seen: dict[tuple[UserId, SessionId], None] = field(init=False, factory=dict)
 
     async def __call__(self, unverified_token: str, origin: RequestOrigin) -> Principal:
         """The principal that the token speaks for.
@@ -41,12 +47,41 @@ class Authenticate:
                 )
             )
             raise
+        session = principal.session_id
+        if session is not None and (principal.user_id, session) not in self._seen:
+            self._note_first_sight(principal.user_id, session, origin)
         return principal
 
+    def _note_first_sight(self, user: UserId, session: SessionId, origin: RequestOrigin) -> None:
+        if len(self._seen) >= REMEMBERED_SESSIONS:
+            del self._seen[next(iter(self._seen))]
+        self._seen[user, session] = None
+        self.audit.record(
+            AuditEvent(
+                kind=AuditKind.SESSION_SEEN, at=self.clock.now(), user_id=user, session_id=session, origin=origin
+            )
+        )
 
-REVOKED = "The token has been revoked."
 
+@frozen
+class Authorize:
+    """See that a path leads to the principal's own list, before anything of it is looked at."""
 
-def token_digest(token: str) -> str:
-    """What the audit log keeps of a token."""
-    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    audit: AuditLog
+    clock: Clock
+
+    def __call__(self, principal: Principal, owner: UserId, origin: RequestOrigin) -> None:
+        """Raise AccessDenied when the list is somebody else's."""
+        try:
+            principal.ensure_owns(owner)
+        except AccessDenied:
+            self.audit.record(
+                AuditEvent(
+                    kind=AuditKind.ACCESS_DENIED,
+                    at=self.clock.now(),
+                    user_id=principal.user_id,
+                    session_id=principal.session_id,
+                    origin=origin,
+                )
+            )
+            raise

@@ -1,11 +1,13 @@
 """What the use cases need of the world, in their own words; adapters implement it."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
 from domain.audit import AuditEvent
-from domain.identity import Principal, UserId
+from domain.identity import Principal, SessionId, UserId
+from domain.security_event import SecurityEvent
 from domain.task import Task, TaskId
 from domain.task_list import Revision, TaskPage, TaskQuery
 
@@ -81,12 +83,41 @@ class Revocations(Protocol):
         Raises RevocationsUnavailable when that has not been known for too long.
         """
 
+    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+        """End a session, or with `None` all of a user's tokens issued up to `at`; it holds here at once.
+
+        Raises StorageUnavailable when it could not be kept: then it may hold here, but not elsewhere.
+        """
+
+
+class SecurityEventVerifier(Protocol):
+    """Turns a Security Event Token (RFC 8417) into the event it tells of."""
+
+    async def verify(self, unverified_event: str) -> SecurityEvent:
+        """Raise InvalidSecurityEvent when it fails any rule, KeysUnavailable when it can't be judged now."""
+
 
 class AuditLog(Protocol):
     """Where is written who did what."""
 
     def record(self, event: AuditEvent) -> None:
         """Keep the event; never wait and never fail: what can't be kept is counted."""
+
+
+class AuditTrail(Protocol):
+    """Where is read who did what."""
+
+    def read(self, *, user: UserId | None = None, since: datetime | None = None) -> AsyncIterator[AuditEvent]:
+        """The events, the oldest first; only that user's, only from then on.
+
+        Raises StorageUnavailable when they can't be read.
+        """
+
+    async def forget_before(self, instant: datetime) -> int:
+        """Take away what is older; how many events that were.
+
+        Raises StorageUnavailable when that can't be done now.
+        """
 
 
 class Clock(Protocol):

@@ -16,6 +16,16 @@ class InvalidToken(DomainError):
 
 
 @define
+class InvalidSecurityEvent(DomainError):
+    """A Security Event Token that is not taken (RFC 8935 §2.4)."""
+
+    code: str
+    """The RFC's word for it."""
+    reason: str
+    """One of our own fixed sentences: never a word out of the token."""
+
+
+@define
 class AccessDenied(DomainError):
     """The principal asked for a list that is not theirs."""
 

@@ -10,6 +10,7 @@ from litestar.types import ASGIApp
 from adapters.http.app import create_http_app
 from adapters.tokens.remote_keys import RemoteKeySet
 from domain.errors import KeysUnavailable
+from entrypoints.background import Background
 from entrypoints.logs import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
@@ -36,8 +37,10 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
 
     async def start() -> None:
         warming.append(asyncio.create_task(fetch_keys()))
+        await (await container.get(Background)).start()
 
     async def stop() -> None:
+        await (await container.get(Background)).stop()
         for task in warming:
             task.cancel()
         await asyncio.gather(*warming, return_exceptions=True)

@@ -53,6 +53,7 @@ def main() -> None:
     Try it:       evo-todo dev
     Run it:       evo-todo migrate && evo-todo serve
     Mend it:      evo-todo doctor
+    Look back:    evo-todo audit
     """
 
 
@@ -162,6 +163,35 @@ def openapi(output: Path | None) -> None:
         sys.stdout.buffer.write(document_json())
     else:
         output.write_bytes(document_json())
+
+
+@main.command()
+@click.option("--user", metavar="U", help="Only what concerns this user.")
+@click.option(
+    "--since", "start", default="24h", show_default=True, metavar="T", help="From then on: 30m, 7d, 2026-01-31."
+)
+@click.option("--json", "is_json", is_flag=True, help="One JSON object a line.")
+def audit(user: str | None, start: str, is_json: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
+    """Print who did what: refused tokens, denied access, sessions, purged accounts, keys and limits.
+
+    \b
+    evo-todo audit --user alice --since 7d --json
+    """
+    from entrypoints.audit import print_audit
+
+    print_audit(_settings(), user=user, start=start, is_json=is_json)
+
+
+@main.command()
+def purge() -> None:
+    """Take away what has been kept for long enough: audit events, and revocations of tokens that have expired.
+
+    `serve` does so by itself, about once an hour. Safe to run at any time.
+    """
+    from entrypoints.purge import purge as take_away
+
+    for what, count in take_away(_settings()).items():
+        click.echo(f"{what}: {count}")
 
 
 @main.command(context_settings={"allow_extra_args": True})

@@ -1,30 +1,37 @@
 """The composition root: the only place that knows which adapter serves which port."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
 from dishka.integrations.litestar import LitestarProvider
 from litestar import Request
 
-from adapters.memory.audit import MemoryAuditLog
-from adapters.memory.revocations import MemoryRevocations
+from adapters.sql.audit import AuditUpkeep, SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database, connect
 from adapters.sql.readiness import DatabaseReadiness
+from adapters.sql.revocation_feed import RevocationFeed
+from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
 from adapters.sql.row_security_check import RowSecurityReadiness
 from adapters.sql.task_lists import SqlTaskLists
+from adapters.system.audit import LoggedAudit, ThinnedAudit
 from adapters.system.clock import SystemClock
 from adapters.system.task_ids import RandomTaskIds
 from adapters.tokens.fetch import HttpKeySet, key_set_client
 from adapters.tokens.readiness import KeysReadiness
 from adapters.tokens.remote_keys import KeyCacheTimes, RemoteKeySet
+from adapters.tokens.security_events import JwtSecurityEvents
 from adapters.tokens.verifier import JwtVerifier
-from application.authentication import Authenticate
-from application.ports import AuditLog, Clock, Revocations, TaskIds, TaskLists, TokenVerifier
+from application.authentication import Authenticate, Authorize
+from application.ports import AuditLog, Clock, Revocations, SecurityEventVerifier, TaskIds, TaskLists, TokenVerifier
 from application.readiness import CheckReadiness
+from application.sessions import EraseAccount, ReceiveSecurityEvent, RevokeSession
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
+from domain.audit import AuditEvent, AuditKind
 from domain.identity import Principal
+from entrypoints.background import Background
 from entrypoints.settings import Settings
-from entrypoints.token_rules import token_rules
+from entrypoints.token_rules import longest_life, token_rules
 
 
 class Adapters(Provider):
@@ -36,14 +43,37 @@ class Adapters(Provider):
     ids = provide(RandomTaskIds, provides=TaskIds)
 
     @provide
-    def revocations(self) -> Revocations:
-        """What was revoked."""
-        return MemoryRevocations()
+    def kept_revocations(self, settings: Settings, database: Database) -> SqlRevocations:
+        """What was revoked, in that database and known by heart."""
+        return SqlRevocations(database, longest_life(settings), settings.revocation_max_stale)
 
     @provide
-    def audit(self) -> AuditLog:
-        """Who did what."""
-        return MemoryAuditLog()
+    def revocations(self, kept: SqlRevocations) -> Revocations:
+        """The same, as the use cases know it."""
+        return kept
+
+    @provide
+    def kept_audit(self, database: Database, ids: TaskIds) -> SqlAuditLog:
+        """Who did what, in that database."""
+        return SqlAuditLog(database, ids)
+
+    @provide
+    def audit(self, kept: SqlAuditLog) -> AuditLog:
+        """The same, in the log as well, and no more than one can read."""
+        return ThinnedAudit(LoggedAudit(kept))
+
+    @provide
+    def background(
+        self, settings: Settings, database: Database, revocations: SqlRevocations, audit: SqlAuditLog
+    ) -> Background:
+        """What goes on beside the requests."""
+        upkeep = AuditUpkeep(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
+        return Background((RevocationFeed(database, revocations), audit, upkeep))
+
+    @provide
+    def security_events(self, settings: Settings, keys: RemoteKeySet) -> SecurityEventVerifier:
+        """Verifies what the issuer tells of its sessions."""
+        return JwtSecurityEvents(keys, token_rules(settings))
 
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
@@ -60,11 +90,15 @@ class Adapters(Provider):
         return SqlTaskLists(database)
 
     @provide
-    async def keys(self, settings: Settings) -> AsyncIterator[RemoteKeySet]:
+    async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[RemoteKeySet]:
         """The issuer's keys; a fetch in flight ends with the process."""
         times = KeyCacheTimes(ttl=settings.jwks_ttl, cooldown=settings.jwks_cooldown, max_stale=settings.jwks_max_stale)
+
+        def note_change(count: int) -> None:
+            audit.record(AuditEvent(kind=AuditKind.KEYS_CHANGED, at=clock.now(), reason=f"There are {count} keys now."))
+
         async with key_set_client() as client:
-            keys = RemoteKeySet(HttpKeySet(client, settings.jwks_url), times)
+            keys = RemoteKeySet(HttpKeySet(client, settings.jwks_url), times, on_change=note_change)
             yield keys
             await keys.close()
 
@@ -74,17 +108,21 @@ class Adapters(Provider):
         return JwtVerifier(keys, token_rules(settings))
 
     @provide
-    def readiness(self, settings: Settings, database: Database, keys: RemoteKeySet) -> CheckReadiness:
+    def readiness(
+        self, settings: Settings, database: Database, keys: RemoteKeySet, revocations: SqlRevocations
+    ) -> CheckReadiness:
         """What the service can't do without."""
         row_security = RowSecurityReadiness(database, settings.allow_rls_bypass)
-        return CheckReadiness((DatabaseReadiness(database), row_security, KeysReadiness(keys)))
+        return CheckReadiness(
+            (DatabaseReadiness(database), row_security, KeysReadiness(keys), RevocationsReadiness(revocations))
+        )
 
 
 class UseCases(Provider):
     """They hold no state, so one of each serves everybody."""
 
     scope = Scope.APP
-    authenticate = provide(Authenticate)
+    sessions = provide_all(Authenticate, Authorize, RevokeSession, EraseAccount, ReceiveSecurityEvent)
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 

@@ -33,6 +33,8 @@ class Settings:
     jwks_max_stale: float
     max_token_lifetime: float
     leeway: float
+    revocation_max_stale: float
+    audit_retention: float
     cors_origins: tuple[str, ...]
     host: str
     port: int
@@ -74,6 +76,8 @@ class Settings:
             jwks_max_stale=read("EVO_TODO_JWKS_MAX_STALE", "86400", _seconds),
             max_token_lifetime=read("EVO_TODO_MAX_TOKEN_LIFETIME", "604800", _seconds),
             leeway=read("EVO_TODO_LEEWAY", "30", _leeway),
+            revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", _seconds),
+            audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", _seconds),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", _origins),
             host=read("EVO_TODO_HOST", "127.0.0.1", _text),
             port=read("EVO_TODO_PORT", "8000", _whole_number(1, 65535)),

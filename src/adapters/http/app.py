@@ -10,6 +10,7 @@ from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import ASGIApp
 
 from adapters.http.authentication import Authentication
+from adapters.http.authorization import Authorization
 from adapters.http.bodies import MAX_BODY, StrictRequest
 from adapters.http.cors import Cors
 from adapters.http.documentation import Documentation
@@ -17,10 +18,9 @@ from adapters.http.edge import ASK_METHODS, Edge
 from adapters.http.health import Operations
 from adapters.http.problem_answers import problem_response
 from adapters.http.problems import Problem
+from adapters.http.security_events import SecurityEvents
 from adapters.http.tasks import Tasks
-from application.authentication import Authenticate
-from domain.errors import AccessDenied
-from domain.identity import Principal, UserId
+from application.authentication import Authenticate, Authorize
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -40,8 +40,12 @@ def create_http_app(
         found: Authenticate = await container.get(Authenticate)
         return found
 
+    async def authorize() -> Authorize:
+        found: Authorize = await container.get(Authorize)
+        return found
+
     litestar = Litestar(
-        [Tasks, Operations, Documentation],
+        [Tasks, SecurityEvents, Operations, Documentation],
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={
@@ -55,18 +59,12 @@ def create_http_app(
         logging_config=None,
     )
     setup_dishka(container, litestar)
-    return Edge(Authentication(litestar, authenticate), Cors.of(cors_origins))
+    own_lists_only = Authorization(litestar, authorize)
+    return Edge(Authentication(own_lists_only, authenticate), Cors.of(cors_origins))
 
 
 def _no_route(request: "Request[Any, Any, Any]", error: Exception) -> Response[Problem] | Response[None]:
-    """404 and 405 come from the router, before any guard: here too another's path is 403 first."""
-    match [part for part in request.scope["path"].split("/") if part]:
-        case ["api", owner, *_]:
-            principal: Principal = request.scope["state"]["principal"]
-            try:
-                principal.ensure_owns(UserId(owner))
-            except AccessDenied as denied:
-                return problem_response(request, denied)
+    """What the router does not know; for OPTIONS, that is the answer."""
     if isinstance(error, MethodNotAllowedException) and request.scope["method"] == ASK_METHODS:
         return Response(None, status_code=204, headers=error.headers)
     return problem_response(request, error)

@@ -14,7 +14,7 @@ from application.authentication import Authenticate
 from domain.audit import RequestOrigin
 from domain.errors import InvalidToken, KeysUnavailable, RevocationsUnavailable
 
-PUBLIC_PATHS: Final = frozenset({"", "/health", "/livez", "/readyz", "/docs", "/openapi.json"})
+PUBLIC_PATHS: Final = frozenset({"", "/health", "/livez", "/readyz", "/docs", "/openapi.json", "/api/security-events"})
 """Everything else needs a token, known to the router or not."""
 
 _BEARER = re.compile(r"bearer +([^\s]+)", re.IGNORECASE)
@@ -39,7 +39,7 @@ class Authentication:
         try:
             authenticate = await self.authenticate()
             token = bearer_token(scope["headers"])
-            scope["state"]["principal"] = await authenticate(token, _origin(scope))
+            scope["state"]["principal"] = await authenticate(token, request_origin(scope))
         except (NoCredentials, InvalidToken, KeysUnavailable, RevocationsUnavailable) as error:
             status, headers, body = problem_message(error, scope)
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -48,7 +48,8 @@ class Authentication:
         await self.app(scope, receive, send)
 
 
-def _origin(scope: Scope) -> RequestOrigin:
+def request_origin(scope: Scope) -> RequestOrigin:
+    """Which request this is, and from where."""
     client = scope["client"]
     return RequestOrigin(scope["state"]["request_id"], client[0] if client else None)
 

@@ -16,6 +16,7 @@ from adapters.http.schemas import (
     TaskUpdate,
     TaskView,
 )
+from adapters.http.security_events import SECURITY_EVENT, DeliveryProblem
 
 EXAMPLE_ID: Final = "019a0c2f-7d00-7abc-8def-0123456789ab"
 
@@ -108,11 +109,13 @@ class Call:
     then: str = "The task as it is now."
     answer: type[msgspec.Struct] | None = TaskView
     example: Any = None
-    body: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | type[str] | None = None
     body_example: Any = None
     body_types: tuple[str, ...] = (JSON,)
     needs_body: bool = True
     errors: tuple[str, ...] = ()
+    refusal: type[msgspec.Struct] | None = None
+    """What a 400 holds where it is no problem (RFC 9457)."""
     condition: str | None = None
     on_condition: str = ""
     tag: str = "tasks"
@@ -215,6 +218,21 @@ CALLS: Final = (
         errors=_CHANGE,
         condition="If-Match",
         on_condition=" A deleted task is at the revision of its deletion, and `*` does not match it: nothing is there.",
+    ),
+    Call(
+        method="post",
+        path="/api/security-events",
+        name="receiveSecurityEvent",
+        does="Take a Security Event Token (RFC 8417) that the issuer pushes: session-revoked or account-purged.",
+        success="202",
+        then="The event is done, and known to be.",
+        answer=None,
+        body=str,
+        body_example="eyJhbGciOiJFZERTQSIs….eyJpc3MiOiJodHRwczov….c2lnbmF0dXJl…",
+        body_types=(SECURITY_EVENT,),
+        errors=("413", "415", "503"),
+        refusal=DeliveryProblem,
+        tag="security events",
     ),
     *(
         Call(

@@ -26,6 +26,7 @@ from adapters.http.schemas import (
     TaskUpdate,
     TaskView,
 )
+from adapters.http.security_events import DeliveryProblem
 
 _DESCRIPTION: Final = """\
 Tasks behind Better Auth: each user alone with their own. Send the token that Better Auth issued as
@@ -56,7 +57,8 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for call in CALLS:
         paths.setdefault(call.path, {})[call.method] = _operation(call)
-    shapes = (TaskView, TaskPageView, NewTask, TaskUpdate, Completion, Restoration, Health, Readiness, Problem)
+    tasks = (TaskView, TaskPageView, NewTask, TaskUpdate, Completion, Restoration)
+    shapes = (*tasks, DeliveryProblem, Health, Readiness, Problem)
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     return {
         "openapi": "3.1.0",
@@ -69,6 +71,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "tasks", "description": "A user's own tasks."},
+            {"name": "security events", "description": "For the issuer."},
             {"name": "operations", "description": "For load balancers and operators."},
         ],
         "paths": paths,
@@ -98,13 +101,15 @@ def _operation(call: Call) -> dict[str, Any]:
         "responses": {
             call.success: _success(call),
             **({"304": _NOT_MODIFIED} if call.condition == "If-None-Match" else {}),
+            **({"400": _refusal(call.refusal)} if call.refusal is not None else {}),
             **{status: {"$ref": f"#/components/responses/Problem{status}"} for status in errors},
         },
     }
     if is_ours:
         operation["security"] = [{"betterAuth": []}]
     if call.body is not None:
-        content = {"schema": _reference(call.body), "example": call.body_example}
+        schema = {"type": "string"} if call.body is str else _reference(call.body)
+        content = {"schema": schema, "example": call.body_example}
         operation["requestBody"] = {
             "required": call.needs_body,
             "content": dict.fromkeys(call.body_types, content),
@@ -147,6 +152,14 @@ def _success(call: Call) -> dict[str, Any]:
     return success
 
 
+def _refusal(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    example = {"err": "invalid_request", "description": "The token is malformed."}
+    return {
+        "description": "The event is not taken, and why (RFC 8935 §2.3).",
+        "content": {JSON: {"schema": _reference(shape), "example": example}},
+    }
+
+
 def _problem(status: str) -> dict[str, Any]:
     description, kind, title, detail = ERRORS[status]
     example: dict[str, Any] = {
@@ -168,5 +181,5 @@ def _problem(status: str) -> dict[str, Any]:
     return problem
 
 
-def _reference(shape: type[msgspec.Struct]) -> dict[str, str]:
+def _reference(shape: type[Any]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{shape.__name__}"}

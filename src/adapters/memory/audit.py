@@ -1,11 +1,14 @@
 """The audit log in memory."""
 
 from collections import deque
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Final
 
 from attrs import Factory, frozen
 
 from domain.audit import AuditEvent
+from domain.identity import UserId
 
 KEPT: Final = 10_000
 """Events."""
@@ -13,10 +16,24 @@ KEPT: Final = 10_000
 
 @frozen
 class MemoryAuditLog:
-    """Keeps the newest events, in order, until the process ends."""
+    """Keeps the newest events until the process ends; to be written and to be read."""
 
     events: deque[AuditEvent] = Factory(lambda: deque(maxlen=KEPT))
 
     def record(self, event: AuditEvent) -> None:
         """See the port."""
         self.events.append(event)
+
+    async def read(self, *, user: UserId | None = None, since: datetime | None = None) -> AsyncIterator[AuditEvent]:
+        """See the port."""
+        for event in sorted(self.events, key=lambda event: event.at):
+            if user in {None, event.user_id} and (since is None or event.at >= since):
+                yield event
+
+    async def forget_before(self, instant: datetime) -> int:
+        """See the port."""
+        kept = [event for event in self.events if event.at >= instant]
+        forgotten = len(self.events) - len(kept)
+        self.events.clear()
+        self.events.extend(kept)
+        return forgotten

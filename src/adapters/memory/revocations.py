@@ -1,16 +1,29 @@
 """Revocations in memory."""
 
+from datetime import datetime, timedelta
+
 from attrs import Factory, frozen
 
+from application.ports import Clock
 from domain.identity import Principal, SessionId, UserId
+from domain.revocation import Revocation, Revoked
 
 
 @frozen
 class MemoryRevocations:
-    """Sessions that have ended, until the process ends."""
+    """What was revoked, until the process ends."""
 
-    sessions: set[tuple[UserId, SessionId]] = Factory(set)
+    _clock: Clock
+    _keep_for: timedelta
+    """How long a token can live at most."""
+    _revoked: Revoked = Factory(Revoked)
 
     def is_revoked(self, principal: Principal) -> bool:
         """See the port."""
-        return principal.session_id is not None and (principal.user_id, principal.session_id) in self.sessions
+        return self._revoked.covers(principal)
+
+    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+        """See the port."""
+        now = self._clock.now()
+        self._revoked.forget_expired(now)
+        self._revoked.add(Revocation(user_id, session_id, at, now + self._keep_for))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -59,6 +59,8 @@ class Database:
 
     reads: AsyncEngine
     writes: AsyncEngine
+    connect: Callable[[], Awaitable[Any]] | None = None
+    """A driver's connection outside every pool, to listen on; only PostgreSQL has that."""
 
     @property
     def dialect(self) -> str:
@@ -177,7 +179,7 @@ def _postgresql(address: URL) -> Database:
             **options,
         )
 
-    return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine())
+    return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine(), connect=connection)
 
 
 def _sqlite(address: URL) -> Database:

@@ -50,6 +50,8 @@ class RemoteKeySet:
     _times: KeyCacheTimes = field(factory=KeyCacheTimes)
     _monotonic: Callable[[], float] = time.monotonic
     _jitter: Callable[[], float] = random.random
+    _on_change: Callable[[int], None] = lambda _: None
+    """Told how many keys there are, each time that they are others than before."""
     _keys: Mapping[str, PublicKey] = field(init=False, factory=dict)
     _fetched_at: float = field(init=False, default=float("-inf"))
     _failures: int = field(init=False, default=0)
@@ -141,6 +143,7 @@ class RemoteKeySet:
         now = self._monotonic()
         if keys != self._keys:
             logger.info("key set changed", extra={"kids": sorted(keys)})
+            self._on_change(len(keys))
         self._keys, self._fetched_at, self._failures = keys, now, 0
         # An issuer that has no key yet makes one at its first sign-in: ask again, but not at every request.
         self._retry_at = now + FIRST_BACKOFF if not keys else float("-inf")

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from tests.integration.processes.service import HOST
 from tests.postgres_local import free_port
-from tests.tokens import Issuer
+from tests.tokens import ABSENT, Issuer
 
 Mood = Literal["fine", "failing", "talking garbage", "hanging", "dripping"]
 
@@ -47,8 +47,12 @@ class LoopbackIssuer:
         """What makes a service trust this issuer."""
         return {"BETTER_AUTH_BASE_URL": self.url}
 
-    def token(self, user: str) -> str:
-        return self._signer.token(user)
+    def token(self, user: str, *, session: str | None = None) -> str:
+        return self._signer.token(user, sid=ABSENT if session is None else session)
+
+    def security_event(self, user: str, *, session: str | None) -> str:
+        """A signed word that a session, or all of a user's, has ended."""
+        return self._signer.security_event(user=user, session=ABSENT if session is None else session)
 
     def forged_token(self, user: str) -> str:
         """A token that is right but for its key, which is not this issuer's."""

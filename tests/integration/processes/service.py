@@ -126,8 +126,8 @@ def evo_todo(
 
 @contextmanager
 def running(command: str, *options: str, folder: Path, settings: dict[str, str]) -> Generator[Service]:
-    """Start `evo-todo <command>`, wait until it answers, and leave nothing of it behind."""
-    port = free_port()
+    """Start `evo-todo <command>`, on a free port or a given one, wait until it answers, and leave nothing behind."""
+    port = int(settings.get("EVO_TODO_PORT") or free_port())
     with ExitStack() as stack:
         output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
         process = subprocess.Popen(

@@ -91,7 +91,7 @@ def test_without_tables_it_starts_says_what_to_do_and_needs_no_restart_once_that
 
         assert service.get("/readyz").json() == {
             "status": "ready",
-            "checks": {"database": "ok", "row-security": "ok", "keys": "ok"},
+            "checks": {"database": "ok", "row-security": "ok", "keys": "ok", "revocations": "ok"},
         }
         assert service.get("/api/alice/tasks", issuer.token("alice")).json()["data"] == []
 

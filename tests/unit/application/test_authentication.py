@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attrs import frozen
@@ -6,9 +6,10 @@ from attrs import frozen
 from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.clock import ManualClock
 from adapters.memory.revocations import MemoryRevocations
-from application.authentication import Authenticate
+from application import authentication
+from application.authentication import Authenticate, Authorize
 from domain.audit import AuditEvent, AuditKind, RequestOrigin
-from domain.errors import InvalidToken
+from domain.errors import AccessDenied, InvalidToken
 from domain.identity import Principal, SessionId, UserId
 
 ALICE = Principal(UserId("alice"), SessionId("s-1"))
@@ -27,20 +28,25 @@ class Known:
         return ALICE
 
 
-def asking(*revoked: SessionId) -> tuple[Authenticate, MemoryAuditLog]:
+async def asking(*revoked: SessionId) -> tuple[Authenticate, MemoryAuditLog]:
     log = MemoryAuditLog()
-    revocations = MemoryRevocations({(ALICE.user_id, session) for session in revoked})
+    revocations = MemoryRevocations(ManualClock(), timedelta(days=7))
+    for session in revoked:
+        await revocations.revoke(ALICE.user_id, session, ManualClock().now())
     return Authenticate(Known(), revocations, log, ManualClock()), log
 
 
 async def test_a_good_token_makes_a_principal() -> None:
-    authenticate, log = asking(SessionId("another"))
-    assert await authenticate("good", ORIGIN) == ALICE
-    assert not log.events
+    authenticate, log = await asking(SessionId("another"))
+    for _ in range(3):
+        assert await authenticate("good", ORIGIN) == ALICE
+    assert [(event.kind, event.user_id, event.session_id) for event in log.events] == [
+        (AuditKind.SESSION_SEEN, "alice", "s-1")
+    ], "once, however often it comes"
 
 
 async def test_a_refused_token_is_in_the_log_by_its_digest_alone() -> None:
-    authenticate, log = asking()
+    authenticate, log = await asking()
     with pytest.raises(InvalidToken):
         await authenticate("bad", ORIGIN)
     assert list(log.events) == [
@@ -55,7 +61,41 @@ async def test_a_refused_token_is_in_the_log_by_its_digest_alone() -> None:
 
 
 async def test_a_revoked_token_is_no_token() -> None:
-    authenticate, log = asking(SessionId("s-1"))
+    authenticate, log = await asking(SessionId("s-1"))
     with pytest.raises(InvalidToken, match="revoked"):
         await authenticate("good", ORIGIN)
     assert [event.reason for event in log.events] == ["The token has been revoked."]
+
+
+async def test_of_more_sessions_than_are_remembered_the_oldest_are_met_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "REMEMBERED_SESSIONS", 2)
+    log, clock = MemoryAuditLog(), ManualClock()
+    authenticate = Authenticate(BySession(), MemoryRevocations(clock, timedelta(days=7)), log, clock)
+    for session in ("1", "2", "1", "3", "2", "1"):
+        await authenticate(session, ORIGIN)
+    assert [event.session_id for event in log.events] == ["1", "2", "3", "1"]
+
+
+@frozen
+class BySession:
+    """Takes a session's id for its token."""
+
+    async def verify(self, unverified_token: str) -> Principal:
+        return Principal(UserId("alice"), SessionId(unverified_token))
+
+
+def test_only_ones_own_list_may_be_entered_and_a_try_is_in_the_log_without_the_others_name() -> None:
+    log = MemoryAuditLog()
+    authorize = Authorize(log, ManualClock())
+    authorize(ALICE, UserId("alice"), ORIGIN)
+    assert not log.events
+    with pytest.raises(AccessDenied):
+        authorize(ALICE, UserId("bob"), ORIGIN)
+    [event] = log.events
+    assert (event.kind, event.user_id, event.session_id, event.origin) == (
+        AuditKind.ACCESS_DENIED,
+        "alice",
+        "s-1",
+        ORIGIN,
+    )
+    assert "bob" not in repr(event)

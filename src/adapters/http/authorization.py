@@ -1,0 +1,39 @@
+"""Whose list a path names: decided before the router, which would tell 404 from 405 of another's."""
+
+from collections.abc import Awaitable, Callable
+
+from attrs import frozen
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from adapters.http.authentication import request_origin
+from adapters.http.problem_answers import problem_message
+from application.authentication import Authorize
+from domain.errors import AccessDenied
+from domain.identity import UserId
+
+
+@frozen
+class Authorization:
+    """ASGI middleware that answers 403 to whoever asks for another's path; the use cases ask again.
+
+    It goes by the same decoded path that the router takes apart, never by the URL.
+    """
+
+    app: ASGIApp
+    authorize: Callable[[], Awaitable[Authorize]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let pass what is nobody's, or the principal's own."""
+        if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
+            match [part for part in scope["path"].split("/") if part]:
+                case ["api", owner, *_]:
+                    authorize = await self.authorize()
+                    try:
+                        authorize(scope["state"]["principal"], UserId(owner), request_origin(scope))
+                    except AccessDenied as denied:
+                        status, headers, body = problem_message(denied, scope)
+                        await send({"type": "http.response.start", "status": status, "headers": headers})
+                        await send({"type": "http.response.body", "body": body, "more_body": False})
+                        return
+        await self.app(scope, receive, send)

@@ -1,0 +1,51 @@
+"""Where the issuer pushes its security events to (RFC 8935)."""
+
+from typing import Any, Final
+
+import msgspec
+from dishka.integrations.litestar import FromDishka, inject
+from litestar import Controller, Request, Response, post
+from litestar.exceptions import ClientException
+from msgspec import Struct
+
+from adapters.http.authentication import request_origin
+from application.sessions import ReceiveSecurityEvent
+from domain.errors import InvalidSecurityEvent
+
+SECURITY_EVENT: Final = "application/secevent+jwt"
+
+
+class DeliveryProblem(Struct, frozen=True):
+    """Why an event was not taken (RFC 8935 §2.3)."""
+
+    err: str
+    description: str
+
+
+def _refusal(_: "Request[Any, Any, Any]", error: InvalidSecurityEvent) -> Response[bytes]:
+    body = msgspec.json.encode(DeliveryProblem(error.code, error.reason))
+    return Response(body, status_code=400, media_type="application/json", headers={"Content-Language": "en"})
+
+
+class SecurityEvents(Controller):
+    """No token is needed: the event's signature proves whose word it is."""
+
+    path = "/api/security-events"
+    exception_handlers = {InvalidSecurityEvent: _refusal}  # noqa: RUF012  (Litestar declares it so)
+
+    @post("/", operation_id="receiveSecurityEvent", status_code=202)
+    @inject
+    async def receive(
+        self, request: "Request[Any, Any, Any]", receive_security_event: FromDishka[ReceiveSecurityEvent]
+    ) -> Response[bytes]:
+        """Take a Security Event Token, and do what it says before answering."""
+        media_type, _ = request.content_type
+        encoding = request.headers.get("Content-Encoding", "identity").lower()
+        if media_type.lower() != SECURITY_EVENT or encoding != "identity":
+            raise ClientException(
+                status_code=415, detail=f"Send one Security Event Token as {SECURITY_EVENT}, without an encoding."
+            )
+        body = await request.body()
+        # Whatever is no ASCII is no token either, and is refused as one.
+        await receive_security_event(body.decode("latin-1"), request_origin(request.scope))
+        return Response(b"", status_code=202, media_type="text/plain")

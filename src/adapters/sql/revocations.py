@@ -1,0 +1,136 @@
+"""What was revoked: kept in the database, and known by heart, so that a request never has to ask."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from attrs import define, field
+from sqlalchemy import CursorResult, Executable, delete, func, literal, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from adapters.sql.database import Database
+from adapters.sql.tables import revocations
+from domain.errors import RevocationsUnavailable, StorageUnavailable
+from domain.identity import Principal, SessionId, UserId
+from domain.revocation import Revocation, Revoked
+
+CHANNEL: Final = "evo_todo_revocations"
+"""What PostgreSQL notifies when there is a new one; it says no more than "look"."""
+
+OVERLAP: Final = timedelta(seconds=30)
+"""How far each look reaches back behind the newest row: a transaction that began earlier may end later."""
+
+EVERY_SESSION: Final = ""
+"""In the column of session ids: no issuer has an empty one."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@define(eq=False)
+class SqlRevocations:
+    """The port's Revocations. `read_new` must be called again and again; see `RevocationFeed`."""
+
+    _database: Database
+    _keep_for: timedelta
+    """How long a token can live at most: so long is each remembered."""
+    _max_stale: float
+    """Seconds without a successful look after which nothing is known."""
+    _now: Callable[[], datetime] = _now
+    _monotonic: Callable[[], float] = time.monotonic
+    _revoked: Revoked = field(init=False, factory=Revoked)
+    _newest: datetime | None = field(init=False, default=None)
+    _read_at: float = field(init=False, default=float("-inf"))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what is known here is new enough to go by."""
+        return self._monotonic() - self._read_at <= self._max_stale
+
+    def is_revoked(self, principal: Principal) -> bool:
+        """See the port."""
+        if not self.is_current:
+            raise RevocationsUnavailable
+        return self._revoked.covers(principal)
+
+    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+        """See the port."""
+        revocation = Revocation(user_id, session_id, at, self._now() + self._keep_for)
+        self._revoked.add(revocation)
+        async with self._database.writing() as connection:
+            await connection.execute(self._kept(revocation))
+            if self._database.dialect == "postgresql":
+                await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
+
+    async def read_new(self) -> None:
+        """Learn what was revoked elsewhere since the last look; the first learns all of it.
+
+        Raises:
+            StorageUnavailable: it can't be read now.
+        """
+        began = self._monotonic()
+        wanted = select(revocations).where(revocations.c.expires_at > self._now())
+        if self._newest is not None:
+            wanted = wanted.where(revocations.c.recorded_at >= self._newest - OVERLAP)
+        for row in await self._database.read(wanted):
+            session_id = None if row.session_id == EVERY_SESSION else row.session_id
+            self._revoked.add(Revocation(row.user_id, session_id, row.revoked_at, row.expires_at))
+            self._newest = max(self._newest or row.recorded_at, row.recorded_at)
+        self._read_at = began
+
+    async def forget_expired(self) -> int:
+        """Drop those that concern no living token, here and in the database; how many rows that were.
+
+        Raises:
+            StorageUnavailable: they can't be dropped now.
+        """
+        now = self._now()
+        self._revoked.forget_expired(now)
+        async with self._database.writing() as connection:
+            gone: CursorResult[Any] = await connection.execute(
+                delete(revocations).where(revocations.c.expires_at <= now)
+            )
+            return gone.rowcount
+
+    def _kept(self, revocation: Revocation) -> Executable:
+        """The row; where there is one already, the later of each date counts."""
+        is_postgresql = self._database.dialect == "postgresql"
+        insert: Any = (postgresql if is_postgresql else sqlite).insert(revocations)
+        later = func.greatest if is_postgresql else func.max
+        now = func.clock_timestamp() if is_postgresql else literal(self._now(), revocations.c.recorded_at.type)
+        row = insert.values(
+            user_id=revocation.user_id,
+            session_id=revocation.session_id or EVERY_SESSION,
+            revoked_at=revocation.revoked_at,
+            expires_at=revocation.expires_at,
+            recorded_at=now,
+        )
+        statement: Executable = row.on_conflict_do_update(
+            index_elements=[revocations.c.user_id, revocations.c.session_id],
+            set_={
+                "revoked_at": later(revocations.c.revoked_at, row.excluded.revoked_at),
+                "expires_at": later(revocations.c.expires_at, row.excluded.expires_at),
+                "recorded_at": row.excluded.recorded_at,
+            },
+        )
+        return statement
+
+
+@define
+class RevocationsReadiness:
+    """Whether what was revoked is known here."""
+
+    _revocations: SqlRevocations
+    name: str = "revocations"
+
+    async def problem(self) -> str | None:
+        """See the port."""
+        if self._revocations.is_current:
+            return None
+        try:
+            await self._revocations.read_new()
+        except StorageUnavailable:
+            return "what was revoked could not be read for too long: see database"
+        return None

@@ -1,0 +1,61 @@
+"""What does not count any more though it was signed, and how long one has to remember that."""
+
+from datetime import datetime
+
+from attrs import define, field, frozen
+
+from domain.identity import Principal, SessionId, UserId
+
+
+@frozen
+class Revocation:
+    """The end of one session, or of every token of a user that was issued up to some instant."""
+
+    user_id: UserId
+    session_id: SessionId | None
+    """`None`: every session."""
+    revoked_at: datetime
+    expires_at: datetime
+    """When the last token that this could concern has expired."""
+
+    def covers(self, principal: Principal) -> bool:
+        """Whether the principal's token has ended with this.
+
+        A session's tokens all end with it. Of a user's tokens those do that were issued up to then; `iat` is in whole
+        seconds, so one of the same second ends, too.
+        """
+        if principal.user_id != self.user_id:
+            return False
+        if self.session_id is not None:
+            return principal.session_id == self.session_id
+        return principal.issued_at <= self.revoked_at.timestamp()
+
+
+@define
+class Revoked:
+    """Every revocation that still matters, to be asked at each request."""
+
+    _sessions: dict[tuple[UserId, SessionId | None], Revocation] = field(init=False, factory=dict)
+
+    def add(self, revocation: Revocation) -> None:
+        """Remember one; of several on the same, the later counts."""
+        key = revocation.user_id, revocation.session_id
+        known = self._sessions.get(key)
+        if known is None or revocation.revoked_at >= known.revoked_at:
+            self._sessions[key] = revocation
+
+    def covers(self, principal: Principal) -> bool:
+        """Whether the principal's token has ended with one of them."""
+        for key in ((principal.user_id, principal.session_id), (principal.user_id, None)):
+            revocation = self._sessions.get(key)
+            if revocation is not None and revocation.covers(principal):
+                return True
+        return False
+
+    def forget_expired(self, now: datetime) -> None:
+        """Drop those that concern no living token."""
+        for key in [key for key, one in self._sessions.items() if one.expires_at <= now]:
+            del self._sessions[key]
+
+    def __len__(self) -> int:
+        return len(self._sessions)

@@ -1,0 +1,73 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.identity import Principal, SessionId, UserId
+from domain.revocation import Revocation, Revoked
+
+ALICE, BOB = UserId("alice"), UserId("bob")
+ONE, OTHER = SessionId("s-1"), SessionId("s-2")
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=7)
+
+
+def token(user: UserId = ALICE, session: SessionId | None = ONE, *, issued: float = 0) -> Principal:
+    """A principal whose token was issued so many seconds after noon."""
+    return Principal(user, session, NOON.timestamp() + issued)
+
+
+@pytest.mark.parametrize(
+    ("principal", "ended"),
+    [
+        (token(), True),
+        (token(issued=3600), True),
+        (token(session=OTHER), False),
+        (token(session=None), False),
+        (token(BOB), False),
+    ],
+)
+def test_a_session_that_ends_takes_all_of_its_tokens_along_and_no_other(principal: Principal, ended: bool) -> None:
+    revocation = Revocation(ALICE, ONE, NOON, LATER)
+    assert revocation.covers(principal) is ended
+    revoked = Revoked()
+    revoked.add(revocation)
+    assert revoked.covers(principal) is ended
+
+
+@pytest.mark.parametrize(
+    ("principal", "ended"),
+    [
+        (token(issued=-1), True),
+        (token(issued=0), True),
+        (token(issued=1), False),
+        (token(session=None), True),
+        (token(session=OTHER), True),
+        (token(BOB), False),
+    ],
+)
+def test_signing_a_user_out_takes_what_was_issued_up_to_then(principal: Principal, ended: bool) -> None:
+    revocation = Revocation(ALICE, None, NOON, LATER)
+    assert revocation.covers(principal) is ended
+    revoked = Revoked()
+    revoked.add(revocation)
+    assert revoked.covers(principal) is ended
+
+
+def test_of_two_on_the_same_the_later_counts_in_whatever_order() -> None:
+    early, late = (Revocation(ALICE, None, NOON + timedelta(seconds=s), LATER) for s in (0, 10))
+    for order in ([early, late], [late, early]):
+        revoked = Revoked()
+        for one in order:
+            revoked.add(one)
+        assert revoked.covers(token(issued=5))
+        assert len(revoked) == 1
+
+
+def test_what_concerns_no_living_token_is_forgotten() -> None:
+    revoked = Revoked()
+    revoked.add(Revocation(ALICE, ONE, NOON, LATER))
+    revoked.add(Revocation(BOB, None, NOON, LATER + timedelta(seconds=1)))
+    revoked.forget_expired(LATER)
+    assert len(revoked) == 1
+    assert not revoked.covers(token())
+    assert revoked.covers(token(BOB))

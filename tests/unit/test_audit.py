@@ -1,0 +1,127 @@
+"""What stands before the audit log's table, and what `evo-todo audit` prints."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.memory.audit import MemoryAuditLog
+from adapters.system import audit
+from adapters.system.audit import LoggedAudit, ThinnedAudit
+from domain.audit import AuditEvent, AuditKind, RequestOrigin, token_digest
+from domain.identity import UserId
+from entrypoints.audit import as_json, as_text, since
+from tests.contracts.audit_logs import FULL, NOON
+from tests.unit.tokens.stand_ins import HandClock
+
+
+def refused(peer: str = "192.0.2.1", kind: AuditKind = AuditKind.TOKEN_REFUSED) -> AuditEvent:
+    return AuditEvent(kind=kind, at=NOON, origin=RequestOrigin("r", peer))
+
+
+class TestThinned:
+    def test_a_flood_of_one_origin_leaves_as_many_as_one_can_read_and_a_number(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        kept, clock = MemoryAuditLog(), HandClock(0)
+        log = ThinnedAudit(kept, clock)
+        for _ in range(1000):
+            log.record(refused())
+        log.record(refused("192.0.2.2"))
+        log.record(refused(kind=AuditKind.ACCESS_DENIED))
+        assert len(kept.events) == audit.PER_WINDOW + 2
+        clock.advance(60)
+        log.record(refused())
+        assert len(kept.events) == audit.PER_WINDOW + 3
+        assert [record.left_out for record in caplog.records] == [970]  # type: ignore[attr-defined]
+
+    def test_what_takes_a_good_token_or_key_always_passes(self) -> None:
+        kept = MemoryAuditLog()
+        log = ThinnedAudit(kept, HandClock(0))
+        for _ in range(100):
+            log.record(refused(kind=AuditKind.SESSION_REVOKED))
+        assert len(kept.events) == 100
+
+    def test_origins_without_end_share_what_one_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(audit, "MAX_ORIGINS", 5)
+        kept = MemoryAuditLog()
+        log = ThinnedAudit(kept, HandClock(0))
+        for number in range(1000):
+            log.record(refused(f"192.0.2.{number}"))
+        assert len(kept.events) == 5 + audit.PER_WINDOW
+
+
+def test_every_event_is_a_log_line_with_all_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    kept = MemoryAuditLog()
+    with caplog.at_level(logging.INFO, logger="audit"):
+        LoggedAudit(kept).record(FULL)
+        LoggedAudit(kept).record(refused())
+    line, bare = (record.__dict__ for record in caplog.records)
+    assert next(iter(kept.events)) == FULL
+    assert {name: line[name] for name in ("kind", "user_id", "session_id", "request_id", "peer", "token_digest")} == {
+        "kind": "session-revoked",
+        "user_id": "alice",
+        "session_id": "s-1",
+        "request_id": "r-1",
+        "peer": "2001:db8::1",
+        "token_digest": "0123456789abcdef",
+    }
+    assert "user_id" not in bare
+
+
+def test_an_e_mail_address_that_names_a_user_is_in_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    kept = MemoryAuditLog()
+    event = AuditEvent(kind=AuditKind.SESSION_SEEN, at=NOON, user_id=UserId("ann@example.com"))
+    with caplog.at_level(logging.INFO, logger="audit"):
+        LoggedAudit(kept).record(event)
+    assert caplog.records[0].__dict__["user_id"].startswith("sha256:")
+    assert "ann" not in str(caplog.records[0].__dict__)
+    assert next(iter(kept.events)) == event, "but the table is asked by that name"
+
+
+def test_a_tokens_digest_is_no_token() -> None:
+    assert token_digest("bad") == "2f05d4b689d270ca"
+    assert len(token_digest("\ud800" * 9000)) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("90s", NOON - timedelta(seconds=90)),
+        ("30m", NOON - timedelta(minutes=30)),
+        ("2h", NOON - timedelta(hours=2)),
+        ("7d", NOON - timedelta(days=7)),
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T12:00+02:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_start_is_a_span_or_a_date(text: str, instant: datetime) -> None:
+    assert since(text, NOON) == instant
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "5", "5w", "-2h", "2026-13-01"])
+def test_what_is_no_start_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        since(text, NOON)
+
+
+def test_a_line_for_programs_holds_what_is_known_and_no_more() -> None:
+    assert json.loads(as_json(FULL)) == {
+        "at": "2026-01-01T12:00:00.000Z",
+        "kind": "session-revoked",
+        "user_id": "alice",
+        "session_id": "s-1",
+        "peer": "2001:db8::1",
+        "request_id": "r-1",
+        "token_digest": "0123456789abcdef",
+        "reason": "The token has expired.",
+    }
+
+
+def test_a_line_for_people_can_not_move_their_cursor() -> None:
+    hostile = AuditEvent(kind=AuditKind.SESSION_SEEN, at=NOON, user_id=UserId("a\x9b2J\x1b[2Jb \u202e"))
+    line = as_text(hostile)
+    assert line.isascii()
+    assert line.isprintable()
+    assert line.startswith("2026-01-01T12:00:00.000Z  session-seen")

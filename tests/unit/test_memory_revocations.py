@@ -1,0 +1,26 @@
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory.clock import ManualClock
+from adapters.memory.revocations import MemoryRevocations
+from application.ports import Revocations
+from tests.contracts.revocations import BOB, NOON, ONE, RevocationsContract, token
+
+
+class TestMemoryRevocations(RevocationsContract):
+    @pytest.fixture
+    def revocations(self) -> Revocations:
+        return MemoryRevocations(ManualClock(NOON), timedelta(days=7))
+
+
+async def test_what_is_revoked_is_remembered_for_as_long_as_a_token_can_live() -> None:
+    clock = ManualClock(NOON)
+    revocations = MemoryRevocations(clock, timedelta(days=7))
+    await revocations.revoke(token().user_id, ONE, NOON)
+    clock.advance(timedelta(days=7) - timedelta(seconds=1))
+    await revocations.revoke(BOB, ONE, NOON)
+    assert revocations.is_revoked(token())
+    clock.advance(timedelta(seconds=1))
+    await revocations.revoke(BOB, ONE, NOON)
+    assert not revocations.is_revoked(token())
