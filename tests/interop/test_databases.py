@@ -16,7 +16,7 @@ from tests.interop.calls import kid
 from tests.postgres import fresh_database
 from tests.postgres_local import free_port
 
-TABLES = {"user", "session", "account", "verification", "jwks", "twoFactor", "rateLimit"}
+TABLES = {"user", "session", "account", "verification", "jwks", "twoFactor", "rateLimit", "securityEvent"}
 OLD, NEW = f"1:{token_urlsafe(32)}", f"2:{token_urlsafe(32)}"
 
 

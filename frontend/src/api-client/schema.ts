@@ -76,6 +76,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/security-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a Security Event Token (RFC 8417) that the issuer pushes: session-revoked or account-purged. */
+        post: operations["receiveSecurityEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -248,6 +265,14 @@ export interface components {
          * @description Nothing: there is nothing to choose.
          */
         Restoration: Record<string, never>;
+        /**
+         * DeliveryProblem
+         * @description Why an event was not taken (RFC 8935 §2.3).
+         */
+        DeliveryProblem: {
+            err: string;
+            description: string;
+        };
         /**
          * Health
          * @description The process answers.
@@ -1077,6 +1102,47 @@ export interface operations {
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    receiveSecurityEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example eyJhbGciOiJFZERTQSIs….eyJpc3MiOiJodHRwczov….c2lnbmF0dXJl… */
+                "application/secevent+jwt": string;
+            };
+        };
+        responses: {
+            /** @description The event is done, and known to be. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The event is not taken, and why (RFC 8935 §2.3). */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "err": "invalid_request",
+                     *       "description": "The token is malformed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DeliveryProblem"];
+                };
+            };
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             503: components["responses"]["Problem503"];
         };
     };

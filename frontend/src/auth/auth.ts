@@ -1,9 +1,11 @@
 import { betterAuth } from "better-auth"
 import { getMigrations } from "better-auth/db/migration"
-import { type JwtOptions, jwt, twoFactor } from "better-auth/plugins"
+import { type JwtOptions, jwt, signJWT, twoFactor } from "better-auth/plugins"
 import { type Database, databaseOf, keptSecret } from "./database"
 import { keepSigning, signingKeys } from "./keys"
 import { logger } from "./log"
+import { Outbox, tellingOf } from "./outbox"
+import { claimsOf, type Ending, push } from "./security-events"
 import { readSettings, SESSION, type Settings } from "./settings"
 
 /** Where else a password is tried; Better Auth itself counts sign-in and the like this way. Seconds, and how many. */
@@ -12,7 +14,13 @@ const PASSWORD_TRIES = { window: 10, max: 3 }
 type Secrets = NonNullable<Settings["secrets"]>
 
 /** Better Auth as this project needs it; every line that the Python service relies on says why. */
-function configure(settings: Settings, secrets: Secrets, { options }: Database, tokens: JwtOptions) {
+function configure(
+  settings: Settings,
+  secrets: Secrets,
+  { options }: Database,
+  tokens: JwtOptions,
+  outbox: Outbox,
+) {
   return betterAuth({
     appName: "Evo-TODO",
     // Without it, `iss` and `aud` would follow the Host header, which whoever asks writes.
@@ -41,7 +49,7 @@ function configure(settings: Settings, secrets: Secrets, { options }: Database, 
         trustedProxies: [...settings.trustedProxies],
       },
     },
-    plugins: [jwt(tokens), twoFactor({ issuer: "Evo-TODO" })],
+    plugins: [jwt(tokens), twoFactor({ issuer: "Evo-TODO" }), tellingOf(outbox)],
   })
 }
 
@@ -79,18 +87,34 @@ async function explaining(what: string, work: () => Promise<void>): Promise<void
   })
 }
 
+/** Sign an ending with the key that signs tokens, and push it to the service. */
+async function tell(
+  ending: Ending,
+  settings: Settings,
+  options: JwtOptions,
+  context: Awaited<Auth["$context"]>,
+): Promise<string | null> {
+  const payload = claimsOf(ending, settings, Date.now() / 1000)
+  const signing = { context } as unknown as Parameters<typeof signJWT>[0]
+  const event = await signJWT(signing, { options, payload, header: { typ: "secevent+jwt" } })
+  return push(event, settings.securityEventsURL)
+}
+
 async function start(): Promise<Auth> {
   const settings = readSettings(process.env)
   const secrets = settings.secrets ?? [{ version: 1, value: await keptSecret(settings.dataFolder) }]
   const database = databaseOf(settings)
   const tokens = tokensOf(settings, database)
-  const auth = configure(settings, secrets, database, tokens)
+  const outbox = new Outbox()
+  const auth = configure(settings, secrets, database, tokens, outbox)
   await explaining("Better Auth's tables could not be prepared, see DATABASE_URL and EVO_TODO_DATA", () =>
     database.alone(async () => (await getMigrations(auth.options)).runMigrations()),
   )
   await explaining("The signing keys can't be used, see BETTER_AUTH_SECRETS and EVO_TODO_DATA", () =>
     keepSigning(auth, tokens),
   )
+  const context = await auth.$context
+  outbox.open(context.adapter, (ending) => tell(ending, settings, tokens, context))
   return auth
 }
 

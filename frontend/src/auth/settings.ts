@@ -17,6 +17,8 @@ export interface Settings {
   readonly secrets: readonly { version: number; value: string }[] | null
   readonly dataFolder: string
   readonly apiURL: string
+  /** Where the service hears of sessions and accounts that have ended. */
+  readonly securityEventsURL: string
   readonly tokenLifetime: number
   readonly tokenStore: "memory" | "localStorage"
   readonly keyRotation: number
@@ -43,6 +45,7 @@ export function readSettings(env: Environment): Settings {
       `BETTER_AUTH_SECRETS is not set, and ${baseURL} is not this machine: set 1:<at least ${SHORTEST_SECRET} random characters>`,
     )
   }
+  const apiURL = read("NEXT_PUBLIC_API_URL", "http://localhost:8000/api", apiAddress)
   const tokenLifetime = read("EVO_TODO_TOKEN_LIFETIME", "15m", duration)
   const keyGrace = read("EVO_TODO_KEY_GRACE", "8d", duration)
   if (keyGrace < tokenLifetime) {
@@ -57,7 +60,8 @@ export function readSettings(env: Environment): Settings {
     databaseURL: env.DATABASE_URL === undefined ? null : read("DATABASE_URL", "", postgresURL),
     secrets,
     dataFolder: read("EVO_TODO_DATA", ".evo-todo", text),
-    apiURL: read("NEXT_PUBLIC_API_URL", "http://localhost:8000/api", apiAddress),
+    apiURL,
+    securityEventsURL: read("EVO_TODO_SECURITY_EVENTS_URL", `${apiURL}/security-events`, eventsAddress),
     tokenLifetime,
     tokenStore: read("EVO_TODO_TOKEN_STORE", "memory", tokenStore),
     keyRotation: read("EVO_TODO_KEY_ROTATION", "30d", duration),
@@ -117,6 +121,10 @@ function apiAddress(value: string): string {
   return href.endsWith("/api")
     ? href
     : refuse("takes the API's address with /api at its end, such as https://api.example.com/api")
+}
+
+function eventsAddress(value: string): string {
+  return url(value).href
 }
 
 function postgresURL(value: string): string {
