@@ -7,6 +7,7 @@ from typing import Protocol
 
 from domain.audit import AuditEvent
 from domain.identity import Principal, SessionId, UserId
+from domain.rate_limit import Allowance, RateLimit
 from domain.security_event import SecurityEvent
 from domain.task import Task, TaskId
 from domain.task_list import Revision, TaskPage, TaskQuery
@@ -71,7 +72,7 @@ class TokenVerifier(Protocol):
     """Turns a bearer token into the principal it speaks for."""
 
     async def verify(self, unverified_token: str) -> Principal:
-        """Raise InvalidToken when it fails any rule, KeysUnavailable when it can't be judged now."""
+        """Raise InvalidToken when it fails any rule, KeysUnavailable or Overloaded when it can't be judged now."""
 
 
 class Revocations(Protocol):
@@ -117,6 +118,16 @@ class AuditTrail(Protocol):
         """Take away what is older; how many events that were.
 
         Raises StorageUnavailable when that can't be done now.
+        """
+
+
+class RateMeter(Protocol):
+    """Counts requests, each key by itself, window by window."""
+
+    async def hit(self, key: str, limit: RateLimit) -> Allowance:
+        """Count one more request of that key in the present window of the limit; tell what is left.
+
+        Never fails, and never waits long: where a shared count can't be reached, a nearer one stands in.
         """
 
 

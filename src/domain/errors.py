@@ -2,6 +2,8 @@
 
 from attrs import define
 
+from domain.rate_limit import Allowance
+
 
 class DomainError(Exception):
     """The root: whatever this project refuses on purpose."""
@@ -49,6 +51,13 @@ class RevisionMismatch(DomainError):
 
 
 @define
+class TooManyRequests(DomainError):
+    """More was asked for in this window than the limit allows (RFC 6585 §4)."""
+
+    allowance: Allowance
+
+
+@define
 class Unavailable(DomainError):
     """Something that the answer depends on can't be reached now; later it may."""
 
@@ -64,6 +73,11 @@ class KeysUnavailable(Unavailable):
 @define
 class RevocationsUnavailable(Unavailable):
     """What was revoked could not be read for too long: no token can be trusted."""
+
+
+@define
+class Overloaded(Unavailable):
+    """More tokens wait to be verified than can be in a short time: this one was not looked at."""
 
 
 @define

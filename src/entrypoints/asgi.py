@@ -46,4 +46,10 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
         await asyncio.gather(*warming, return_exceptions=True)
         await container.close()
 
-    return create_http_app(container, cors_origins=settings.cors_origins, on_startup=start, on_shutdown=stop)
+    return create_http_app(
+        container,
+        cors_origins=settings.cors_origins,
+        trusted_proxies=settings.trusted_proxies,
+        on_startup=start,
+        on_shutdown=stop,
+    )

@@ -22,6 +22,10 @@ Settings (environment)            default
   EVO_TODO_JWKS_URL               <base>/api/auth/jwks
   EVO_TODO_ISSUER, _AUDIENCE      the base's origin
   EVO_TODO_CORS_ORIGINS           http://localhost:3000
+  EVO_TODO_RATE_LIMIT             600/minute (per user)
+  EVO_TODO_ADDRESS_RATE_LIMIT     120/minute (refused requests)
+  EVO_TODO_LIMITS_STORE           memory
+  EVO_TODO_TRUSTED_PROXIES        none
   EVO_TODO_HOST, _PORT, _WORKERS  127.0.0.1, 8000, 1
   EVO_TODO_LOG_FORMAT, _LOG_LEVEL console or json, info
   EVO_TODO_SERVICE_ROLE           made by migrate for serve; none

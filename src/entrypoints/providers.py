@@ -7,6 +7,7 @@ from dishka import AsyncContainer, Provider, Scope, from_context, make_async_con
 from dishka.integrations.litestar import LitestarProvider
 from litestar import Request
 
+from adapters.limits.memory import MemoryRateMeter
 from adapters.sql.audit import AuditUpkeep, SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database, connect
 from adapters.sql.readiness import DatabaseReadiness
@@ -21,9 +22,20 @@ from adapters.tokens.fetch import HttpKeySet, key_set_client
 from adapters.tokens.readiness import KeysReadiness
 from adapters.tokens.remote_keys import KeyCacheTimes, RemoteKeySet
 from adapters.tokens.security_events import JwtSecurityEvents
+from adapters.tokens.turns import Turns
 from adapters.tokens.verifier import JwtVerifier
 from application.authentication import Authenticate, Authorize
-from application.ports import AuditLog, Clock, Revocations, SecurityEventVerifier, TaskIds, TaskLists, TokenVerifier
+from application.limits import LimitRequests
+from application.ports import (
+    AuditLog,
+    Clock,
+    RateMeter,
+    Revocations,
+    SecurityEventVerifier,
+    TaskIds,
+    TaskLists,
+    TokenVerifier,
+)
 from application.readiness import CheckReadiness
 from application.sessions import EraseAccount, ReceiveSecurityEvent, RevokeSession
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
@@ -71,9 +83,14 @@ class Adapters(Provider):
         return Background((RevocationFeed(database, revocations), audit, upkeep))
 
     @provide
-    def security_events(self, settings: Settings, keys: RemoteKeySet) -> SecurityEventVerifier:
+    def security_events(self, settings: Settings, keys: RemoteKeySet, turns: Turns) -> SecurityEventVerifier:
         """Verifies what the issuer tells of its sessions."""
-        return JwtSecurityEvents(keys, token_rules(settings))
+        return JwtSecurityEvents(keys, token_rules(settings), turns=turns)
+
+    @provide
+    def turns(self) -> Turns:
+        """Whose signature is checked next, whatever brought it."""
+        return Turns()
 
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
@@ -103,9 +120,26 @@ class Adapters(Provider):
             await keys.close()
 
     @provide
-    def verifier(self, settings: Settings, keys: RemoteKeySet) -> TokenVerifier:
+    def verifier(self, settings: Settings, keys: RemoteKeySet, turns: Turns) -> TokenVerifier:
         """Verifies tokens of the configured issuer, for the configured audience."""
-        return JwtVerifier(keys, token_rules(settings))
+        return JwtVerifier(keys, token_rules(settings), turns=turns)
+
+    @provide
+    async def meter(self, settings: Settings) -> AsyncIterator[RateMeter]:
+        """Counts each user's and each address's requests, where the settings say."""
+        alone = MemoryRateMeter()
+        if settings.limits_store is None:
+            yield alone
+            return
+        from adapters.limits.shared import shared_rate_meter  # noqa: PLC0415  (half a second that few need)
+
+        async with shared_rate_meter(settings.limits_store, alone) as shared:
+            yield shared
+
+    @provide
+    def limit_requests(self, settings: Settings, meter: RateMeter, audit: AuditLog, clock: Clock) -> LimitRequests:
+        """The limits of the settings."""
+        return LimitRequests(settings.rate_limit, settings.address_rate_limit, meter, audit, clock)
 
     @provide
     def readiness(

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from domain.rate_limit import RateLimit
+from entrypoints.limit_settings import Network, address_limit, limits_store, networks
+
 T = TypeVar("T")
 
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
@@ -36,6 +39,13 @@ class Settings:
     revocation_max_stale: float
     audit_retention: float
     cors_origins: tuple[str, ...]
+    rate_limit: RateLimit | None
+    """Per user; `None`: off."""
+    address_rate_limit: RateLimit | None
+    """Per address, for what nobody vouches for; `None`: off."""
+    limits_store: str | None
+    """`None`: each worker's own memory."""
+    trusted_proxies: tuple[Network, ...]
     host: str
     port: int
     workers: int
@@ -79,6 +89,10 @@ class Settings:
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", _seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", _seconds),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", _origins),
+            rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
+            address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", address_limit),
+            limits_store=read("EVO_TODO_LIMITS_STORE", "memory", limits_store),
+            trusted_proxies=read("EVO_TODO_TRUSTED_PROXIES", "", networks),
             host=read("EVO_TODO_HOST", "127.0.0.1", _text),
             port=read("EVO_TODO_PORT", "8000", _whole_number(1, 65535)),
             workers=read("EVO_TODO_WORKERS", "1", _whole_number(1, 64)),

@@ -36,6 +36,7 @@ def test_every_documented_setting_is_read_and_no_other_exists() -> None:
 def test_the_documented_defaults_are_the_defaults() -> None:
     spoken = {"DATABASE_URL", "EVO_TODO_JWKS_URL", "EVO_TODO_ISSUER", "EVO_TODO_AUDIENCE", "EVO_TODO_LOG_FORMAT"}
     spoken |= {"EVO_TODO_SERVICE_ROLE", "EVO_TODO_SERVICE_PASSWORD"}
+    spoken |= {"EVO_TODO_TRUSTED_PROXIES"}
     given = {name: default.strip("` ") for name, default in SETTINGS.items() if name not in spoken}
     assert Settings.from_env(given) == Settings.from_env({})
 

@@ -1,5 +1,8 @@
+from ipaddress import ip_network
+
 import pytest
 
+from domain.rate_limit import RateLimit
 from entrypoints.settings import SettingError, Settings
 
 
@@ -21,6 +24,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         revocation_max_stale=30,
         audit_retention=7776000,
         cors_origins=("http://localhost:3000",),
+        rate_limit=RateLimit(600, 60),
+        address_rate_limit=RateLimit(120, 60, "address"),
+        limits_store=None,
+        trusted_proxies=(),
         host="127.0.0.1",
         port=8000,
         workers=1,
@@ -52,6 +59,10 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_REVOCATION_MAX_STALE="4",
         EVO_TODO_AUDIT_RETENTION="5",
         EVO_TODO_CORS_ORIGINS="https://a.example.com, http://[::1]:3000",
+        EVO_TODO_RATE_LIMIT="1000000000/minute",
+        EVO_TODO_ADDRESS_RATE_LIMIT="off",
+        EVO_TODO_LIMITS_STORE="valkeys://:password@store.example.com:6380/1",
+        EVO_TODO_TRUSTED_PROXIES="10.0.0.0/8, ::1",
         EVO_TODO_HOST="0.0.0.0",
         EVO_TODO_PORT="65535",
         EVO_TODO_WORKERS="4",
@@ -74,6 +85,10 @@ def test_each_setting_is_read() -> None:
         revocation_max_stale=4,
         audit_retention=5,
         cors_origins=("https://a.example.com", "http://[::1]:3000"),
+        rate_limit=RateLimit(1_000_000_000, 60),
+        address_rate_limit=None,
+        limits_store="valkeys://:password@store.example.com:6380/1",
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
         host="0.0.0.0",
         port=65535,
         workers=4,
@@ -118,6 +133,19 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com:443", "no default port"),
         ("EVO_TODO_CORS_ORIGINS", "https://A.example.com", "as browsers send them"),
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com:99999", "Port"),
+        ("EVO_TODO_RATE_LIMIT", "0/minute", "such as 600/minute"),
+        ("EVO_TODO_RATE_LIMIT", "600", "such as 600/minute"),
+        ("EVO_TODO_RATE_LIMIT", "", "or off"),
+        ("EVO_TODO_ADDRESS_RATE_LIMIT", "ten/second", "such as 600/minute"),
+        ("EVO_TODO_ADDRESS_RATE_LIMIT", "10 / second", "such as 600/minute"),
+        ("EVO_TODO_LIMITS_STORE", "", "memory"),
+        ("EVO_TODO_LIMITS_STORE", "memcached://host", "memory"),
+        ("EVO_TODO_LIMITS_STORE", "redis://", "memory"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host:port", "Port"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host/name", "a database's number"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host/0?socket_timeout=9", "a database's number"),
+        ("EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/33", "such as 10.0.0.0/8"),
+        ("EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/8,nginx", "such as 10.0.0.0/8"),
         ("EVO_TODO_PORT", "0", "1 to 65535"),
         ("EVO_TODO_PORT", "65536", "1 to 65535"),
         ("EVO_TODO_PORT", "٨", "1 to 65535"),
@@ -178,6 +206,7 @@ def test_the_address_of_the_keys_is_taken_to_the_letter() -> None:
         ("DATABASE_URL", "mysql://user:hun/hunter2@more@host/x"),
         ("DATABASE_URL", "mysql://host/x?user=me&password=hunter2"),
         ("EVO_TODO_JWKS_URL", "https://user:hunter2@host/x"),
+        ("EVO_TODO_LIMITS_STORE", "redis://:hunter2@host/name"),
         ("BETTER_AUTH_BASE_URL", "https://user:hunter2@host/x"),
         ("EVO_TODO_SERVICE_PASSWORD", "hunter2\u00fc"),
         ("EVO_TODO_SERVICE_PASSWORD", "hunter2\n2"),

@@ -520,6 +520,31 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The user, or without a valid token the address, has asked too much: try again after `Retry-After` seconds. */
+        Problem429: {
+            headers: {
+                /** @description Seconds. */
+                "Retry-After"?: string;
+                /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                RateLimit?: string;
+                /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                "RateLimit-Policy"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:problem-type:evo-todo:too-many-requests",
+                 *       "title": "Too many requests",
+                 *       "status": 429,
+                 *       "detail": "This was one request too many. Wait as many seconds as Retry-After says.",
+                 *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
+                 *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The header fields are larger than 32 KiB. */
         Problem431: {
             headers: {
@@ -603,6 +628,10 @@ export interface operations {
             /** @description One page of the tasks. */
             200: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     /** @description The next page, `rel="next"` (RFC 8288); absent at the end. */
@@ -644,6 +673,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             414: components["responses"]["Problem414"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -676,6 +706,10 @@ export interface operations {
             /** @description The task as it was stored. */
             201: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     /** @description Where the task is. */
@@ -705,6 +739,7 @@ export interface operations {
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -738,6 +773,10 @@ export interface operations {
             /** @description The task as it is now. */
             200: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -771,6 +810,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             414: components["responses"]["Problem414"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -814,6 +854,10 @@ export interface operations {
             /** @description The task as it is now. */
             200: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -843,6 +887,7 @@ export interface operations {
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -876,6 +921,10 @@ export interface operations {
             /** @description The task is deleted. */
             204: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -886,6 +935,7 @@ export interface operations {
             404: components["responses"]["Problem404"];
             412: components["responses"]["Problem412"];
             414: components["responses"]["Problem414"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -934,6 +984,10 @@ export interface operations {
             /** @description The task as it is now. */
             200: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -963,6 +1017,7 @@ export interface operations {
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -1005,6 +1060,10 @@ export interface operations {
             /** @description The task as it is now. */
             200: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -1034,6 +1093,7 @@ export interface operations {
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };
@@ -1072,6 +1132,10 @@ export interface operations {
             /** @description The task as it is now. */
             200: {
                 headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -1101,6 +1165,7 @@ export interface operations {
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             503: components["responses"]["Problem503"];
         };

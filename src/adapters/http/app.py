@@ -1,11 +1,12 @@
 """The application: routes, and what stands before and behind them."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from dishka import AsyncContainer
 from dishka.integrations.litestar import setup_dishka
 from litestar import Litestar, Request, Response
+from litestar.datastructures import State
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import ASGIApp
 
@@ -16,17 +17,26 @@ from adapters.http.cors import Cors
 from adapters.http.documentation import Documentation
 from adapters.http.edge import ASK_METHODS, Edge
 from adapters.http.health import Operations
+from adapters.http.metrics import Metrics, RequestMetrics
+from adapters.http.peers import Network, TrustedProxies
 from adapters.http.problem_answers import problem_response
 from adapters.http.problems import Problem
 from adapters.http.security_events import SecurityEvents
 from adapters.http.tasks import Tasks
 from application.authentication import Authenticate, Authorize
+from application.limits import LimitRequests
 
+T = TypeVar("T")
 Hook = Callable[[], Awaitable[None]]
 
 
 def create_http_app(
-    container: AsyncContainer, *, cors_origins: tuple[str, ...], on_startup: Hook, on_shutdown: Hook
+    container: AsyncContainer,
+    *,
+    cors_origins: tuple[str, ...],
+    trusted_proxies: tuple[Network, ...] = (),
+    on_startup: Hook,
+    on_shutdown: Hook,
 ) -> ASGIApp:
     """The whole HTTP adapter as one ASGI application; use cases and the verifier come from the container."""
 
@@ -36,16 +46,10 @@ def create_http_app(
     async def stop(_: Litestar) -> None:
         await on_shutdown()
 
-    async def authenticate() -> Authenticate:
-        found: Authenticate = await container.get(Authenticate)
-        return found
-
-    async def authorize() -> Authorize:
-        found: Authorize = await container.get(Authorize)
-        return found
-
+    metrics = RequestMetrics()
     litestar = Litestar(
-        [Tasks, SecurityEvents, Operations, Documentation],
+        [Tasks, SecurityEvents, Operations, Metrics, Documentation],
+        state=State({"metrics": metrics}),
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={
@@ -59,8 +63,21 @@ def create_http_app(
         logging_config=None,
     )
     setup_dishka(container, litestar)
-    own_lists_only = Authorization(litestar, authorize)
-    return Edge(Authentication(own_lists_only, authenticate), Cors.of(cors_origins))
+    own_lists_only = Authorization(litestar, _once(container, Authorize))
+    guarded = Authentication(own_lists_only, _once(container, Authenticate), _once(container, LimitRequests))
+    return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics)
+
+
+def _once(container: AsyncContainer, kind: type[T]) -> Callable[[], Awaitable[T]]:
+    """What the container has of that kind; asking it at each request costs more than all it is asked for."""
+    found: list[T] = []
+
+    async def get() -> T:
+        if not found:
+            found.append(await container.get(kind))
+        return found[0]
+
+    return get
 
 
 def _no_route(request: "Request[Any, Any, Any]", error: Exception) -> Response[Problem] | Response[None]:

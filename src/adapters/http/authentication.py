@@ -6,15 +6,20 @@ from typing import Final
 
 from attrs import frozen
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from adapters.http.peers import origin_of
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import NoCredentials
+from adapters.http.rate_limits import tell_allowance
 from application.authentication import Authenticate
-from domain.audit import RequestOrigin
-from domain.errors import InvalidToken, KeysUnavailable, RevocationsUnavailable
+from application.limits import LimitRequests
+from domain.errors import InvalidToken, TooManyRequests, Unavailable
+from domain.identity import Principal
 
-PUBLIC_PATHS: Final = frozenset({"", "/health", "/livez", "/readyz", "/docs", "/openapi.json", "/api/security-events"})
+PUBLIC_PATHS: Final = frozenset(
+    {"", "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/api/security-events"}
+)
 """Everything else needs a token, known to the router or not."""
 
 _BEARER = re.compile(r"bearer +([^\s]+)", re.IGNORECASE)
@@ -23,35 +28,46 @@ _OTHER_SCHEME = re.compile(r"(?!bearer\b)[!#$%&'*+.^_`|~0-9a-z-]+( .*)?", re.IGN
 
 @frozen
 class Authentication:
-    """ASGI middleware that puts the principal into `scope["state"]`, or answers 401 or 503 itself.
+    """ASGI middleware that puts the principal into `scope["state"]`, or answers 401, 429 or 503 itself.
 
     It stands before Litestar's router, which would tell a stranger 404 from 405.
     """
 
     app: ASGIApp
     authenticate: Callable[[], Awaitable[Authenticate]]
+    limit_requests: Callable[[], Awaitable[LimitRequests]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let pass what is public or brings a token that the verifier takes."""
+        """Let pass what is public or brings a token that the verifier takes, and is not one request too many."""
         if scope["type"] != ScopeType.HTTP or scope["path"].rstrip("/") in PUBLIC_PATHS:
             await self.app(scope, receive, send)
             return
         try:
-            authenticate = await self.authenticate()
-            token = bearer_token(scope["headers"])
-            scope["state"]["principal"] = await authenticate(token, request_origin(scope))
-        except (NoCredentials, InvalidToken, KeysUnavailable, RevocationsUnavailable) as error:
+            scope["state"]["principal"] = await self._principal(scope)
+        except (NoCredentials, InvalidToken, TooManyRequests, Unavailable) as error:
             status, headers, body = problem_message(error, scope)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
             return
         await self.app(scope, receive, send)
 
+    async def _principal(self, scope: HTTPScope) -> Principal:
+        """Who asks. What can't be judged is counted against nobody.
 
-def request_origin(scope: Scope) -> RequestOrigin:
-    """Which request this is, and from where."""
-    client = scope["client"]
-    return RequestOrigin(scope["state"]["request_id"], client[0] if client else None)
+        Raises:
+            NoCredentials, InvalidToken: nobody does, and their address may still be told so.
+            TooManyRequests: the user's limit is used up or, without a valid token, the address's.
+            Unavailable: that can't be told now.
+        """
+        origin = origin_of(scope)
+        authenticate, limit_requests = await self.authenticate(), await self.limit_requests()
+        try:
+            principal = await authenticate(bearer_token(scope["headers"]), origin)
+        except (NoCredentials, InvalidToken):
+            tell_allowance(scope, await limit_requests.of_address(origin))
+            raise
+        tell_allowance(scope, await limit_requests.of_user(principal, origin))
+        return principal
 
 
 def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:

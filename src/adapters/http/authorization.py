@@ -1,16 +1,20 @@
 """Whose list a path names: decided before the router, which would tell 404 from 405 of another's."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from attrs import frozen
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from adapters.http.authentication import request_origin
+from adapters.http.peers import origin_of
 from adapters.http.problem_answers import problem_message
 from application.authentication import Authorize
 from domain.errors import AccessDenied
 from domain.identity import UserId
+
+DENIED: Final = "/api/{user_id}"
+"""The route of what was denied: what comes behind it was not looked at."""
 
 
 @frozen
@@ -30,8 +34,9 @@ class Authorization:
                 case ["api", owner, *_]:
                     authorize = await self.authorize()
                     try:
-                        authorize(scope["state"]["principal"], UserId(owner), request_origin(scope))
+                        authorize(scope["state"]["principal"], UserId(owner), origin_of(scope))
                     except AccessDenied as denied:
+                        scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
                         status, headers, body = problem_message(denied, scope)
                         await send({"type": "http.response.start", "status": status, "headers": headers})
                         await send({"type": "http.response.body", "body": body, "more_body": False})

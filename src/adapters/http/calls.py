@@ -82,6 +82,12 @@ ERRORS: Final[dict[str, tuple[str, str, str, str]]] = {
         "A field breaks a rule",
         "title: must not be blank.",
     ),
+    "429": (
+        "The user, or without a valid token the address, has asked too much: try again after `Retry-After` seconds.",
+        "urn:problem-type:evo-todo:too-many-requests",
+        "Too many requests",
+        "This was one request too many. Wait as many seconds as Retry-After says.",
+    ),
     "431": (
         "The header fields are larger than 32 KiB.",
         "about:blank",
@@ -123,7 +129,7 @@ class Call:
 
 _LIST: Final = "/api/{user_id}/tasks"
 _ONE: Final = "/api/{user_id}/tasks/{task_id}"
-EVERY_CALL: Final = ("401", "403", "414", "431", "503")
+EVERY_CALL: Final = ("401", "403", "414", "429", "431", "503")
 _BODY: Final = ("400", "413", "415", "422")
 _CHANGE: Final = (*_BODY, "404", "412")
 
@@ -230,7 +236,7 @@ CALLS: Final = (
         body=str,
         body_example="eyJhbGciOiJFZERTQSIs….eyJpc3MiOiJodHRwczov….c2lnbmF0dXJl…",
         body_types=(SECURITY_EVENT,),
-        errors=("413", "415", "503"),
+        errors=("413", "415", "429", "503"),
         refusal=DeliveryProblem,
         tag="security events",
     ),

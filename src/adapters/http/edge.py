@@ -9,14 +9,17 @@ from http import HTTPStatus
 from typing import Final, cast
 from uuid import uuid4
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from litestar.enums import ScopeType
 from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http.cors import Cors
+from adapters.http.metrics import RequestMetrics
+from adapters.http.peers import TrustedProxies
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import Stopping
+from adapters.http.rate_limits import told_allowance
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ ASK_METHODS: Final = "*"
 Litestar's own answer to OPTIONS knows only the methods of the handler that it registered first.
 """
 
-_PROBES: Final = frozenset({"/health", "/livez", "/readyz"})
+_PROBES: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 """Asked every few seconds: when all is well they are logged for debugging only."""
 
 _ROUTED_AS: Final = {"HEAD": "GET", "OPTIONS": ASK_METHODS}
@@ -50,10 +53,12 @@ _ALWAYS: Final = {
 
 @frozen
 class Edge:
-    """ASGI middleware: request id, security headers, CORS, HEAD, Allow, the size of headers, and the access log."""
+    """ASGI middleware: request id, peer, security headers, CORS, HEAD, Allow, the size of headers, log and metrics."""
 
     app: ASGIApp
     cors: Cors
+    proxies: TrustedProxies = Factory(TrustedProxies)
+    metrics: RequestMetrics = Factory(RequestMetrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer preflights and oversized heads; hand on everything else, and dress what comes back."""
@@ -61,9 +66,12 @@ class Edge:
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["peer"] = self.proxies.client_of(scope)
         request_id_of_context.set(request_id)
-        answer = _Answer(send, [(b"x-request-id", request_id.encode()), *self.cors.headers(scope)], scope["method"])
+        headers = [(b"x-request-id", request_id.encode()), *self.cors.headers(scope)]
+        answer = _Answer(send, headers, scope)
         started = time.perf_counter()
         # A copy: the server goes by the method it was asked with.
         routed = cast("HTTPScope", {**scope, "method": _ROUTED_AS.get(scope["method"], scope["method"])})
@@ -83,14 +91,16 @@ class Edge:
                 raise  # the answer has begun: the server can only cut it off
             await _send(answer, *problem_message(error, scope))
         route = routed.get("path_template", "-")  # never the path itself: it names a person
+        took = time.perf_counter() - started
+        self.metrics.count(route, scope["method"], answer.status, took)
         logger.log(
             logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO,
             "request",
             extra={
-                "method": answer.method,
+                "method": scope["method"],
                 "route": route,
                 "status": answer.status,
-                "ms": round((time.perf_counter() - started) * 1000, 1),
+                "ms": round(took * 1000, 1),
             },
         )
 
@@ -101,14 +111,14 @@ class _Answer:
 
     send: Send
     headers: list[tuple[bytes, bytes]]
-    method: str
+    scope: HTTPScope
     status: int = field(init=False, default=0)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             await self.send({**message, "headers": self._dressed(list(message["headers"]))})
-        elif message["type"] == "http.response.body" and self.method == "HEAD":
+        elif message["type"] == "http.response.body" and self.scope["method"] == "HEAD":
             if not message.get("more_body"):
                 await self.send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
@@ -117,7 +127,7 @@ class _Answer:
     def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name for name, _ in own}
         fixed = [pair for pair in _ALWAYS.items() if pair[0] not in present]
-        return [_with_head(pair) for pair in own] + fixed + self.headers
+        return [_with_head(pair) for pair in own] + fixed + self.headers + told_allowance(self.scope)
 
 
 def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -39,6 +39,10 @@ def _header(description: str) -> dict[str, Any]:
 
 
 _ETAG: Final = _header('The revision as an entity tag, such as `"7"`.')
+_LIMITS: Final = {
+    "RateLimit": _header('What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit.'),
+    "RateLimit-Policy": _header('The limit: `"default";q=600;w=60`, requests and seconds.'),
+}
 _NOT_MODIFIED: Final = {"description": "Nothing has changed since.", "headers": {"ETag": _ETAG}}
 _CONDITIONS: Final = {
     "If-Match": "Change only what is still at this revision: an `ETag`, several, or `*`. Otherwise 412.",
@@ -138,6 +142,8 @@ def _parameters(call: Call) -> Iterator[dict[str, Any]]:
 
 def _success(call: Call) -> dict[str, Any]:
     headers: dict[str, Any] = {}
+    if call.tag == "tasks":
+        headers.update(_LIMITS)
     if call.tag == "tasks" and call.answer is not None:
         headers["ETag"] = _ETAG
     if call.name == "createTask":
@@ -175,6 +181,8 @@ def _problem(status: str) -> dict[str, Any]:
     problem: dict[str, Any] = {"description": description}
     if status == "401":
         problem["headers"] = {"WWW-Authenticate": _header("The challenge (RFC 6750 §3).")}
+    if status == "429":
+        problem["headers"] = {"Retry-After": _header("Seconds."), **_LIMITS}
     if status == "503":
         problem["headers"] = {"Retry-After": _header("Seconds.")}
     problem["content"] = {MEDIA_TYPE: {"schema": _reference(Problem), "example": example}}

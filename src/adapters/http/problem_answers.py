@@ -10,7 +10,8 @@ import msgspec
 from litestar import Request, Response
 from litestar.types import Scope
 
-from adapters.http.problems import MEDIA_TYPE, Problem, problem_of
+from adapters.http.problem_details import problem_of
+from adapters.http.problems import MEDIA_TYPE, Problem
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,10 @@
-"""Errors on the wire: problem details (RFC 9457), from one table."""
+"""Errors on the wire: problem details (RFC 9457), and the table of what each error is."""
 
 from http import HTTPStatus
 from typing import Annotated, Final
 
 from attrs import define, frozen
-from authlib.oauth2.rfc6750 import InvalidTokenError
-from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import Scope
+from litestar.exceptions import ValidationException
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
@@ -14,11 +12,12 @@ from domain.errors import (
     InvalidField,
     InvalidToken,
     KeysUnavailable,
+    Overloaded,
     RevisionMismatch,
     RevocationsUnavailable,
     StorageUnavailable,
     TaskNotFound,
-    Unavailable,
+    TooManyRequests,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -108,6 +107,18 @@ KINDS: Final[dict[type[Exception], Kind]] = {
         "The issuer's keys are not available",
         "The token can't be judged now. Keep it, and try again later.",
     ),
+    Overloaded: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "overloaded",
+        "Too many tokens at once",
+        "The token was not looked at, because too many others wait. Keep it, and try again later.",
+    ),
+    TooManyRequests: Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+        "This was one request too many. Wait as many seconds as Retry-After says.",
+    ),
     RevocationsUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "revocations-unavailable",
@@ -140,79 +151,3 @@ KINDS: Final[dict[type[Exception], Kind]] = {
         HTTPStatus.BAD_REQUEST, "", HTTPStatus.BAD_REQUEST.phrase, "The body is empty; this call takes JSON."
     ),
 }
-
-# What Litestar refuses without a word of ours, by status.
-_DETAILS: Final[dict[int, str]] = {
-    400: "The request is malformed.",
-    404: "There is nothing at this path. The tasks are at /api/{user_id}/tasks.",
-    405: "This method does nothing here: see the Allow header.",
-    413: "The body is too large: 64 KiB at most.",
-    500: "Something went wrong on our side. The request id helps us find out what.",
-}
-
-
-def problem_of(error: Exception, scope: Scope) -> tuple[Problem, dict[str, str]]:
-    """The problem that tells of an error, and the headers that go with it."""
-    kind = _kind(error)
-    problem = Problem(
-        type=f"urn:problem-type:evo-todo:{kind.name}" if kind.name else "about:blank",
-        title=kind.title,
-        status=kind.status,
-        detail=_detail(error) or kind.detail,
-        instance=scope["raw_path"].decode("latin-1"),
-        request_id=scope["state"]["request_id"],
-        errors=_field_problems(error),
-    )
-    return problem, _headers(error)
-
-
-def _kind(error: Exception) -> Kind:
-    if (kind := KINDS.get(type(error))) is not None:
-        return kind
-    status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
-    detail = _DETAILS.get(status, status.phrase)
-    if isinstance(error, HTTPException) and status < HTTPStatus.INTERNAL_SERVER_ERROR and error.detail != status.phrase:
-        detail = error.detail
-    return Kind(status, "", status.phrase, detail)
-
-
-def _detail(error: Exception) -> str:
-    match error:
-        case InvalidToken():
-            return error.reason
-        case InvalidField():
-            return f"{error.field}: {error.rule}."
-        case InvalidParameter():
-            return f"{error.parameter}: {error.rule}."
-        case InvalidBody():
-            return f"{error.pointer.lstrip('/') or 'The body'}: {error.rule}."
-        case NotReady():
-            return "; ".join(f"{name}: {problem}" for name, problem in error.missing.items()) + "."
-    return ""
-
-
-def _field_problems(error: Exception) -> list[FieldProblem] | UnsetType:
-    match error:
-        case InvalidBody():
-            return [FieldProblem(error.rule, pointer=error.pointer)]
-        case InvalidField():
-            return [FieldProblem(error.rule, pointer=f"/{error.field}")]
-        case InvalidParameter():
-            return [FieldProblem(error.rule, parameter=error.parameter)]
-    return UNSET
-
-
-def _headers(error: Exception) -> dict[str, str]:
-    match error:
-        case NoCredentials():
-            return {"WWW-Authenticate": "Bearer"}
-        case InvalidToken():
-            challenge = dict(InvalidTokenError(error.reason).get_headers())
-            return {"WWW-Authenticate": challenge["WWW-Authenticate"]}
-        case NotReady() | Stopping():
-            return {"Retry-After": "1"}
-        case Unavailable():
-            return {"Retry-After": str(error.retry_after)}
-        case HTTPException():
-            return dict(error.headers or {})
-    return {}

@@ -8,7 +8,9 @@ from litestar import Controller, Request, Response, post
 from litestar.exceptions import ClientException
 from msgspec import Struct
 
-from adapters.http.authentication import request_origin
+from adapters.http.peers import origin_of
+from adapters.http.rate_limits import tell_allowance
+from application.limits import LimitRequests
 from application.sessions import ReceiveSecurityEvent
 from domain.errors import InvalidSecurityEvent
 
@@ -36,9 +38,12 @@ class SecurityEvents(Controller):
     @post("/", operation_id="receiveSecurityEvent", status_code=202)
     @inject
     async def receive(
-        self, request: "Request[Any, Any, Any]", receive_security_event: FromDishka[ReceiveSecurityEvent]
+        self,
+        request: "Request[Any, Any, Any]",
+        receive_security_event: FromDishka[ReceiveSecurityEvent],
+        limit_requests: FromDishka[LimitRequests],
     ) -> Response[bytes]:
-        """Take a Security Event Token, and do what it says before answering."""
+        """Take a Security Event Token, and do what it says before answering; what is refused counts for its address."""
         media_type, _ = request.content_type
         encoding = request.headers.get("Content-Encoding", "identity").lower()
         if media_type.lower() != SECURITY_EVENT or encoding != "identity":
@@ -46,6 +51,11 @@ class SecurityEvents(Controller):
                 status_code=415, detail=f"Send one Security Event Token as {SECURITY_EVENT}, without an encoding."
             )
         body = await request.body()
-        # Whatever is no ASCII is no token either, and is refused as one.
-        await receive_security_event(body.decode("latin-1"), request_origin(request.scope))
+        origin = origin_of(request.scope)
+        try:
+            # Whatever is no ASCII is no token either, and is refused as one.
+            await receive_security_event(body.decode("latin-1"), origin)
+        except InvalidSecurityEvent:
+            tell_allowance(request.scope, await limit_requests.of_address(origin))
+            raise
         return Response(b"", status_code=202, media_type="text/plain")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from attrs import define
+from attrs import define, field
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 
@@ -15,6 +15,7 @@ from adapters.tokens.compact import MALFORMED, MAX_LENGTH, CompactToken, parse_s
 from adapters.tokens.eddsa import ED25519
 from adapters.tokens.keys import PublicKey
 from adapters.tokens.strict import decode_json_object
+from adapters.tokens.turns import Turns
 from adapters.tokens.verifier import KeySet
 from domain.errors import InvalidField, InvalidSecurityEvent, InvalidToken
 from domain.identity import Principal, SessionId, UserId
@@ -40,6 +41,8 @@ class JwtSecurityEvents:
     _keys: KeySet
     _rules: ClaimRules
     _now: Callable[[], float] = time.time
+    _turns: Turns = field(factory=Turns)
+    """Those of the access tokens: a flood of either leaves room for what is known."""
 
     async def verify(self, unverified_event: str) -> SecurityEvent:
         """See the port."""
@@ -53,6 +56,7 @@ class JwtSecurityEvents:
             key = await self._keys.find(token.kid)
         except InvalidToken as error:
             raise InvalidSecurityEvent(KEY, error.reason) from error
+        await self._turns.take()
         claims = _signed(token, key)
         try:
             return self._event(claims)

@@ -16,6 +16,7 @@ from adapters.tokens.compact import MALFORMED, MAX_LENGTH, CompactToken, parse
 from adapters.tokens.eddsa import ED25519
 from adapters.tokens.keys import PublicKey
 from adapters.tokens.strict import decode_json_object
+from adapters.tokens.turns import Turns
 from domain.errors import InvalidToken
 from domain.identity import Principal
 
@@ -46,6 +47,8 @@ class JwtVerifier:
     _keys: KeySet
     _rules: ClaimRules
     _now: Callable[[], float] = time.time
+    _turns: Turns = field(factory=Turns)
+    """One signature each: it costs a hundred times what a remembered token does, and those pass by whoever waits."""
     _verified: "LRUCache[bytes, _Verified]" = field(init=False, factory=lambda: LRUCache(CACHE_SIZE))
     """By the token's SHA-256, so that what is kept is small, whatever was sent, and no token."""
 
@@ -57,7 +60,9 @@ class JwtVerifier:
         if (known := self._verified.get(fingerprint)) is None:
             token = parse(unverified_token)
             key = await self._keys.find(token.kid)
-            known = self._verified[fingerprint] = self._judge(token, key)
+            await self._turns.take()
+            if (known := self._verified.get(fingerprint)) is None:  # else it came twice, and the other was first
+                known = self._verified[fingerprint] = self._judge(token, key)
         elif await self._keys.find(known.key.kid) != known.key:
             self._verified.pop(fingerprint, None)
             raise InvalidToken("The token's key has been replaced.")

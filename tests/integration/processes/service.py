@@ -26,6 +26,9 @@ PATIENCE: Final = 60.0
 LAST_WORD: Final = 10.0
 """Seconds within which a process that was told to stop is gone: this one is a promise."""
 
+UNLIMITED: Final = {"EVO_TODO_RATE_LIMIT": "off", "EVO_TODO_ADDRESS_RATE_LIMIT": "off"}
+"""Tests ask more than people do; those of the limits set them."""
+
 _OURS: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
 T = TypeVar("T")
 
@@ -132,7 +135,7 @@ def running(command: str, *options: str, folder: Path, settings: dict[str, str])
         output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
         process = subprocess.Popen(
             [sys.executable, "-m", "entrypoints", command, *options],
-            env=environment(settings | {"EVO_TODO_PORT": str(port)}, folder),
+            env=environment(UNLIMITED | settings | {"EVO_TODO_PORT": str(port)}, folder),
             cwd=folder,
             stdin=DEVNULL,
             stdout=output,

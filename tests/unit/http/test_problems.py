@@ -1,7 +1,8 @@
 import pytest
 
 from adapters.http.problem_answers import log_unexpected
-from adapters.http.problems import KINDS, FieldProblem, InvalidBody, InvalidParameter, problem_of
+from adapters.http.problem_details import problem_of
+from adapters.http.problems import KINDS, FieldProblem, InvalidBody, InvalidParameter
 from domain import errors
 from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
 
@@ -16,6 +17,7 @@ def test_every_domain_error_has_its_problem() -> None:
     assert leaves(DomainError) - {errors.InvalidSecurityEvent} <= set(KINDS)
     assert leaves(Unavailable) == {
         errors.KeysUnavailable,
+        errors.Overloaded,
         errors.RevocationsUnavailable,
         errors.StorageUnavailable,
     }

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.api import Api
+from tests.api import Api, InMemory, running
 from tests.tokens import ACCOUNT_PURGED, Issuer
 
 PATH = "/api/security-events"
@@ -94,3 +94,12 @@ async def test_an_encoding_is_415_a_flood_413_and_another_method_405(api: Api) -
 
 async def test_an_event_opens_nothing_as_a_token(api: Api) -> None:
     assert await status(api, api.issuer.security_event(exp=int(api.issuer.now()) + 900, sub="alice")) == 401
+
+
+async def test_an_address_that_sends_what_is_refused_is_told_to_stop() -> None:
+    async with running(InMemory(), EVO_TODO_ADDRESS_RATE_LIMIT="2/minute") as api:
+        answers = [await push(api, "a.b.c") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        assert answers[2].headers["Retry-After"]
+        assert "RateLimit" in answers[0].headers
+        assert (await push(api, api.issuer.security_event(session="s-1"))).status_code == 202

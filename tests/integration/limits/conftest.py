@@ -1,0 +1,22 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.redis import ABSENT, PROGRAM, RedisServer, a_redis
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """One that stays up; whoever stops it takes `own_redis`."""
+    if PROGRAM is None:
+        pytest.skip(ABSENT)
+    with a_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    if PROGRAM is None:
+        pytest.skip(ABSENT)
+    with a_redis() as server:
+        yield server

@@ -1,0 +1,118 @@
+"""A flood of tokens that must be verified leaves the event loop to everybody else."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from joserfc import jws
+
+from adapters.tokens.claims import ClaimRules
+from adapters.tokens.turns import Turns
+from adapters.tokens.verifier import JwtVerifier
+from domain.errors import InvalidToken, Overloaded
+from tests.tokens import Issuer
+from tests.unit.tokens.refusals import ALICE
+from tests.unit.tokens.stand_ins import HandClock, PublishedKeys, settle
+
+
+async def test_whoever_comes_alone_does_not_wait() -> None:
+    turns = Turns()
+    taking = turns.take()
+    with pytest.raises(StopIteration):
+        taking.send(None)
+
+
+async def test_in_each_turn_of_the_loop_one_goes_on_in_the_order_in_which_they_came() -> None:
+    turns, loop, now = Turns(), asyncio.get_running_loop(), 0
+    taken: list[tuple[int, int]] = []
+
+    def tick() -> None:
+        nonlocal now
+        now += 1
+        if len(taken) < 5:
+            loop.call_soon(tick)
+
+    async def come(number: int) -> None:
+        await turns.take()
+        taken.append((number, now))
+
+    loop.call_soon(tick)
+    await asyncio.gather(*(come(number) for number in range(5)))
+    assert [number for number, _ in taken] == list(range(5))
+    at = [when for _, when in taken]
+    assert len(set(at)) == 5, "no two in one turn"
+    assert at[-1] - at[0] <= 6, "and no turn is left out, once they wait"
+
+
+async def test_who_gives_up_is_passed_over() -> None:
+    turns = Turns()
+    _, second, third = tasks = [asyncio.create_task(turns.take()) for _ in range(3)]
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.wait(tasks, timeout=60)
+    assert second.cancelled()
+    assert third.done()
+
+
+async def test_a_turn_that_is_over_is_free_again() -> None:
+    turns = Turns(0)
+    for _ in range(3):
+        await turns.take()
+        await asyncio.sleep(0)
+
+
+async def test_there_is_an_end_to_waiting_in_line() -> None:
+    turns = Turns(2)
+    results = await asyncio.gather(*(turns.take() for _ in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None)] * 3 + [Overloaded] * 2
+
+
+async def test_a_token_that_is_known_passes_by_a_thousand_that_are_not(verifier: JwtVerifier, issuer: Issuer) -> None:
+    good = issuer.token()
+    await verifier.verify(good)
+    forger = Issuer.new(now=issuer.now)
+    flood = [asyncio.create_task(verifier.verify(forger.token(f"user-{number}"))) for number in range(500)]
+    await settle()
+    for _ in range(10):
+        verifying = verifier.verify(good)
+        with pytest.raises(StopIteration) as passed:
+            verifying.send(None)
+        assert passed.value.value == ALICE
+    assert sum(task.done() for task in flood) < 25, "one a turn, and there were twenty"
+    refused = await asyncio.gather(*flood, return_exceptions=True)
+    assert {type(error) for error in refused} == {InvalidToken}
+
+
+async def test_a_new_good_token_has_its_turn_behind_those_that_came_before(
+    verifier: JwtVerifier, issuer: Issuer
+) -> None:
+    forger = Issuer.new(now=issuer.now)
+    flood = [asyncio.create_task(verifier.verify(forger.token(f"user-{number}"))) for number in range(50)]
+    assert await verifier.verify(issuer.token()) == ALICE
+    await asyncio.gather(*flood, return_exceptions=True)
+
+
+async def test_a_token_that_comes_twice_while_others_wait_is_verified_once(
+    keys: PublishedKeys, rules: ClaimRules, clock: HandClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier, verified = JwtVerifier(keys, rules, clock), 0
+    deserialize = jws.deserialize_compact
+
+    def count(*args: Any, **options: Any) -> Any:
+        nonlocal verified
+        verified += 1
+        return deserialize(*args, **options)
+
+    monkeypatch.setattr(jws, "deserialize_compact", count)
+    first, token = issuer.token(jti="1"), issuer.token(jti="2")
+    assert await asyncio.gather(*(verifier.verify(one) for one in [first] + [token] * 20)) == [ALICE] * 21
+    assert verified == 2
+
+
+async def test_beyond_a_thousand_that_wait_a_token_is_not_looked_at_which_is_nobodys_fault(
+    verifier: JwtVerifier, issuer: Issuer
+) -> None:
+    tokens = [issuer.token(f"user-{number}") for number in range(1005)]
+    results = await asyncio.gather(*(verifier.verify(token) for token in tokens), return_exceptions=True)
+    assert [type(result) for result in results[1001:]] == [Overloaded] * 4
+    assert not [result for result in results[:1001] if isinstance(result, Exception)]
