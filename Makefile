@@ -46,7 +46,7 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest tests/unit $(COVERED)
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest tests/integration tests/security
 endif
 
 .PHONY: e2e
@@ -55,11 +55,15 @@ e2e: $(READY)/e2e $(BUILT) ## check the frontend: units, real tokens, a real bro
 	$(BIN)/python -m pytest $(or $(ARGS),tests/interop tests/e2e)
 
 .PHONY: lint
-lint: $(READY)/dev ## check style, types and the direction of imports
+lint: $(READY)/dev audit ## check style, types, the direction of imports, and what is known of dependencies
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: audit
+audit: $(READY)/dev ## hold what is installed to run against the vulnerabilities that are known of it
+	$(BIN)/pip-audit --requirement requirements/run.txt --no-deps --disable-pip --progress-spinner off
 
 .PHONY: format
 format: $(READY)/dev ## rewrite the sources in the agreed style
@@ -75,6 +79,14 @@ openapi: $(READY)/run $(MODULES) ## write the API's description to contracts/, a
 .PHONY: mutants
 mutants: $(READY)/dev ## plant small faults in src and see which ones the tests miss
 	$(BIN)/mutmut run $(ARGS)
+
+.PHONY: breaks
+breaks: $(READY)/dev ## break each rule of docs/security.md in a copy and see its test fail; ARGS="R4 P" chooses
+	$(BIN)/python -m tests.security.break_rules $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(READY)/dev ## look for headers and tokens that break the parsers; ARGS="-max_total_time=60"
+	$(BIN)/python -m tests.security.fuzz_tokens $(ARGS)
 
 .PHONY: lock
 lock: $(READY)/tools ## resolve every dependency anew

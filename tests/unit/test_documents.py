@@ -47,7 +47,16 @@ def test_the_example_of_an_env_file_has_every_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "docs/frontend.md", "docs/operations.md", "docs/performance.md"]
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/frontend.md",
+        "docs/operations.md",
+        "docs/performance.md",
+        "docs/security.md",
+        "SECURITY.md",
+    ],
 )
 def test_links_and_make_targets_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text()

@@ -1,0 +1,238 @@
+"""K1 to K10: how the issuer's keys are had, attacked by an issuer that misbehaves and by whoever names keys."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from attrs import define, field
+from dishka import Provider, Scope, provide
+
+from adapters.tokens import fetch
+from adapters.tokens.fetch import HttpKeySet, key_set_client
+from adapters.tokens.keys import PublicKey, parse_key_set
+from adapters.tokens.remote_keys import KeyCacheTimes, KeySetNotFetched, RemoteKeySet
+from domain.errors import InvalidToken, KeysUnavailable
+from entrypoints.asgi import create_app
+from tests.api import Api, InMemory, lifespan, settings
+from tests.integration.processes.issuer import LoopbackIssuer
+from tests.security.attacks import TASKS
+from tests.tokens import Issuer
+from tests.unit.tokens.stand_ins import HandClock
+
+
+@define
+class PublishedAs:
+    """An issuer whose published key says something else about itself, or that can't be reached."""
+
+    members: dict[str, Any] = field(factory=dict)
+    signer: Issuer = field(factory=Issuer.new)
+    fetches: int = 0
+    fails: bool = False
+
+    async def fetch(self) -> Mapping[str, PublicKey]:
+        self.fetches += 1
+        if self.fails:
+            raise KeySetNotFetched("away")
+        try:
+            return parse_key_set(json.dumps({"keys": [self.signer.jwk(**self.members)]}).encode())
+        except ValueError as error:
+            raise KeySetNotFetched(str(error)) from error
+
+
+class KeysFrom(Provider):
+    scope = Scope.APP
+
+    def __init__(self, issuer: PublishedAs, clock: HandClock) -> None:
+        super().__init__()
+        self.issuer, self.clock = issuer, clock
+
+    @provide
+    def keys(self) -> RemoteKeySet:
+        return RemoteKeySet(self.issuer.fetch, KeyCacheTimes(), self.clock, lambda: 0.0)
+
+
+@asynccontextmanager
+async def speaking_for(issuer: PublishedAs, clock: HandClock | None = None) -> AsyncIterator[Api]:
+    app = create_app(
+        settings(EVO_TODO_RATE_LIMIT="off", EVO_TODO_ADDRESS_RATE_LIMIT="off"),
+        KeysFrom(issuer, clock or HandClock()),
+        InMemory(),
+    )
+    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar and httpx type ASGI differently
+    async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
+        yield Api(http, issuer.signer)
+
+
+async def statuses(api: Api, *tokens: str) -> list[int]:
+    answers = await asyncio.gather(
+        *(api.http.get(TASKS, headers={"Authorization": f"Bearer {token}"}) for token in tokens)
+    )
+    return [answer.status_code for answer in answers]
+
+
+def unknown(number: int) -> str:
+    return Issuer.new(f"unknown-{number}").token("alice")
+
+
+async def test_k01_one_fetch_at_a_time_and_who_gives_up_takes_nobody_along() -> None:
+    gate, fetches, issuer = asyncio.Event(), 0, PublishedAs()
+
+    async def slow() -> Mapping[str, PublicKey]:
+        nonlocal fetches
+        fetches += 1
+        await gate.wait()
+        return await issuer.fetch()
+
+    keys = RemoteKeySet(slow)
+    waiters = [asyncio.create_task(keys.find(issuer.signer.kid)) for _ in range(20)]
+    await asyncio.sleep(0)
+    waiters[0].cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    results = await asyncio.gather(*waiters, return_exceptions=True)
+    assert fetches == 1
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert all(isinstance(result, PublicKey) for result in results[1:])
+
+
+async def test_k02_a_known_key_waits_for_nobody_elses_refresh() -> None:
+    gate, issuer = asyncio.Event(), PublishedAs()
+
+    async def slow() -> Mapping[str, PublicKey]:
+        if issuer.fetches:
+            await gate.wait()
+        return await issuer.fetch()
+
+    keys = RemoteKeySet(slow)
+    await keys.find(issuer.signer.kid)
+    stranger = asyncio.create_task(keys.find("unknown"))
+    await asyncio.sleep(0)
+    assert (await keys.find(issuer.signer.kid)).kid == issuer.signer.kid
+    assert not stranger.done()
+    gate.set()
+    with pytest.raises(InvalidToken):
+        await stranger
+
+
+async def test_k03_a_flood_of_unknown_keys_asks_once_a_cool_down_and_hides_no_rotation() -> None:
+    issuer, clock = PublishedAs(), HandClock()
+    async with speaking_for(issuer, clock) as api:
+        assert await statuses(api, issuer.signer.token("alice")) == [200]
+        before = issuer.fetches
+        assert set(await statuses(api, *(unknown(number) for number in range(30)))) == {401}
+        assert issuer.fetches == before + 1
+        issuer.signer = Issuer.new("rotated")
+        for second in range(30):
+            clock.advance(1)
+            await statuses(api, unknown(second))
+        assert await statuses(api, issuer.signer.token("alice")) == [200]
+        assert issuer.fetches == before + 2
+
+
+async def test_k04_a_failed_fetch_keeps_the_old_keys_and_pauses_before_the_next() -> None:
+    issuer, clock = PublishedAs(), HandClock()
+    async with speaking_for(issuer, clock) as api:
+        token = issuer.signer.token("alice")
+        assert await statuses(api, token) == [200]
+        issuer.fails = True
+        clock.advance(601)
+        before = issuer.fetches
+        assert set(await statuses(api, *[token] * 20)) == {200}
+        assert issuer.fetches == before + 1
+        clock.advance(0.9)
+        await statuses(api, token)
+        assert issuer.fetches == before + 1, "not even a second has passed"
+
+
+async def test_k05_keys_have_a_life_and_a_hard_end() -> None:
+    issuer, clock = PublishedAs(), HandClock()
+    async with speaking_for(issuer, clock) as api:
+        token = issuer.signer.token("alice")
+        assert await statuses(api, token) == [200]
+        old, issuer.signer = issuer.signer, Issuer.new("new")
+        clock.advance(601)
+        assert await statuses(api, old.token("alice"), issuer.signer.token("alice")) == [401, 200]
+        issuer.fails = True
+        clock.advance(86_399)
+        assert await statuses(api, issuer.signer.token("alice")) == [200]
+        clock.advance(2)
+        assert await statuses(api, issuer.signer.token("alice")) == [503]
+
+
+async def test_k06_without_keys_a_good_looking_token_is_503_and_a_malformed_one_401() -> None:
+    issuer = PublishedAs(fails=True)
+    async with speaking_for(issuer) as api:
+        assert await statuses(api, issuer.signer.token("alice"), "no.token.this", "x") == [503, 401, 401]
+        answer = await api.http.get(TASKS, headers={"Authorization": f"Bearer {issuer.signer.token('alice')}"})
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_k07_an_issuer_that_drips_is_cut_off(own_issuer: LoopbackIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fetch.DEADLINE <= 5
+    monkeypatch.setattr(fetch, "DEADLINE", 0.3)
+    own_issuer.mood = "dripping"
+    async with key_set_client() as client, asyncio.timeout(30):
+        with pytest.raises(KeySetNotFetched):
+            await HttpKeySet(client, f"{own_issuer.url}/api/auth/jwks")()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(302, headers={"Location": "https://evil.example.com/jwks"}),
+        httpx.Response(404),
+        httpx.Response(200, stream=httpx.ByteStream(b"{}")),
+        httpx.Response(200, stream=httpx.ByteStream(b'{"keys":{}}')),
+        httpx.Response(200, stream=httpx.ByteStream(b'{"keys":[],"keys":[]}')),
+        httpx.Response(200, stream=httpx.ByteStream(b" " * (256 * 1024 + 1))),
+        httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"")),
+    ],
+    ids=["redirect", "status", "no keys", "no list", "twice", "too large", "encoded"],
+)
+async def test_k08_what_is_no_plain_small_key_set_is_no_answer(answer: httpx.Response) -> None:
+    asked: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle), trust_env=False) as client:
+        with pytest.raises(KeySetNotFetched):
+            await HttpKeySet(client, "https://auth.example.com/jwks")()
+    assert [request.url.host for request in asked] == ["auth.example.com"]
+    async with key_set_client() as ours:
+        assert not ours.follow_redirects
+        assert not ours.trust_env
+
+
+def test_k09_each_key_is_judged_alone(caplog: pytest.LogCaptureFixture) -> None:
+    good, named_twice = Issuer.new("good"), Issuer.new("twice")
+    unfit: list[Any] = [
+        {"use": "enc"},
+        {"key_ops": ["sign"]},
+        {"kty": "EC"},
+        {"crv": "Ed448"},
+        {"alg": "HS256"},
+        {"x": "AAAA"},
+        {"kid": ""},
+        {"d": "secret"},
+    ]
+    keys = [Issuer.new(f"unfit-{number}").jwk(**members) for number, members in enumerate(unfit)]
+    document = {"keys": [*keys, 5, None, named_twice.jwk(), Issuer.new("twice").jwk(), good.jwk()]}
+    assert set(parse_key_set(json.dumps(document).encode())) == {"good"}
+    assert "private key" in caplog.text
+
+
+async def test_k10_it_starts_and_lives_without_the_issuer() -> None:
+    issuer = PublishedAs(fails=True)
+    async with speaking_for(issuer) as api:
+        assert (await api.http.get("/livez")).status_code == 200
+        ready = await api.http.get("/readyz")
+        assert ready.status_code == 503
+        assert "keys" in ready.json()["detail"]
+        with pytest.raises(KeysUnavailable):
+            await RemoteKeySet(issuer.fetch).ensure_loaded()
