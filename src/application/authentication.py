@@ -12,7 +12,7 @@ from domain.identity import Principal, SessionId, UserId
 REVOKED: Final = "The token has been revoked."
 
 REMEMBERED_SESSIONS: Final = 10_000
-"""Sessions that are known to have been seen; of more, the oldest are met as if for the first time."""
+"""Sessions that are known to have been seen; of more, those unused for longest are met as if for the first time."""
 
 
 @frozen
@@ -48,9 +48,15 @@ class Authenticate:
             )
             raise
         session = principal.session_id
-        if session is not None and (principal.user_id, session) not in self._seen:
+        if session is not None and not self._has_seen((principal.user_id, session)):
             self._note_first_sight(principal.user_id, session, origin)
         return principal
+
+    def _has_seen(self, session: tuple[UserId, SessionId]) -> bool:
+        if session not in self._seen:
+            return False
+        self._seen[session] = self._seen.pop(session)  # the newest is last
+        return True
 
     def _note_first_sight(self, user: UserId, session: SessionId, origin: RequestOrigin) -> None:
         if len(self._seen) >= REMEMBERED_SESSIONS:

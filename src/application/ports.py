@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from domain.audit import AuditEvent
+from domain.audit import AuditEvent, AuditKind
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import Allowance, RateLimit
 from domain.security_event import SecurityEvent
@@ -108,8 +108,17 @@ class AuditLog(Protocol):
 class AuditTrail(Protocol):
     """Where is read who did what."""
 
-    def read(self, *, user: UserId | None = None, since: datetime | None = None) -> AsyncIterator[AuditEvent]:
-        """The events, the oldest first; only that user's, only from then on.
+    def read(
+        self,
+        *,
+        user: UserId | None = None,
+        since: datetime | None = None,
+        kinds: frozenset[AuditKind] = frozenset(),
+        limit: int | None = None,
+    ) -> AsyncIterator[AuditEvent]:
+        """The events, the newest last; only that user's, only from then on, only of those kinds (none: all).
+
+        With a limit, only so many of the newest.
 
         Raises StorageUnavailable when they can't be read.
         """

@@ -10,7 +10,7 @@ import click
 
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.database import connect
-from domain.audit import AuditEvent
+from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 from entrypoints.settings import Settings
@@ -31,8 +31,10 @@ def since(text: str, now: datetime) -> datetime:
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 
-def print_audit(settings: Settings, *, user: str | None, start: str, is_json: bool) -> None:
-    """Print a user's events, or everybody's, from a start as `since` reads it, the oldest first.
+def print_audit(
+    settings: Settings, *, user: str | None, start: str, kinds: frozenset[AuditKind], limit: int | None, is_json: bool
+) -> None:
+    """Print a user's events, or everybody's, of some kinds or all, from a start as `since` reads it, the newest last.
 
     Raises:
         BadParameter: the start can't be read. ClickException: the events can't.
@@ -47,7 +49,8 @@ def print_audit(settings: Settings, *, user: str | None, start: str, is_json: bo
     async def show() -> None:
         database = connect(database_of(settings))
         try:
-            async for event in SqlAuditTrail(database).read(user=None if user is None else UserId(user), since=first):
+            who = None if user is None else UserId(user)
+            async for event in SqlAuditTrail(database).read(user=who, since=first, kinds=kinds, limit=limit):
                 click.echo(as_json(event) if is_json else as_text(event))
         finally:
             await database.dispose()

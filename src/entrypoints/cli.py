@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from application.diagnosis import is_well
+from domain.audit import AuditKind
 from domain.errors import InvalidField
 from domain.identity import Principal, UserId
 from entrypoints.settings import SettingError, Settings
@@ -174,28 +175,41 @@ def openapi(output: Path | None) -> None:
 @click.option(
     "--since", "start", default="24h", show_default=True, metavar="T", help="From then on: 30m, 7d, 2026-01-31."
 )
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([kind.value for kind in AuditKind]),
+    help="Only these; repeatable.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line.")
-def audit(user: str | None, start: str, is_json: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
-    """Print who did what: refused tokens, denied access, sessions, purged accounts, keys and limits.
+def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | None, is_json: bool) -> None:  # noqa: FBT001  (click hands flags over like this)
+    """Print who did what, the newest last: refused tokens, denied access, sessions, purged accounts, keys and limits.
 
     \b
     evo-todo audit --user alice --since 7d --json
+    evo-todo audit --kind access-denied --limit 20
     """
     from entrypoints.audit import print_audit
 
-    print_audit(_settings(), user=user, start=start, is_json=is_json)
+    wanted = frozenset(AuditKind(kind) for kind in kinds)
+    print_audit(_settings(), user=user, start=start, kinds=wanted, limit=limit, is_json=is_json)
 
 
 @main.command()
 def purge() -> None:
-    """Take away what has been kept for long enough: audit events, and revocations of tokens that have expired.
+    """Take away what has been kept for long enough, and print how much that was.
 
-    `serve` does so by itself, about once an hour. Safe to run at any time.
+    Audit events older than EVO_TODO_AUDIT_RETENTION, revocations of tokens that have expired, and deleted tasks after
+    EVO_TODO_TOMBSTONE_RETENTION. `serve` sees to all but the last by itself, about once an hour. Safe to run while it
+    serves, and from cron.
+
+    Deleted tasks are everybody's: on PostgreSQL it takes a role that row-level security does not hold, as for a backup.
     """
     from entrypoints.purge import purge as take_away
 
-    for what, count in take_away(_settings()).items():
-        click.echo(f"{what}: {count}")
+    take_away(_settings(), lambda what, count: click.echo(f"{what}: {count}"))
 
 
 @main.command(context_settings={"allow_extra_args": True})

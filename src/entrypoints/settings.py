@@ -38,6 +38,7 @@ class Settings:
     leeway: float
     revocation_max_stale: float
     audit_retention: float
+    tombstone_retention: float
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     """Per user; `None`: off."""
@@ -88,6 +89,7 @@ class Settings:
             leeway=read("EVO_TODO_LEEWAY", "30", _leeway),
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", _seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", _seconds),
+            tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", _seconds),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", _origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", address_limit),

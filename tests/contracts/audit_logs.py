@@ -55,6 +55,23 @@ class AuditContract:
         assert [one async for one in trail.read(since=NOON + timedelta(seconds=2))] == events[2:]
         assert [one async for one in trail.read(user=BOB, since=NOON + timedelta(seconds=2))] == []
 
+    async def test_one_reads_some_kinds_and_the_newest_of_them(
+        self, log: AuditLog, trail: AuditTrail, settle: Settling
+    ) -> None:
+        events = [
+            AuditEvent(kind=kind, at=NOON + timedelta(seconds=second), user_id=ALICE)
+            for second, kind in enumerate([AuditKind.SESSION_SEEN, AuditKind.ACCESS_DENIED, AuditKind.LIMIT_HIT] * 2)
+        ]
+        for one in events:
+            log.record(one)
+        await settle()
+        some = frozenset({AuditKind.SESSION_SEEN, AuditKind.LIMIT_HIT})
+        assert [one async for one in trail.read(kinds=some)] == [events[0], events[2], events[3], events[5]]
+        assert [one async for one in trail.read(limit=2)] == events[4:]
+        assert [one async for one in trail.read(kinds=some, limit=3)] == [events[2], events[3], events[5]]
+        assert [one async for one in trail.read(limit=9)] == events
+        assert [one async for one in trail.read(user=BOB, limit=9)] == []
+
     async def test_many_are_read_in_order_whatever_their_number(
         self, log: AuditLog, trail: AuditTrail, settle: Settling
     ) -> None:

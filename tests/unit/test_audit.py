@@ -16,8 +16,15 @@ from tests.contracts.audit_logs import FULL, NOON
 from tests.unit.tokens.stand_ins import HandClock
 
 
-def refused(peer: str = "192.0.2.1", kind: AuditKind = AuditKind.TOKEN_REFUSED) -> AuditEvent:
-    return AuditEvent(kind=kind, at=NOON, origin=RequestOrigin("r", peer))
+def refused(
+    peer: str = "192.0.2.1",
+    kind: AuditKind = AuditKind.TOKEN_REFUSED,
+    *,
+    user: str | None = None,
+    reason: str | None = None,
+) -> AuditEvent:
+    who = None if user is None else UserId(user)
+    return AuditEvent(kind=kind, at=NOON, origin=RequestOrigin("r", peer), user_id=who, reason=reason)
 
 
 class TestThinned:
@@ -35,6 +42,18 @@ class TestThinned:
         log.record(refused())
         assert len(kept.events) == audit.PER_WINDOW + 3
         assert [record.left_out for record in caplog.records] == [970]  # type: ignore[attr-defined]
+
+    def test_a_flood_hides_neither_another_reason_nor_another_user_behind_the_same_proxy(self) -> None:
+        kept = MemoryAuditLog()
+        log = ThinnedAudit(kept, HandClock(0))
+        for _ in range(1000):
+            log.record(refused(reason="The token is malformed."))
+            log.record(refused(kind=AuditKind.ACCESS_DENIED, user="mallory"))
+        revoked = refused(reason="The token has been revoked.")
+        denied = refused(kind=AuditKind.ACCESS_DENIED, user="alice")
+        log.record(revoked)
+        log.record(denied)
+        assert list(kept.events)[2 * audit.PER_WINDOW :] == [revoked, denied]
 
     def test_what_takes_a_good_token_or_key_always_passes(self) -> None:
         kept = MemoryAuditLog()

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import Factory, frozen
 
-from domain.audit import AuditEvent
+from domain.audit import AuditEvent, AuditKind
 from domain.identity import UserId
 
 KEPT: Final = 10_000
@@ -24,11 +24,24 @@ class MemoryAuditLog:
         """See the port."""
         self.events.append(event)
 
-    async def read(self, *, user: UserId | None = None, since: datetime | None = None) -> AsyncIterator[AuditEvent]:
+    async def read(
+        self,
+        *,
+        user: UserId | None = None,
+        since: datetime | None = None,
+        kinds: frozenset[AuditKind] = frozenset(),
+        limit: int | None = None,
+    ) -> AsyncIterator[AuditEvent]:
         """See the port."""
-        for event in sorted(self.events, key=lambda event: event.at):
-            if user in {None, event.user_id} and (since is None or event.at >= since):
-                yield event
+        wanted = [
+            event
+            for event in sorted(self.events, key=lambda event: event.at)
+            if user in {None, event.user_id}
+            and (since is None or event.at >= since)
+            and (not kinds or event.kind in kinds)
+        ]
+        for event in wanted if limit is None else wanted[-limit:]:
+            yield event
 
     async def forget_before(self, instant: datetime) -> int:
         """See the port."""

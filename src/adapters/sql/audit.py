@@ -33,6 +33,11 @@ TIDY_EVERY: Final = 3600.0
 """Seconds between two removals of what is too old; any worker may do it."""
 
 
+def pause_after(failures: int) -> float:
+    """Seconds until the next try, after so many failures in a row."""
+    return min(LONGEST_BACKOFF, 0.1 * 2.0 ** min(failures, 10))
+
+
 @define(eq=False)
 class SqlAuditLog:
     """The port's AuditLog: `record` puts an event into a queue, `run` writes what is there."""
@@ -95,7 +100,7 @@ class SqlAuditLog:
             except StorageUnavailable:
                 failures += 1
                 self._some.set()
-                await asyncio.sleep(min(LONGEST_BACKOFF, 0.1 * 2**failures))
+                await asyncio.sleep(pause_after(failures))
             self._tell_dropped()
 
     async def _write(self, batch: list[AuditEvent]) -> None:
@@ -128,18 +133,32 @@ class SqlAuditTrail:
 
     _database: Database
 
-    async def read(self, *, user: UserId | None = None, since: datetime | None = None) -> AsyncIterator[AuditEvent]:
+    async def read(
+        self,
+        *,
+        user: UserId | None = None,
+        since: datetime | None = None,
+        kinds: frozenset[AuditKind] = frozenset(),
+        limit: int | None = None,
+    ) -> AsyncIterator[AuditEvent]:
         """See the port."""
-        page = select(audit_events).order_by(audit_events.c.at, audit_events.c.id).limit(BATCH)
+        wanted, here = select(audit_events), tuple_(audit_events.c.at, audit_events.c.id)
         if user is not None:
-            page = page.where(audit_events.c.user_id == user)
+            wanted = wanted.where(audit_events.c.user_id == user)
         if since is not None:
-            page = page.where(audit_events.c.at >= since)
+            wanted = wanted.where(audit_events.c.at >= since)
+        if kinds:
+            wanted = wanted.where(audit_events.c.kind.in_([kind.value for kind in kinds]))
+        if limit is not None:
+            newest_first = wanted.order_by(audit_events.c.at.desc(), audit_events.c.id.desc())
+            first = (await self._database.read(newest_first.offset(limit - 1).limit(1))).one_or_none()
+            if first is not None:
+                wanted = wanted.where(here >= (first.at, first.id))
+        page = wanted.order_by(audit_events.c.at, audit_events.c.id).limit(BATCH)
         rows = (await self._database.read(page)).all()
         while rows:
             for row in rows:
                 yield _event(row)
-            here = tuple_(audit_events.c.at, audit_events.c.id)
             rows = (await self._database.read(page.where(here > (rows[-1].at, rows[-1].id)))).all()
 
     async def forget_before(self, instant: datetime) -> int:

@@ -116,6 +116,15 @@ Index(
     sqlite_where=_LIVING,
 )
 
+_DELETED = text("deleted_at IS NOT NULL")
+Index(
+    "tasks_by_deletion",
+    tasks.c.owner_id,
+    tasks.c.deleted_at,
+    postgresql_where=_DELETED,
+    sqlite_where=_DELETED,
+)
+
 TASK_COLUMNS = [column for column in tasks.c if column is not tasks.c.search_text]
 
 

@@ -14,11 +14,13 @@ from domain.identity import UserId
 logger = logging.getLogger("audit")
 
 PER_WINDOW: Final = 30
-"""Events of one kind and origin that are kept in a window; the rest are counted."""
+"""Events of one kind, address, user and reason that are kept in a window; the rest are counted."""
 WINDOW: Final = 60.0
 """Seconds."""
 MAX_ORIGINS: Final = 10_000
-"""Origins that are told apart within a window; an attacker with more of them shares one count."""
+"""Combinations of those that are told apart within a window; an attacker with more of them shares one count a kind."""
+
+_Sort = tuple[AuditKind, str | None, UserId | None, str | None]
 
 _ASKED_FOR_BY_ANYBODY: Final = frozenset({AuditKind.TOKEN_REFUSED, AuditKind.ACCESS_DENIED})
 
@@ -56,11 +58,15 @@ class ThinnedAudit:
 
     Who sends a thousand bad tokens a second would else fill the disk with lines that all say the same. What is left
     out is told once a window, with the number. Events that need a good token or the issuer's key always pass.
+
+    Reasons and users are told apart, because behind a proxy all share one address: a flood of garbage must not hide
+    that a revoked token was tried, nor one user's another's. There are some forty reasons, and a user is there only
+    when a token proved it, so that nobody multiplies what is theirs at will.
     """
 
     _next: AuditLog
     _monotonic: Callable[[], float] = time.monotonic
-    _seen: dict[tuple[AuditKind, str | None], int] = field(init=False, factory=dict)
+    _seen: dict[_Sort, int] = field(init=False, factory=dict)
     _window_ends: float = field(init=False, default=float("-inf"))
     _left_out: int = field(init=False, default=0)
 
@@ -71,9 +77,9 @@ class ThinnedAudit:
             return
         if (now := self._monotonic()) >= self._window_ends:
             self._begin_window(now)
-        key = event.kind, event.origin.peer if event.origin else None
+        key: _Sort = (event.kind, event.origin.peer if event.origin else None, event.user_id, event.reason)
         if key not in self._seen and len(self._seen) >= MAX_ORIGINS:
-            key = event.kind, None
+            key = (event.kind, None, None, None)
         count = self._seen[key] = self._seen.get(key, 0) + 1
         if count <= PER_WINDOW:
             self._next.record(event)

@@ -19,6 +19,8 @@ from tests.postgres_local import free_port
         (("serve",), ("--migrate", "DATABASE_URL", "SIGTERM")),
         (("migrate",), ("DATABASE_URL", "safe to run again")),
         (("token",), ("USER", "--data", "Authorization: Bearer")),
+        (("audit",), ("--user", "--since", "--kind", "--limit", "--json", "access-denied")),
+        (("purge",), ("EVO_TODO_AUDIT_RETENTION", "EVO_TODO_TOMBSTONE_RETENTION", "cron")),
         (("doctor",), ("--token", "--origin", "--json", "standard input", "ps", "evo-todo doctor --token -")),
         (("openapi",), ("--output", "OpenAPI")),
     ],

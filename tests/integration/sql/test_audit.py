@@ -80,6 +80,11 @@ async def test_while_the_database_is_away_events_wait_for_it_in_order(
     assert await reasons(trail) == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 0.2), (3, 0.8), (9, 5), (100_000, 5)])
+def test_it_tries_ever_more_seldom_but_for_ever(failures: int, seconds: float) -> None:
+    assert audit.pause_after(failures) == pytest.approx(seconds)
+
+
 async def test_more_than_the_queue_holds_is_dropped_counted_and_told(
     log: SqlAuditLog, trail: SqlAuditTrail, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,7 +29,7 @@ async def test_the_migrations_make_the_tables_that_the_code_expects(database: Da
     async with database.writes.begin() as connection:
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(tables) == set(metadata.tables)
-        assert await connection.run_sync(indexes) == {"tasks_by_update", "tasks_by_completion"}
+        assert await connection.run_sync(indexes) == {"tasks_by_update", "tasks_by_completion", "tasks_by_deletion"}
 
 
 async def test_the_migrations_go_down_and_up_again(admin_database: Database) -> None:

@@ -67,13 +67,15 @@ async def test_a_revoked_token_is_no_token() -> None:
     assert [event.reason for event in log.events] == ["The token has been revoked."]
 
 
-async def test_of_more_sessions_than_are_remembered_the_oldest_are_met_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_more_sessions_than_are_remembered_those_unused_for_longest_are_met_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(authentication, "REMEMBERED_SESSIONS", 2)
     log, clock = MemoryAuditLog(), ManualClock()
     authenticate = Authenticate(BySession(), MemoryRevocations(clock, timedelta(days=7)), log, clock)
-    for session in ("1", "2", "1", "3", "2", "1"):
+    for session in ("1", "2", "1", "3", "1", "2"):
         await authenticate(session, ORIGIN)
-    assert [event.session_id for event in log.events] == ["1", "2", "3", "1"]
+    assert [event.session_id for event in log.events] == ["1", "2", "3", "2"]
 
 
 @frozen
