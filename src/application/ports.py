@@ -90,6 +90,9 @@ class Revocations(Protocol):
         Raises StorageUnavailable when it could not be kept: then it may hold here, but not elsewhere.
         """
 
+    async def settle(self) -> None:
+        """Wait until what was revoked before holds everywhere, and what began before that is over."""
+
 
 class SecurityEventVerifier(Protocol):
     """Turns a Security Event Token (RFC 8417) into the event it tells of."""

@@ -41,7 +41,8 @@ class EraseAccount:
 
     async def __call__(self, event: AccountPurged, origin: RequestOrigin) -> None:
         """Raise StorageUnavailable when it could not be done to the end; it is safe to repeat."""
-        await self.revocations.revoke(event.user_id, None, event.at)  # first: else a token could write behind us
+        await self.revocations.revoke(event.user_id, None, event.at)
+        await self.revocations.settle()  # else another worker could still let a token write behind us
         await self.lists.erase(event.user_id)
         self.audit.record(
             AuditEvent(kind=AuditKind.ACCOUNT_PURGED, at=self.clock.now(), user_id=event.user_id, origin=origin)

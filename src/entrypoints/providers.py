@@ -153,7 +153,7 @@ class Adapters(Provider):
 
 
 class UseCases(Provider):
-    """They hold no state, so one of each serves everybody."""
+    """One of each serves everybody."""
 
     scope = Scope.APP
     sessions = provide_all(Authenticate, Authorize, RevokeSession, EraseAccount, ReceiveSecurityEvent)

@@ -27,3 +27,6 @@ class MemoryRevocations:
         now = self._clock.now()
         self._revoked.forget_expired(now)
         self._revoked.add(Revocation(user_id, session_id, at, now + self._keep_for))
+
+    async def settle(self) -> None:
+        """See the port: everywhere is here."""

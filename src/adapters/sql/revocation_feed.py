@@ -10,13 +10,11 @@ import asyncpg
 from attrs import define, field
 
 from adapters.sql.database import Database
-from adapters.sql.revocations import CHANNEL, SqlRevocations
+from adapters.sql.revocations import CHANNEL, LOOK_EVERY, SqlRevocations
 from domain.errors import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY: Final = 1.0
-"""Seconds. The floor: it holds whether or not anybody calls."""
 LISTEN_AGAIN: Final = 2.0
 """Seconds, at most, until a lost listener is replaced."""
 TIDY_EVERY: Final = 3600.0

@@ -1,15 +1,16 @@
 """What was revoked: kept in the database, and known by heart, so that a request never has to ask."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from attrs import define, field
-from sqlalchemy import CursorResult, Executable, delete, func, literal, select
+from sqlalchemy import Executable, delete, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.database import Database
+from adapters.sql.database import DEADLINE, Database
 from adapters.sql.tables import revocations
 from domain.errors import RevocationsUnavailable, StorageUnavailable
 from domain.identity import Principal, SessionId, UserId
@@ -20,6 +21,18 @@ CHANNEL: Final = "evo_todo_revocations"
 
 OVERLAP: Final = timedelta(seconds=30)
 """How far each look reaches back behind the newest row: a transaction that began earlier may end later."""
+
+ALL_AGAIN: Final = 60.0
+"""Seconds between two looks at everything: a database's clock that was set back hides what is new from the others."""
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks. The floor: it holds whether or not anybody calls."""
+
+SETTLED: Final = LOOK_EVERY + DEADLINE
+"""Seconds after which every worker has looked, and what it let in before that is done or has given up."""
+
+FORGOTTEN_AT_ONCE: Final = 1000
+"""Rows that go in one transaction."""
 
 EVERY_SESSION: Final = ""
 """In the column of session ids: no issuer has an empty one."""
@@ -43,6 +56,7 @@ class SqlRevocations:
     _revoked: Revoked = field(init=False, factory=Revoked)
     _newest: datetime | None = field(init=False, default=None)
     _read_at: float = field(init=False, default=float("-inf"))
+    _all_again_at: float = field(init=False, default=float("-inf"))
 
     @property
     def is_current(self) -> bool:
@@ -64,16 +78,22 @@ class SqlRevocations:
             if self._database.dialect == "postgresql":
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
 
+    async def settle(self) -> None:
+        """See the port."""
+        await asyncio.sleep(SETTLED)
+
     async def read_new(self) -> None:
-        """Learn what was revoked elsewhere since the last look; the first learns all of it.
+        """Learn what was revoked elsewhere since the last look; the first, and one each minute, learns all of it.
 
         Raises:
             StorageUnavailable: it can't be read now.
         """
         began = self._monotonic()
         wanted = select(revocations).where(revocations.c.expires_at > self._now())
-        if self._newest is not None:
+        if self._newest is not None and began < self._all_again_at:
             wanted = wanted.where(revocations.c.recorded_at >= self._newest - OVERLAP)
+        else:
+            self._all_again_at = began + ALL_AGAIN
         for row in await self._database.read(wanted):
             session_id = None if row.session_id == EVERY_SESSION else row.session_id
             self._revoked.add(Revocation(row.user_id, session_id, row.revoked_at, row.expires_at))
@@ -88,11 +108,16 @@ class SqlRevocations:
         """
         now = self._now()
         self._revoked.forget_expired(now)
-        async with self._database.writing() as connection:
-            gone: CursorResult[Any] = await connection.execute(
-                delete(revocations).where(revocations.c.expires_at <= now)
-            )
-            return gone.rowcount
+        key = tuple_(revocations.c.user_id, revocations.c.session_id)
+        some = select(revocations.c.user_id, revocations.c.session_id)
+        some = some.where(revocations.c.expires_at <= now).limit(FORGOTTEN_AT_ONCE)
+        forgotten = 0
+        while True:
+            async with self._database.writing() as connection:
+                gone = (await connection.execute(delete(revocations).where(key.in_(some)))).rowcount
+            forgotten += gone
+            if gone < FORGOTTEN_AT_ONCE:
+                return forgotten
 
     def _kept(self, revocation: Revocation) -> Executable:
         """The row; where there is one already, the later of each date counts."""

@@ -5,15 +5,16 @@ from datetime import timedelta
 
 import pytest
 from attrs import define
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
-from adapters.sql import revocation_feed
-from adapters.sql.database import Database
+from adapters.sql import revocation_feed, revocations
+from adapters.sql.database import DEADLINE, Database
 from adapters.sql.revocation_feed import RevocationFeed
 from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
 from adapters.sql.tables import revocations as table
 from application.ports import Revocations
 from domain.errors import RevocationsUnavailable, StorageUnavailable
+from domain.identity import UserId
 from tests.contracts.revocations import ALICE, BOB, NOON, ONE, OTHER, RevocationsContract, token
 
 WEEK = timedelta(days=7)
@@ -106,6 +107,44 @@ async def test_what_concerns_no_living_token_goes(here: SqlRevocations, database
     await here.read_new()
     assert not here.is_revoked(token())
     assert here.is_revoked(token(BOB))
+
+
+async def test_many_that_have_expired_go_part_by_part(
+    here: SqlRevocations, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocations, "FORGOTTEN_AT_ONCE", 2)
+    for number in range(5):
+        await here.revoke(UserId(f"user-{number}"), ONE, NOON)
+    hand.seconds = WEEK.total_seconds()
+    assert await here.forget_expired() == 5
+
+
+async def test_what_a_clock_that_was_set_back_hides_is_seen_within_a_minute(
+    here: SqlRevocations, elsewhere: SqlRevocations, admin_database: Database, hand: Hand
+) -> None:
+    await here.revoke(BOB, ONE, NOON)
+    await elsewhere.read_new()
+    await here.revoke(ALICE, ONE, NOON)
+    async with admin_database.writes.begin() as connection:
+        back = update(table).where(table.c.user_id == ALICE).values(recorded_at=NOON - timedelta(days=300))
+        await connection.execute(back)
+    await elsewhere.read_new()
+    assert not elsewhere.is_revoked(token())
+    hand.seconds = revocations.ALL_AGAIN
+    await elsewhere.read_new()
+    assert elsewhere.is_revoked(token())
+
+
+async def test_settling_takes_a_look_and_a_deadline(here: SqlRevocations, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert revocations.SETTLED == revocations.LOOK_EVERY + DEADLINE
+    waited: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("adapters.sql.revocations.asyncio.sleep", wait)
+    await here.settle()
+    assert waited == [revocations.SETTLED]
 
 
 async def test_what_could_not_be_read_for_too_long_is_not_guessed_at(here: SqlRevocations, hand: Hand) -> None:

@@ -12,6 +12,7 @@ from domain.audit import AuditKind, RequestOrigin
 from domain.errors import InvalidSecurityEvent, TaskNotFound
 from domain.identity import Principal, SessionId, UserId
 from domain.security_event import AccountPurged, SecurityEvent, SessionRevoked
+from domain.task_list import TaskQuery
 from tests.contracts.task_lists import add, get, new
 
 ALICE, BOB, ONE = UserId("alice"), UserId("bob"), SessionId("s-1")
@@ -81,6 +82,22 @@ async def test_an_account_goes_with_its_tasks_and_nobody_elses(world: World) -> 
         await get(world.lists, mine.id)
     assert await get(world.lists, others.id, owner=BOB) == others
     assert [event.kind for event in world.log.events] == [AuditKind.ACCOUNT_PURGED] * 2
+
+
+async def test_tasks_go_only_once_no_token_can_write_any_more(world: World) -> None:
+    order: list[str] = []
+
+    class Slow(MemoryRevocations):
+        async def settle(self) -> None:
+            order.append("settled")
+            await add(world.lists, new("from a worker that has not heard of it"))
+
+    revocations = Slow(ManualClock(), timedelta(days=7))
+    erase = EraseAccount(revocations, world.lists, world.log, ManualClock())
+    await erase(AccountPurged(ALICE, NOW), ORIGIN)
+    assert order == ["settled"]
+    async with world.lists.open(ALICE) as tasks:
+        assert (await tasks.page(TaskQuery())).tasks == ()
 
 
 async def test_what_is_no_event_does_nothing_and_is_in_the_log_by_its_digest(world: World) -> None:
