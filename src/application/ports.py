@@ -29,7 +29,7 @@ class TaskList(Protocol):
 class EditableTaskList(Protocol):
     """One owner's tasks while one change is made to them.
 
-    The change has taken the list's next revision, and holds the list's lock until it ends.
+    From its first use on, the change has the list's next revision, and holds the list's lock until it ends.
     """
 
     async def get(self, task_id: TaskId) -> Task:
@@ -37,9 +37,6 @@ class EditableTaskList(Protocol):
 
     async def get_even_deleted(self, task_id: TaskId) -> Task:
         """The task or its tombstone. Raise TaskNotFound when this owner has neither."""
-
-    async def add(self, task: Task) -> Task:
-        """Store a new task; the answer bears this change's revision."""
 
     async def save(self, task: Task) -> Task:
         """Store a task, or a tombstone, that was got here, as it is now; the answer bears this change's revision."""
@@ -59,6 +56,9 @@ class TaskLists(Protocol):
 
         A clean exit commits, an exception rolls back; where nothing was stored, no revision is used up.
         """
+
+    async def add(self, owner: UserId, task: Task) -> Task:
+        """Store a new task, which is a change of its own; the answer bears its revision."""
 
     async def erase(self, owner: UserId) -> None:
         """Remove the owner's tasks and tombstones for good; where there were any, the list's revision rises.

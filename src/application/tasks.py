@@ -54,8 +54,7 @@ class CreateTask:
         actor.ensure_owns(owner)
         now = self.clock.now()
         task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
-        async with self.lists.edit(owner) as tasks:
-            return await tasks.add(task)
+        return await self.lists.add(owner, task)
 
 
 @frozen

@@ -1,6 +1,6 @@
 """A task: what always holds for one, and what can happen to it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, NewType, Self
 from uuid import UUID
@@ -60,7 +60,7 @@ def _trimmed_or_kept(text: str | Keep) -> str | Keep:
 
 
 def _is_utc(_: Any, attribute: "Attribute[Any]", value: datetime | None) -> None:
-    if value is not None and value.utcoffset() != timedelta(0):
+    if value is not None and value.tzinfo is not UTC and value.utcoffset() != timedelta(0):
         raise InvalidField(attribute.name, "takes an instant in UTC")
 
 

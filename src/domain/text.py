@@ -10,6 +10,8 @@ def fold(text: str) -> str:
 
 def is_storable(text: str) -> bool:
     """Whether every store and every wire can hold it: no NUL, no lone surrogate."""
+    if text.isascii():
+        return "\0" not in text
     try:
         text.encode()
     except UnicodeEncodeError:

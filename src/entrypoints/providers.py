@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
-from dishka.integrations.litestar import LitestarProvider
-from litestar import Request
 
 from adapters.limits.memory import MemoryRateMeter
 from adapters.sql.audit import AuditUpkeep, SqlAuditLog, SqlAuditTrail
@@ -40,7 +38,6 @@ from application.readiness import CheckReadiness
 from application.sessions import EraseAccount, ReceiveSecurityEvent, RevokeSession
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.audit import AuditEvent, AuditKind
-from domain.identity import Principal
 from entrypoints.background import Background
 from entrypoints.settings import Settings
 from entrypoints.token_rules import longest_life, token_rules
@@ -160,18 +157,6 @@ class UseCases(Provider):
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 
-class WhoAsks(Provider):
-    """What belongs to one request."""
-
-    @provide(scope=Scope.REQUEST)
-    def principal(self, request: Request) -> Principal:  # type: ignore[type-arg]  # dishka looks it up by this name
-        """Whom authentication has found."""
-        principal: Principal = request.scope["state"]["principal"]
-        return principal
-
-
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Everything put together; providers that come later replace what came before."""
-    return make_async_container(
-        Adapters(), UseCases(), WhoAsks(), LitestarProvider(), *overrides, context={Settings: settings}
-    )
+    return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})

@@ -26,8 +26,7 @@ def new(title: str = "Buy milk", *, owner: UserId = ALICE, after: int = 0, descr
 
 
 async def add(lists: TaskLists, task: Task) -> Task:
-    async with lists.edit(task.owner) as tasks:
-        return await tasks.add(task)
+    return await lists.add(task.owner, task)
 
 
 async def save(lists: TaskLists, task: Task) -> Task:
@@ -108,14 +107,13 @@ class TaskListsContract:
         assert await get(lists, first.id) == changed
 
     async def test_an_exception_rolls_everything_back(self, lists: TaskLists) -> None:
-        kept = await add(lists, new("kept"))
-        lost = new("lost")
+        kept, other = await add(lists, new("kept")), await add(lists, new("other", after=1))
         with pytest.raises(ZeroDivisionError):
             async with lists.edit(ALICE) as tasks:
-                await tasks.add(lost)
+                await tasks.save((await tasks.get(other.id)).deleted(at=START))
                 await tasks.save(kept.toggled(at=START))
                 raise ZeroDivisionError
-        assert await page(lists, TaskQuery()) == TaskPage((kept,), Revision(1), None)
+        assert await page(lists, TaskQuery()) == TaskPage((kept, other), Revision(2), None)
 
     async def test_an_edit_that_stores_nothing_uses_up_no_revision(self, lists: TaskLists) -> None:
         task = await add(lists, new())
@@ -127,12 +125,16 @@ class TaskListsContract:
         assert await revision(lists, BOB) == 0
 
     async def test_what_an_edit_stores_it_sees(self, lists: TaskLists) -> None:
+        task, other = await add(lists, new()), await add(lists, new())
         async with lists.edit(ALICE) as tasks:
-            stored = await tasks.add(new())
-            assert await tasks.get(stored.id) == stored
-            toggled = await tasks.save(stored.toggled(at=START))
-            assert await tasks.get(stored.id) == toggled
-        assert await get(lists, stored.id) == toggled
+            toggled = await tasks.save(task.toggled(at=START))
+            assert await tasks.get(task.id) == toggled
+            deleted = await tasks.save((await tasks.get(other.id)).deleted(at=START))
+            assert await tasks.get_even_deleted(other.id) == deleted
+            with pytest.raises(TaskNotFound):
+                await tasks.get(other.id)
+        assert (toggled.revision, deleted.revision, await revision(lists)) == (3, 3, 3)
+        assert await get(lists, task.id) == toggled
 
     async def test_a_tombstone_looks_like_no_task_at_all(self, lists: TaskLists) -> None:
         task, other = await add(lists, new("gone")), await add(lists, new("here"))
@@ -393,12 +395,12 @@ class TaskListsContract:
         assert (stored.title, stored.description, stored.revision) == ("Bread", "White", 3)
 
     async def test_a_reader_sees_a_change_whole_or_not_at_all(self, lists: TaskLists) -> None:
-        task = await add(lists, new())
+        task, other = await add(lists, new()), await add(lists, new("other", after=1))
         async with lists.edit(ALICE) as tasks:
             await tasks.save(task.toggled(at=START))
-            await tasks.add(new("second"))
-            assert await page(lists, TaskQuery()) == TaskPage((task,), Revision(1), None)
-        assert (await page(lists, TaskQuery())).revision == 2
+            await tasks.save(other.deleted(at=START))
+            assert await page(lists, TaskQuery()) == TaskPage((task, other), Revision(2), None)
+        assert (await page(lists, TaskQuery())).revision == 3
 
     async def test_an_erased_list_is_empty_to_its_tombstones_and_others_stay(self, lists: TaskLists) -> None:
         gone = await save(lists, (await add(lists, new("gone"))).deleted(at=START))

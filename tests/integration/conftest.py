@@ -4,9 +4,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from sqlalchemy import event
+from sqlalchemy import Executable, event
 
 from adapters.sql.database import Database, connect
+from adapters.sql.held_execution import Compiled, compiled
 from adapters.sql.migrate import migrate
 from adapters.sql.service_role import grant_to
 from tests.postgres import SERVICE, as_role, fresh_database
@@ -77,8 +78,16 @@ async def admin_database(request: pytest.FixtureRequest, migrated_url: str) -> A
 
 @pytest.fixture
 def statements(database: Database) -> Iterator[list[str]]:
-    """The SQL that goes to the database, in order."""
+    """The SQL that goes to the database, in order, without what only begins and ends a transaction."""
     sent: list[str] = []
+
+    def note_and_compile(statement: Executable) -> Compiled:
+        found = compiled(statement)
+        sent.append(found.sql)
+        return found
+
+    if database.held is not None:
+        database.held.compile = note_and_compile
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
         # What workers do beside the requests is none of a call's.

@@ -157,8 +157,8 @@ BREAKS: Final = (
     Break(
         "A3",
         f"{HTTP}/app.py",
-        "own_lists_only = Authorization(litestar, _once(container, Authorize))",
-        "own_lists_only = litestar",
+        "Authorization(WithContainer(litestar, container), _once(container, Authorize))",
+        "WithContainer(litestar, container)",
     ),
     Break("A4", "domain/identity.py", "if owner != self.user_id:", "if owner.lower() != self.user_id.lower():"),
     Break("A5", "domain/identity.py", "raise AccessDenied", "return", tests="tests/security -k test_a03"),
@@ -175,7 +175,12 @@ BREAKS: Final = (
         "msgspec.json.decode(body, type=declared, strict=False)",
         tests="tests/unit/http tests/security -k 'a09 or hostile or refused'",
     ),
-    Break("A10", "domain/text.py", 'return "\\0" not in text', "return True"),
+    Break(
+        "A10",
+        "domain/text.py",
+        'if text.isascii():\n        return "\\0" not in text',
+        "if text.isascii():\n        return True",
+    ),
     Break("A11", f"{HTTP}/tasks.py", "if str(task_id) != text:", "if False:"),
     Break("A12", f"{HTTP}/cors.py", "if origin not in self.origins:", "if origin is None:"),
     Break("A13", f"{HTTP}/edge.py", 'b"cache-control": b"no-store"', 'b"cache-control": b"public"'),
@@ -197,7 +202,7 @@ BREAKS: Final = (
     Break("A16", f"{TOKENS}/compact.py", 'if not _is_of(_SECURITY_EVENTS, header.get("typ")):', "if False:"),
     Break(
         "A17",
-        f"{SQL}/database.py",
+        f"{SQL}/availability.py",
         "return StorageUnavailable(retry_after=2)",
         "return RuntimeError()",
         tests="tests/integration/processes/test_faults.py -k without_its_database",

@@ -15,6 +15,7 @@ from application.ports import AuditLog, EditableTaskList, TaskList, TaskLists
 from domain.audit import AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
+from domain.task import Task
 from tests.api import ORIGIN, Api, InMemory, running
 from tests.security.attacks import CHALLENGE, TASKS
 from tests.tokens import ACCOUNT_PURGED, Issuer
@@ -53,6 +54,10 @@ class ClosedLists(MemoryTaskLists):
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         del owner
+        raise StorageUnavailable
+
+    async def add(self, owner: UserId, task: Task) -> Task:
+        del owner, task
         raise StorageUnavailable
 
 

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from dishka import AsyncContainer
-from dishka.integrations.litestar import setup_dishka
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
@@ -17,6 +16,7 @@ from adapters.http.cors import Cors
 from adapters.http.documentation import Documentation
 from adapters.http.edge import ASK_METHODS, Edge
 from adapters.http.health import Operations
+from adapters.http.injection import WithContainer
 from adapters.http.metrics import Metrics, RequestMetrics
 from adapters.http.peers import Network, TrustedProxies
 from adapters.http.problem_answers import problem_response
@@ -62,8 +62,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    setup_dishka(container, litestar)
-    own_lists_only = Authorization(litestar, _once(container, Authorize))
+    own_lists_only = Authorization(WithContainer(litestar, container), _once(container, Authorize))
     guarded = Authentication(own_lists_only, _once(container, Authenticate), _once(container, LimitRequests))
     return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics)
 

@@ -1,8 +1,10 @@
 """Whether the process lives, and whether it can do its work."""
 
-from dishka.integrations.litestar import FromDishka, inject
-from litestar import Controller, get
+from typing import Any
 
+from litestar import Controller, Request, get
+
+from adapters.http.injection import FromDishka, inject
 from adapters.http.problems import NotReady
 from adapters.http.schemas import Health, Readiness
 from application.readiness import CheckReadiness
@@ -23,7 +25,11 @@ class Operations(Controller):
 
     @get("/readyz", operation_id="readyz")
     @inject
-    async def readyz(self, check_readiness: FromDishka[CheckReadiness]) -> Readiness:
+    async def readyz(
+        self,
+        request: "Request[Any, Any, Any]",  # noqa: ARG002  (where inject finds the container)
+        check_readiness: FromDishka[CheckReadiness],
+    ) -> Readiness:
         """Say whether requests can be served now, and what is missing where not."""
         checks = await check_readiness()
         missing = {name: problem for name, problem in checks.items() if problem is not None}

@@ -3,11 +3,11 @@
 from typing import Any, Final
 
 import msgspec
-from dishka.integrations.litestar import FromDishka, inject
 from litestar import Controller, Request, Response, post
 from litestar.exceptions import ClientException
 from msgspec import Struct
 
+from adapters.http.injection import FromDishka, inject
 from adapters.http.peers import origin_of
 from adapters.http.rate_limits import tell_allowance
 from application.limits import LimitRequests

@@ -92,17 +92,13 @@ class MemoryEditableTaskList:
         """See the port."""
         return _even_deleted(self._draft, task_id)
 
-    async def add(self, task: Task) -> Task:
+    async def save(self, task: Task) -> Task:
         """See the port."""
+        _even_deleted(self._draft, task.id)
         stored = evolve(task, revision=self._revision)
         self._draft[task.id] = stored
         self.has_changed = True
         return stored
-
-    async def save(self, task: Task) -> Task:
-        """See the port."""
-        _even_deleted(self._draft, task.id)
-        return await self.add(task)
 
 
 @frozen
@@ -118,6 +114,14 @@ class MemoryTaskLists:
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
         return self._edit(owner)
+
+    async def add(self, owner: UserId, task: Task) -> Task:
+        """See the port."""
+        mine = self._lists[owner]
+        async with mine.lock:
+            stored = evolve(task, revision=Revision(mine.revision + 1))
+            mine.tasks, mine.revision = {**mine.tasks, task.id: stored}, stored.revision
+        return stored
 
     async def erase(self, owner: UserId) -> None:
         """See the port."""

@@ -1,8 +1,6 @@
-"""Connections: where they come from, how long one waits for them, and what it means when they fail."""
+"""Connections: where they come from, how many there are, and what is read and written over them."""
 
-import asyncio
 import contextlib
-import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -11,22 +9,18 @@ from typing import Any, Final
 import asyncpg
 from attrs import frozen
 from sqlalchemy import URL, CursorResult, Executable, event, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from domain.errors import StorageUnavailable
+from adapters.sql.availability import DEADLINE, LAST_WORD, POOL_WAIT, in_time
+from adapters.sql.execution import EngineExecution, Execution
+from adapters.sql.held_connections import HeldConnections
+from adapters.sql.held_execution import HeldExecution
 
-logger = logging.getLogger(__name__)
-
-DEADLINE: Final = 2.5
-"""Seconds that one use of the database may take, the wait for a connection included."""
-POOL_WAIT: Final = 1.5
-"""Seconds to wait for a free connection."""
-POOL_SIZE: Final = 5
-"""Connections for reads, and as many for writes."""
-LAST_WORD: Final = 0.3
-"""Seconds that a connection which has not answered in time is given to close."""
+POOL_SIZE: Final = 4
+"""Connections for reads of tasks, and as many for writes."""
+UPKEEP: Final = 2
+"""Connections for whatever else is read, and as many for what else is written, on PostgreSQL."""
 
 # libpq's own options, which hosted databases put into the address; asyncpg would send them to the server.
 _LIBPQ_ONLY = frozenset(
@@ -40,12 +34,6 @@ _LIBPQ_ONLY = frozenset(
         "keepalives_count",
     }
 )
-
-# What passes, or what an operator has to mend, by SQLSTATE: connection (08), a standby (25006), idle too long (25P03),
-# login (28), no such database (3D), lost against another transaction (40), no right to the tables or, by a policy, to
-# a row (42501), not migrated (42P01, 42703, 42883), resources (53), a lock's time-out (55P03), a statement's (57014),
-# shutdown (57P).
-_LATER = ("08", "25006", "25P03", "28", "3D", "40", "42501", "42P01", "42703", "42883", "53", "55P03", "57014", "57P")
 
 
 @frozen
@@ -61,11 +49,18 @@ class Database:
     writes: AsyncEngine
     connect: Callable[[], Awaitable[Any]] | None = None
     """A driver's connection outside every pool, to listen on; only PostgreSQL has that."""
+    held: HeldExecution | None = None
+    """PostgreSQL: what runs the statements on tasks, which are many, on connections of its own."""
 
     @property
     def dialect(self) -> str:
         """`postgresql` or `sqlite`."""
         return self.writes.dialect.name
+
+    @property
+    def execution(self) -> Execution:
+        """What runs the statements on tasks."""
+        return self.held or EngineExecution(self.read, self.writing)
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Ask one statement that stands alone.
@@ -73,7 +68,7 @@ class Database:
         Raises:
             StorageUnavailable: within DEADLINE when the database doesn't answer.
         """
-        async with _in_time():
+        async with in_time():
             try:
                 return await self._ask(statement, parameters)
             except DBAPIError as error:
@@ -89,49 +84,19 @@ class Database:
         Raises:
             StorageUnavailable: within DEADLINE when the database doesn't answer.
         """
-        async with _in_time(), self.writes.connect() as connection, connection.begin():
+        async with in_time(), self.writes.connect() as connection, connection.begin():
             yield connection
 
     async def dispose(self) -> None:
         """Close every connection."""
+        if self.held is not None:
+            await self.held.close()
         await self.reads.dispose()
         await self.writes.dispose()
 
     async def _ask(self, statement: Executable, parameters: Mapping[str, Any] | None) -> CursorResult[Any]:
         async with self.reads.connect() as connection:
             return await connection.execute(statement, parameters)
-
-
-@asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(DEADLINE):
-            yield
-    except (OSError, PoolTimeout, DisconnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # OSError: refused, reset, unknown host, and TimeoutError; asyncpg's own: while a connection is made.
-        raise _unavailable(error) from error
-    except DBAPIError as error:
-        if not _is_passing(error):
-            raise
-        raise _unavailable(error) from error
-
-
-def _unavailable(error: Exception) -> StorageUnavailable:
-    cause = getattr(error, "orig", None) or error
-    logger.warning(
-        "database unavailable", extra={"error": type(cause).__name__, "sqlstate": getattr(cause, "sqlstate", None)}
-    )
-    return StorageUnavailable(retry_after=2)
-
-
-def _is_passing(error: DBAPIError) -> bool:
-    if error.connection_invalidated:
-        return True
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    if sqlstate is not None:
-        return str(sqlstate).startswith(_LATER)
-    # SQLite has no SQLSTATE: a locked or full or missing file, or a table that no migration has made yet.
-    return type(error).__name__ == "OperationalError"
 
 
 def connect(url: str) -> Database:
@@ -173,13 +138,14 @@ def _postgresql(address: URL) -> Database:
             "postgresql+asyncpg://",
             async_creator=connection,
             hide_parameters=True,
-            pool_size=POOL_SIZE,
+            pool_size=UPKEEP,
             max_overflow=0,
             pool_timeout=POOL_WAIT,
             **options,
         )
 
-    return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine(), connect=connection)
+    held = HeldExecution(HeldConnections(connection, POOL_SIZE), HeldConnections(connection, POOL_SIZE))
+    return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine(), connect=connection, held=held)
 
 
 def _sqlite(address: URL) -> Database:

@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import define
 
-from adapters.sql.database import DEADLINE
+from adapters.sql.availability import DEADLINE
 
 NO_TABLE: Final = "42P01"
 NO_RIGHT: Final = "42501"

@@ -10,7 +10,8 @@ from attrs import define, field
 from sqlalchemy import Executable, delete, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.database import DEADLINE, Database
+from adapters.sql.availability import DEADLINE
+from adapters.sql.database import Database
 from adapters.sql.tables import revocations
 from domain.errors import RevocationsUnavailable, StorageUnavailable
 from domain.identity import Principal, SessionId, UserId

@@ -9,10 +9,12 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    String,
     Text,
     bindparam,
     delete,
     func,
+    insert,
     literal_column,
     select,
     true,
@@ -22,7 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.row_security import OWNER, acting_user, reading
-from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
+from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks, to_row
+from domain.task import Task
 from domain.task_list import Order, TaskQuery
 from domain.text import fold
 
@@ -32,6 +35,7 @@ ERASED_AT_ONCE: Final = 1000
 _0, _1 = literal_column("0", Integer), literal_column("1", Integer)
 _TASK: Final = bindparam("task", type_=tasks.c.id.type)
 _MOST: Final = bindparam("most", type_=Integer)
+_NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 _AFTER: Final = {
     "id": bindparam("after_id", type_=tasks.c.id.type),
     "updated_at": bindparam("after_at", type_=tasks.c.updated_at.type),
@@ -76,18 +80,50 @@ def page_parameters(query: TaskQuery) -> dict[str, Any]:
 def next_revision(dialect: str) -> Executable:
     """Raise the list's revision; its row, made where it was missing, stays locked until the transaction's end.
 
-    The first statement of every change: on PostgreSQL it says whose rows all that follow are about.
+    The first statement of a change: on PostgreSQL it says whose rows all that follow are about.
     """
-    insert = _INSERT[dialect](task_lists)
+    statement: Executable = _raising(dialect).returning(task_lists.c.revision)
+    return statement
+
+
+@cache
+def next_revision_and_task() -> Executable:
+    """Raise the list's revision and read a task or its tombstone, in one round trip; PostgreSQL alone can.
+
+    The statement sees the tables as they were before it waited for the list's row, but FOR UPDATE goes on from there
+    to the task's newest version, so that no change is lost. One row; without a task, the revision alone.
+    """
+    raised = _raising("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    task = _task(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
+    return select(raised.c.revision, task).select_from(raised.outerjoin(task, true()))
+
+
+@cache
+def new_task() -> Executable:
+    """Raise the list's revision and store a new task that bears it: all of a change in one statement of PostgreSQL's.
+
+    The two are there together or not at all. Elsewhere it would take a transaction and four round trips.
+    """
+    raised = _raising("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    values = {**_NEW, "owner_id": raised.c.owner_id, "revision": raised.c.revision}
+    return insert(tasks).from_select(list(values), select(*values.values())).returning(tasks.c.revision)
+
+
+def new_values(task: Task) -> dict[str, Any]:
+    """What statements that store a task take as its members."""
+    return {f"new_{name}": value for name, value in to_row(task).items()}
+
+
+def _raising(dialect: str) -> Any:
+    insert_or_update = _INSERT[dialect](task_lists)
     if dialect == "postgresql":
         me = acting_user()
-        first = insert.from_select(["owner_id", "revision"], select(me.c.id, _1))
+        first = insert_or_update.from_select(["owner_id", "revision"], select(me.c.id, _1))
     else:
-        first = insert.values(owner_id=OWNER, revision=_1)
-    raised: Executable = first.on_conflict_do_update(
+        first = insert_or_update.values(owner_id=OWNER, revision=_1)
+    return first.on_conflict_do_update(
         index_elements=[task_lists.c.owner_id], set_={"revision": task_lists.c.revision + _1}
-    ).returning(task_lists.c.revision)
-    return raised
+    )
 
 
 @cache
@@ -127,17 +163,25 @@ def _living(owner: ColumnElement[str]) -> Select[Any]:
     return _task(owner).where(tasks.c.deleted_at.is_(None))
 
 
-TASK_IN_CHANGE: Final = _task(OWNER)
+TASK: Final = _task(OWNER)
 """A task or its tombstone, inside a change."""
 
-LIVING_TASK_IN_CHANGE: Final = _living(OWNER)
-"""A task that is not deleted, inside a change."""
+ADDING: Final = insert(tasks).values(_NEW)
+"""A new task, inside a change."""
 
-STORING: Final = update(tasks).where(tasks.c.owner_id == OWNER, tasks.c.id == _TASK)
+STORING: Final = (
+    update(tasks)
+    .where(tasks.c.owner_id == OWNER, tasks.c.id == _TASK)
+    .values({name: value for name, value in _NEW.items() if name not in {"owner_id", "id", "created_at"}})
+)
 """A task's new values, inside a change."""
 
-ERASING_SOME: Final = delete(tasks).where(
-    tasks.c.owner_id == OWNER,
-    tasks.c.id.in_(select(tasks.c.id).where(tasks.c.owner_id == OWNER).limit(_MOST)),
+ERASING_SOME: Final = (
+    delete(tasks)
+    .where(
+        tasks.c.owner_id == OWNER,
+        tasks.c.id.in_(select(tasks.c.id).where(tasks.c.owner_id == OWNER).limit(_MOST)),
+    )
+    .returning(_1)
 )
-"""So many tasks and tombstones removed, inside a change."""
+"""So many tasks and tombstones removed, a row for each, inside a change."""

@@ -4,6 +4,7 @@
 schema can be sharded by owner. Rows refer to each other by value; there are no foreign keys.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,6 @@ from sqlalchemy import (
     Dialect,
     Index,
     MetaData,
-    Row,
     String,
     Table,
     Text,
@@ -128,18 +128,19 @@ Index(
 TASK_COLUMNS = [column for column in tasks.c if column is not tasks.c.search_text]
 
 
-def to_task(row: Row[Any]) -> Task:
-    """The task a row of TASK_COLUMNS holds."""
+def to_task(members: Sequence[Any]) -> Task:
+    """The task whose members stand in a row in the order of TASK_COLUMNS."""
+    owner, task_id, title, description, completed, created_at, updated_at, deleted_at, revision = members
     return Task(
-        id=row.id,
-        owner=row.owner_id,
-        title=row.title,
-        description=row.description,
-        completed=row.completed,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        deleted_at=row.deleted_at,
-        revision=row.revision,
+        id=task_id,
+        owner=owner,
+        title=title,
+        description=description,
+        completed=completed,
+        created_at=created_at,
+        updated_at=updated_at,
+        deleted_at=deleted_at,
+        revision=revision,
     )
 
 

@@ -5,104 +5,119 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from attrs import define, evolve, field, frozen
-from sqlalchemy import Result, Select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import statements
 from adapters.sql.database import Database
-from adapters.sql.tables import tasks, to_row, to_task
+from adapters.sql.execution import Change, Execution, Rows
+from adapters.sql.tables import to_task
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskId
-from domain.task_list import Position, Revision, TaskPage, TaskQuery
-
-
-def _the_task_in(result: Result[Any]) -> Task:
-    row = result.one_or_none()
-    if row is None:
-        raise TaskNotFound
-    return to_task(row)
+from domain.task_list import Revision, TaskPage, TaskQuery
 
 
 @frozen
 class SqlTaskList:
     """One owner's tasks, to be read; each method is one statement."""
 
-    _database: Database
+    _execution: Execution
+    _dialect: str
     _owner: UserId
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _the_task_in(await self._ask(statements.living_task(self._database.dialect), task=task_id))
+        parameters = {"owner": self._owner, "task": task_id}
+        rows = await self._execution.read(statements.living_task(self._dialect), parameters)
+        if not rows:
+            raise TaskNotFound
+        return to_task(rows[0])
 
     async def page(self, query: TaskQuery) -> TaskPage:
         """See the port."""
-        statement = statements.page_of(self._database.dialect, query)
-        rows = (await self._ask(statement, **statements.page_parameters(query))).all()
-        found = [to_task(row) for row in rows if row.id is not None]
-        # The join promises no order, though databases keep it; sorting what is sorted costs next to nothing.
-        found.sort(key=lambda task: Position.of(task, query.order).key(), reverse=query.order.descending)
-        return TaskPage.cut(tuple(found), query, rows[0].list_revision)
+        parameters = {"owner": self._owner, **statements.page_parameters(query)}
+        rows = await self._execution.read(statements.page_of(self._dialect, query), parameters)
+        # A join without a condition can only be a loop over the page, which keeps the page's order.
+        found = tuple(to_task(task) for _, *task in rows if task[0] is not None)
+        return TaskPage.cut(found, query, rows[0][0])
 
     async def revision(self) -> Revision:
         """See the port."""
-        result = await self._ask(statements.revision_of(self._database.dialect))
-        return Revision(result.scalar_one_or_none() or 0)
-
-    async def _ask(self, statement: Select[Any], **parameters: Any) -> Result[Any]:
-        return await self._database.read(statement, {"owner": self._owner, **parameters})
+        rows = await self._execution.read(statements.revision_of(self._dialect), {"owner": self._owner})
+        return Revision(rows[0][0] if rows else 0)
 
 
 @define
 class SqlEditableTaskList:
-    """One owner's tasks inside the transaction of one change."""
+    """One owner's tasks inside the transaction of one change, which takes the list's lock when it is first used."""
 
-    _connection: AsyncConnection
+    _change: Change
+    _dialect: str
     _owner: UserId
-    _revision: Revision
+    _revision: Revision | None = field(default=None, init=False)
     has_changed: bool = field(default=False, init=False)
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        return await self._get(statements.LIVING_TASK_IN_CHANGE, task_id)
+        task = await self.get_even_deleted(task_id)
+        if task.deleted_at is not None:
+            raise TaskNotFound
+        return task
 
     async def get_even_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
-        return await self._get(statements.TASK_IN_CHANGE, task_id)
-
-    async def add(self, task: Task) -> Task:
-        """See the port."""
-        stored = evolve(task, revision=self._revision)
-        await self._connection.execute(tasks.insert(), to_row(stored))
-        self.has_changed = True
-        return stored
+        if self._revision is None and self._dialect == "postgresql":
+            ((revision, *members),) = await self._run(statements.next_revision_and_task(), task=task_id)
+            self._revision = Revision(revision)
+            found = [members] if members[0] is not None else []
+        else:
+            await self.next_revision()
+            found = list(await self._run(statements.TASK, task=task_id))
+        if not found:
+            raise TaskNotFound
+        return to_task(found[0])
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        stored = evolve(task, revision=self._revision)
-        values = to_row(stored)
-        del values["owner_id"], values["id"], values["created_at"]
-        await self._connection.execute(statements.STORING, {"owner": self._owner, "task": task.id, **values})
-        self.has_changed = True
-        return stored
+        return await self._store(statements.STORING, task)
+
+    async def add(self, task: Task) -> Task:
+        """Store a new task; the answer bears this change's revision."""
+        return await self._store(statements.ADDING, task)
 
     async def erase_some(self) -> bool:
         """Remove as many tasks as one transaction should; whether there may be more."""
-        parameters = {"owner": self._owner, "most": statements.ERASED_AT_ONCE}
-        erased = (await self._connection.execute(statements.ERASING_SOME, parameters)).rowcount
-        self.has_changed = erased > 0
-        return erased == statements.ERASED_AT_ONCE
+        await self.next_revision()
+        erased = await self._run(statements.ERASING_SOME, most=statements.ERASED_AT_ONCE)
+        self.has_changed = bool(erased)
+        return len(erased) == statements.ERASED_AT_ONCE
 
-    async def _get(self, statement: Select[Any], task_id: TaskId) -> Task:
-        return _the_task_in(await self._connection.execute(statement, {"owner": self._owner, "task": task_id}))
+    async def next_revision(self) -> Revision:
+        """The revision that this change has taken, and the list's lock with it."""
+        if self._revision is None:
+            ((revision,),) = await self._run(statements.next_revision(self._dialect))
+            self._revision = Revision(revision)
+        return self._revision
+
+    async def _store(self, statement: Any, task: Task) -> Task:
+        stored = evolve(task, revision=await self.next_revision())
+        await self._run(statement, task=task.id, **statements.new_values(stored))
+        self.has_changed = True
+        return stored
+
+    async def _run(self, statement: Any, **parameters: Any) -> Rows:
+        return await self._change.run(statement, {"owner": self._owner, **parameters})
 
 
-@frozen
+@define
 class SqlTaskLists:
     """Everybody's lists, in PostgreSQL or SQLite."""
 
     _database: Database
+    _execution: Execution = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._execution = self._database.execution
 
     def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
         """See the port."""
@@ -111,6 +126,16 @@ class SqlTaskLists:
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
         return self._edit(owner)
+
+    async def add(self, owner: UserId, task: Task) -> Task:
+        """See the port."""
+        if self._database.dialect != "postgresql":
+            async with self._edit(owner) as edit:
+                return await edit.add(task)
+        ((revision,),) = await self._execution.write(
+            statements.new_task(), {"owner": owner, **statements.new_values(task)}
+        )
+        return evolve(task, revision=Revision(revision))
 
     async def erase(self, owner: UserId) -> None:
         """See the port."""
@@ -123,13 +148,12 @@ class SqlTaskLists:
 
     @asynccontextmanager
     async def _open(self, owner: UserId) -> AsyncIterator[TaskList]:
-        yield SqlTaskList(self._database, owner)
+        yield SqlTaskList(self._execution, self._database.dialect, owner)
 
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
-        async with self._database.writing() as connection:
-            raised = await connection.execute(statements.next_revision(self._database.dialect), {"owner": owner})
-            edit = SqlEditableTaskList(connection, owner, Revision(raised.scalar_one()))
+        async with self._execution.change() as change:
+            edit = SqlEditableTaskList(change, self._database.dialect, owner)
             yield edit
             if not edit.has_changed:
-                await connection.rollback()
+                change.abandon()

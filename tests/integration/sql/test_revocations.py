@@ -8,7 +8,8 @@ from attrs import define
 from sqlalchemy import func, select, text, update
 
 from adapters.sql import revocation_feed, revocations
-from adapters.sql.database import DEADLINE, Database
+from adapters.sql.availability import DEADLINE
+from adapters.sql.database import Database
 from adapters.sql.revocation_feed import RevocationFeed
 from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
 from adapters.sql.tables import revocations as table

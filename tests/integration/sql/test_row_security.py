@@ -1,16 +1,16 @@
 """The second wall: PostgreSQL itself shows each user their own rows only, whatever a statement asks for."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from attrs import evolve
-from sqlalchemy import event
+from sqlalchemy import Executable
 
 from adapters.sql.database import Database, connect
-from adapters.sql.statements import living_task, revision_of
+from adapters.sql.held_execution import Compiled, compiled
+from adapters.sql.statements import ADDING, living_task, new_values, next_revision, revision_of
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
@@ -20,7 +20,7 @@ from domain.task_list import Order, TaskQuery
 from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, page, restore, revision, save
 from tests.postgres import OWNER, SERVICE, as_role
 
-FILTER = re.compile(r"\b(tasks|task_lists)\.owner_id = (me\.id|\$\d+::VARCHAR)")
+FILTER = re.compile(r"\b(tasks|task_lists)\.owner_id = (me\.id|raised\.owner_id|\$\d+::VARCHAR)")
 
 
 INSERT_HIS = (
@@ -50,20 +50,19 @@ async def raw(url: str) -> AsyncIterator["asyncpg.Connection"]:
 
 
 @pytest.fixture
-def unfiltered(walled: Database) -> Iterator[list[str]]:
+def unfiltered(walled: Database) -> list[str]:
     """Every statement loses its owner filter on the way to the database; those that had one."""
     robbed: list[str] = []
 
-    def rob(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> tuple[str, Any]:
-        found, times = FILTER.subn(r"\2 IS NOT NULL", statement)
-        robbed.extend([statement] * bool(times))
-        return found, parameters
+    def rob(statement: Executable) -> Compiled:
+        whole = compiled(statement)
+        sql, times = FILTER.subn(r"\2 IS NOT NULL", whole.sql)
+        robbed.extend([whole.sql] * bool(times))
+        return evolve(whole, sql=sql)
 
-    for engine in (walled.reads, walled.writes):
-        event.listen(engine.sync_engine, "before_cursor_execute", rob, retval=True)
-    yield robbed
-    for engine in (walled.reads, walled.writes):
-        event.remove(engine.sync_engine, "before_cursor_execute", rob)
+    assert walled.held is not None
+    walled.held.compile = rob
+    return robbed
 
 
 @pytest.fixture
@@ -184,8 +183,9 @@ class TestPolicies:
     async def test_a_refusal_by_a_policy_is_unavailability(self, walled: Database) -> None:
         lists = SqlTaskLists(walled)
         with pytest.raises(StorageUnavailable):
-            async with lists.edit(ALICE) as tasks:
-                await tasks.add(new(owner=BOB))
+            async with walled.execution.change() as change:
+                await change.run(next_revision("postgresql"), {"owner": ALICE})
+                await change.run(ADDING, new_values(new(owner=BOB)))
         assert await revision(lists) == 0
 
     @pytest.mark.parametrize("name", ["o'neil", "\\'; RESET ROLE; --", '%L "$1" $$', "\u00fc\U0001f600", "x" * 255])

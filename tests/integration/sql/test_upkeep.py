@@ -81,10 +81,11 @@ async def test_a_task_that_is_being_brought_back_is_not_taken_away(
 ) -> None:
     task = await deleted(lists)
     async with lists.edit(ALICE) as edited:
+        tombstone = await edited.get_even_deleted(task.id)
         purging = asyncio.create_task(tombstones.forget_before(LATER))
         if admin_database.dialect == "postgresql":
             await somebody_waits_for_a_lock(admin_database)
-        restored = await edited.save((await edited.get_even_deleted(task.id)).restored(at=LATER))
+        restored = await edited.save(tombstone.restored(at=LATER))
     assert await purging == 0
     assert await get(lists, task.id) == restored
 

@@ -1,0 +1,62 @@
+"""Answers on the hot path: an ASGI application each, which costs half of what Litestar's Response does."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from attrs import frozen
+from litestar.types import Receive, Scope, Send
+
+from adapters.http.preconditions import etag
+from adapters.http.schemas import TaskPageView, TaskView
+from domain.task import Task
+from domain.task_list import Revision
+
+_ENCODER: Final = msgspec.json.Encoder()
+_JSON: Final = (b"content-type", b"application/json")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@frozen
+class Answer:
+    """A status, header fields, and a body."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def task_answer(task: Task, *, status: int = 200, **more: str) -> Answer:
+    """A task with its entity tag, and more header fields by their names."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in more.items()]
+    return _json(status, TaskView.of(task), task.revision, headers)
+
+
+def page_answer(view: TaskPageView, revision: Revision, link: str | None) -> Answer:
+    """A page with the list's entity tag, and the link to the page that follows."""
+    return _json(200, view, revision, [] if link is None else [(b"link", link.encode())])
+
+
+def not_modified(revision: Revision) -> Answer:
+    """The client has it as it is (RFC 9110 §15.4.5)."""
+    return Answer(304, [_etag(revision)])
+
+
+def path_of(user_id: str) -> str:
+    """The path of a user's list."""
+    return f"/api/{quote(user_id, safe='')}/tasks"
+
+
+def _json(status: int, view: Any, revision: Revision, more: Headers) -> Answer:
+    body = _ENCODER.encode(view)
+    return Answer(status, [_JSON, (b"content-length", b"%d" % len(body)), _etag(revision), *more], body)
+
+
+def _etag(revision: Revision) -> tuple[bytes, bytes]:
+    return b"etag", etag(revision).encode()

@@ -1,0 +1,56 @@
+"""How handlers get their use cases: from the one container of the application.
+
+The use cases live as long as the application and belong to no request, so none gets a container of its own, which would
+cost as much as reading a task does. What belongs to a request, whoever asks, stands in its scope.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from dishka import AsyncContainer, FromDishka
+from dishka.integrations.base import wrap_injection
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from domain.identity import Principal
+
+__all__ = ["FromDishka", "WithContainer", "inject", "principal_of"]
+
+_CONTAINER: Final = "container"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def inject(handler: F) -> F:
+    """Fill the handler's parameters that are marked with FromDishka; it must take the `request`."""
+    injected: Any = wrap_injection(
+        func=handler, is_async=True, container_getter=lambda _, given: _container_of(given["request"])
+    )
+    filled: F = injected
+    return filled
+
+
+def principal_of(connection: "ASGIConnection[Any, Any, Any, Any]") -> Principal:
+    """Whom authentication has found."""
+    principal: Principal = connection.scope["state"]["principal"]
+    return principal
+
+
+def _container_of(request: "Request[Any, Any, Any]") -> AsyncContainer:
+    container: AsyncContainer = request.scope["state"][_CONTAINER]
+    return container
+
+
+class WithContainer:
+    """ASGI middleware that brings the container to where `inject` looks for it."""
+
+    __slots__ = ("_app", "_container")
+
+    def __init__(self, app: ASGIApp, container: AsyncContainer) -> None:
+        self._app = app
+        self._container = container
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on."""
+        scope.setdefault("state", {})[_CONTAINER] = self._container
+        await self._app(scope, receive, send)

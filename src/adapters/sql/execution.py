@@ -1,0 +1,76 @@
+"""How the statements on tasks are run: here through SQLAlchemy; held_execution.py does it on the driver alone."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+from attrs import define, frozen
+from sqlalchemy import CursorResult, Executable
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Parameters = Mapping[str, Any]
+Rows = Sequence[Any]
+"""Rows whose members are found by their places."""
+
+
+class Change(Protocol):
+    """One transaction."""
+
+    async def run(self, statement: Executable, parameters: Parameters) -> Rows:
+        """The rows that a statement in it answers."""
+
+    def abandon(self) -> None:
+        """Roll back in the end, though nothing has failed."""
+
+
+class Execution(Protocol):
+    """Runs statements. Everything raises StorageUnavailable, within DEADLINE, when the database doesn't answer."""
+
+    async def read(self, statement: Executable, parameters: Parameters) -> Rows:
+        """The rows of a statement that stands alone; it may be asked twice."""
+
+    async def write(self, statement: Executable, parameters: Parameters) -> Rows:
+        """The rows of a statement that is the whole change."""
+
+    def change(self) -> AbstractAsyncContextManager[Change]:
+        """A transaction that a clean exit commits and an exception rolls back."""
+
+
+@frozen
+class EngineExecution:
+    """Runs them on connections of SQLAlchemy's engines."""
+
+    _read: Callable[[Executable, Parameters], Any]
+    _writing: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+
+    async def read(self, statement: Executable, parameters: Parameters) -> Rows:
+        """See the protocol."""
+        result: CursorResult[Any] = await self._read(statement, parameters)
+        return result.all()
+
+    async def write(self, statement: Executable, parameters: Parameters) -> Rows:
+        """See the protocol."""
+        async with self.change() as change:
+            return await change.run(statement, parameters)
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[Change]:
+        """See the protocol."""
+        async with self._writing() as connection:
+            change = _EngineChange(connection)
+            yield change
+            if change.is_abandoned:
+                await connection.rollback()
+
+
+@define
+class _EngineChange:
+    _connection: AsyncConnection
+    is_abandoned: bool = False
+
+    async def run(self, statement: Executable, parameters: Parameters) -> Rows:
+        result = await self._connection.execute(statement, parameters)
+        return result.all() if result.returns_rows else ()
+
+    def abandon(self) -> None:
+        self.is_abandoned = True

@@ -1,0 +1,265 @@
+"""Connections that stay open: lent in turn, replaced when they die, and never handed on in the middle of something."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from adapters.sql import held_connections
+from adapters.sql.database import connect
+from adapters.sql.held_connections import HeldConnections
+from adapters.sql.task_lists import SqlTaskLists
+from domain.errors import StorageUnavailable
+from tests.contracts.task_lists import ALICE, START, add, get, new, revision, save
+from tests.postgres import SERVICE, as_role
+
+WHO = "SELECT pg_backend_pid()"
+LOCK = "SELECT pg_advisory_xact_lock(1), pg_backend_pid() AS pid"
+
+Hold = Callable[..., HeldConnections]
+
+
+@pytest.fixture
+async def hold(postgres_url: str) -> AsyncIterator[Hold]:
+    made: list[HeldConnections] = []
+
+    def held(size: int = 1, opened: Callable[[], Awaitable["asyncpg.Connection"]] | None = None) -> HeldConnections:
+        made.append(HeldConnections(opened or (lambda: asyncpg.connect(postgres_url)), size))
+        return made[-1]
+
+    yield held
+    for one in made:
+        await one.close()
+
+
+@pytest.fixture
+async def other(postgres_url: str) -> AsyncIterator["asyncpg.Connection"]:
+    connection = await asyncpg.connect(postgres_url)
+    yield connection
+    await connection.close()
+
+
+async def borrow(held: HeldConnections) -> "asyncpg.Connection":
+    return await held.borrow(asyncio.get_running_loop().time() + 30)
+
+
+async def pid(held: HeldConnections, *, is_repeatable: bool = False) -> int:
+    return int((await held.fetch(WHO, (), is_repeatable=is_repeatable))[0][0])
+
+
+async def turns_of_the_loop() -> None:
+    """Let whoever can go on do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def blocked(other: "asyncpg.Connection", *, but: int = 0) -> int:
+    """The process that waits for the lock, that one left out."""
+    asked = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid <> $1"
+    async with asyncio.timeout(30):
+        while (found := await other.fetchval(asked, but)) is None:  # noqa: ASYNC110  (what is waited for is another process)
+            await asyncio.sleep(0.01)
+    return int(found)
+
+
+async def test_one_connection_serves_again_and_again(hold: Hold) -> None:
+    held = hold(3)
+    assert len({await pid(held) for _ in range(5)}) == 1
+
+
+async def test_no_more_are_opened_than_may_be_and_who_waits_comes_in_turn(hold: Hold) -> None:
+    held = hold(2)
+    first, second = await borrow(held), await borrow(held)
+    order: list[int] = []
+
+    async def wait(number: int) -> None:
+        connection = await borrow(held)
+        order.append(number)
+        assert connection in {first, second}
+        held.give_back(connection)
+
+    waiting = [asyncio.create_task(wait(number)) for number in range(3)]
+    await turns_of_the_loop()
+    assert order == []
+    held.give_back(first)
+    await asyncio.gather(*waiting)
+    assert order == [0, 1, 2]
+    held.give_back(second)
+
+
+async def test_who_waits_too_long_is_told_and_the_next_gets_the_turn(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold()
+    lent = await borrow(held)
+    monkeypatch.setattr(held_connections, "POOL_WAIT", 0.01)
+    with pytest.raises(TimeoutError):
+        await borrow(held)
+    monkeypatch.setattr(held_connections, "POOL_WAIT", 30)
+    patient = asyncio.create_task(borrow(held))
+    await turns_of_the_loop()
+    held.give_back(lent)
+    assert await patient is lent
+    held.give_back(lent)
+
+
+async def test_a_turn_that_nobody_wants_any_more_goes_to_the_next(hold: Hold) -> None:
+    held = hold()
+    lent = await borrow(held)
+    impatient, patient = asyncio.create_task(borrow(held)), asyncio.create_task(borrow(held))
+    await turns_of_the_loop()
+    held.give_back(lent)
+    impatient.cancel()  # in the very moment in which its turn has come
+    assert await patient is lent
+    assert impatient.cancelled()
+    held.give_back(lent)
+    assert await pid(held)
+
+
+async def test_a_dead_connection_is_replaced_and_a_read_is_asked_again(hold: Hold, other: "asyncpg.Connection") -> None:
+    held = hold()
+    await other.execute("SELECT pg_advisory_lock(1)")
+    asking = asyncio.create_task(held.fetch(LOCK, (), is_repeatable=True))
+    victim = await blocked(other)
+    await other.execute(f"SELECT pg_terminate_backend({victim})")
+    await blocked(other, but=victim)
+    await other.execute("SELECT pg_advisory_unlock(1)")
+    assert (await asking)[0]["pid"] != victim
+
+
+async def test_a_write_that_loses_its_connection_is_not_repeated(hold: Hold, other: "asyncpg.Connection") -> None:
+    held = hold()
+    await other.execute("SELECT pg_advisory_lock(1)")
+    asking = asyncio.create_task(held.fetch(LOCK, ()))
+    await other.execute(f"SELECT pg_terminate_backend({await blocked(other)})")
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await asking
+    await other.execute("SELECT pg_advisory_unlock(1)")
+    assert await pid(held)
+
+
+async def test_who_finds_one_dead_trusts_none_of_the_idle_ones(hold: Hold) -> None:
+    held = hold(2)
+    first, second = await borrow(held), await borrow(held)
+    held.give_back(first)
+    held.give_back(second)
+    asking = asyncio.create_task(held.fetch("SELECT pg_sleep(30)", (), is_repeatable=False))
+    await turns_of_the_loop()
+    second.terminate()
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await asking
+    assert first.is_closed()
+    assert await pid(held)
+
+
+async def test_a_server_that_does_not_answer_costs_the_deadline_and_the_connection(
+    hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold()
+    before = await pid(held)
+    await other.execute("SELECT pg_advisory_lock(1)")
+    monkeypatch.setattr(held_connections, "DEADLINE", 0.05)
+    async with asyncio.timeout(10):
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+            await held.fetch(LOCK, (), is_repeatable=True)
+    monkeypatch.undo()
+    await other.execute("SELECT pg_advisory_unlock(1)")
+    assert await pid(held) != before
+
+
+async def test_who_leaves_in_the_middle_leaves_no_answer_to_the_next(hold: Hold, other: "asyncpg.Connection") -> None:
+    held = hold()
+    before = await pid(held)
+    await other.execute("SELECT pg_advisory_lock(1)")
+    leaving = asyncio.create_task(held.fetch(LOCK, ()))
+    await blocked(other)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await pid(held) != before
+    await other.execute("SELECT pg_advisory_unlock(1)")
+
+
+async def test_a_statement_that_the_server_refuses_costs_no_connection(hold: Hold) -> None:
+    held = hold()
+    before = await pid(held)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await held.fetch("SELECT * FROM nowhere", ())
+    assert await pid(held) == before
+
+
+async def test_where_no_connection_can_be_made_who_tries_is_told_and_the_next_tries_after_a_pause(
+    hold: Hold, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[float] = []
+
+    async def opened() -> "asyncpg.Connection":
+        tries.append(asyncio.get_running_loop().time())
+        if len(tries) == 1:
+            raise ConnectionRefusedError
+        return await asyncpg.connect(postgres_url)
+
+    monkeypatch.setattr(held_connections, "_PAUSE", 0.05)
+    held = hold(opened=opened)
+    with pytest.raises(ConnectionRefusedError):
+        await pid(held)
+    assert await pid(held)
+    assert len(tries) == 2
+    assert tries[1] - tries[0] >= 0.05
+
+
+async def test_what_is_lent_is_closed_when_it_comes_back_after_the_end(hold: Hold) -> None:
+    held = hold(2)
+    idle, lent = await borrow(held), await borrow(held)
+    held.give_back(idle)
+    await held.close()
+    assert idle.is_closed()
+    assert not lent.is_closed()
+    held.give_back(lent)
+    assert lent.is_closed()
+
+
+async def test_a_change_that_is_left_in_the_middle_keeps_no_lock_and_stores_nothing(
+    migrated_postgres_url: str,
+) -> None:
+    database = connect(as_role(migrated_postgres_url, SERVICE))
+    try:
+        lists = SqlTaskLists(database)
+        task = await add(lists, new())
+        has_begun = asyncio.Event()
+
+        async def leave() -> None:
+            async with lists.edit(ALICE) as tasks:
+                await tasks.save((await tasks.get(task.id)).toggled(at=START))
+                has_begun.set()
+                await asyncio.Event().wait()
+
+        leaving = asyncio.create_task(leave())
+        await has_begun.wait()
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert await get(lists, task.id) == task
+        assert (await save(lists, task.deleted(at=START))).revision == await revision(lists) == 2
+    finally:
+        await database.dispose()
+
+
+async def test_a_change_whose_connection_dies_is_unavailability(migrated_postgres_url: str) -> None:
+    database = connect(as_role(migrated_postgres_url, SERVICE))
+    try:
+        lists = SqlTaskLists(database)
+        task = await add(lists, new())
+        with pytest.raises(StorageUnavailable):
+            async with lists.edit(ALICE) as tasks:
+                await tasks.get(task.id)
+                cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                killer = await asyncpg.connect(as_role(migrated_postgres_url, SERVICE))
+                await killer.execute(cut)
+                await killer.close()
+                await tasks.save(task.toggled(at=START))
+        assert await get(lists, task.id) == task
+        assert await revision(lists) == 1
+    finally:
+        await database.dispose()
