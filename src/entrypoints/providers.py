@@ -109,7 +109,7 @@ class Adapters(Provider):
         times = KeyCacheTimes(ttl=settings.jwks_ttl, cooldown=settings.jwks_cooldown, max_stale=settings.jwks_max_stale)
 
         def note_change(count: int) -> None:
-            audit.record(AuditEvent(kind=AuditKind.KEYS_CHANGED, at=clock.now(), reason=f"There are {count} keys now."))
+            audit.record(AuditEvent(kind=AuditKind.KEYS_CHANGED, at=clock.now(), reason=f"keys: {count}"))
 
         async with key_set_client() as client:
             keys = RemoteKeySet(HttpKeySet(client, settings.jwks_url), times, on_change=note_change)

@@ -50,6 +50,10 @@ _CONDITIONS: Final = {
 }
 
 
+_ON_A_TASK: Final = ("getTask", "updateTask", "patchTask", "completeTask", "deleteTask")
+"""What can be asked about a task that is there."""
+
+
 @cache
 def document_json() -> bytes:
     """The document as it is served, and kept in `contracts/`."""
@@ -155,7 +159,16 @@ def _success(call: Call) -> dict[str, Any]:
         success["headers"] = headers
     if call.answer is not None:
         success["content"] = {JSON: {"schema": _reference(call.answer), "example": call.example}}
+    if call.answer is TaskView:
+        success["links"] = {name: _link(name, "$response.body#/id") for name in _ON_A_TASK if name != call.name}
+    if call.name == "listTasks":
+        success["links"] = {"getTask": _link("getTask", "$response.body#/data/0/id")}
     return success
+
+
+def _link(operation: str, task_id: str) -> dict[str, Any]:
+    """What can be asked next, and where its parameters are found (OpenAPI 3.1, Link Object)."""
+    return {"operationId": operation, "parameters": {"user_id": "$request.path.user_id", "task_id": task_id}}
 
 
 def _refusal(shape: type[msgspec.Struct]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The service does what its OpenAPI document says, whatever is asked of it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def test_the_service_keeps_its_document_under_every_check(
                 f"{service.url}/openapi.json",
                 f"--header=Authorization: Bearer {issuer.token('alice')}",
                 "--checks=all",
-                "--phases=examples,coverage,fuzzing",
+                "--phases=examples,coverage,fuzzing,stateful",
                 "--max-examples=30",
                 "--seed=20260101",
                 "--continue-on-failure",
@@ -40,6 +41,7 @@ def test_the_service_keeps_its_document_under_every_check(
         )
         assert ran.returncode == 0, ran.stdout
         assert "No issues found" in ran.stdout
+        assert re.search(r"API Links: +[1-9]", ran.stdout), "calls were made with what others answered"
         statuses = {line["status"] for line in service.log_lines if line["event"] == "request"}
     assert {200, 201, 204, 404, 422} <= statuses, "the calls were made, and some were fine"
     assert not {status for status in statuses if status >= 500}

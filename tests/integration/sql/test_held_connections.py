@@ -56,7 +56,9 @@ async def turns_of_the_loop() -> None:
 
 async def blocked(other: "asyncpg.Connection", *, but: int = 0) -> int:
     """The process that waits for the lock, that one left out."""
-    asked = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid <> $1"
+    asked = (
+        "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database() AND pid <> $1"
+    )
     async with asyncio.timeout(30):
         while (found := await other.fetchval(asked, but)) is None:  # noqa: ASYNC110  (what is waited for is another process)
             await asyncio.sleep(0.01)

@@ -111,7 +111,9 @@ async def somebody_waits(database: Database) -> None:
     if database.dialect == "sqlite":
         await asyncio.sleep(0)
         return
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     async with asyncio.timeout(30):
         while not (await database.read(waiting)).scalar_one():  # noqa: ASYNC110  (what is waited for is another process)
             await asyncio.sleep(0.01)
