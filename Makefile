@@ -56,8 +56,8 @@ e2e: $(READY)/e2e $(BUILT) ## check the frontend: units, real tokens, a real bro
 
 .PHONY: lint
 lint: $(READY)/dev audit ## check style, types, the direction of imports, and what is known of dependencies
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -67,8 +67,8 @@ audit: $(READY)/dev ## hold what is installed to run against the vulnerabilities
 
 .PHONY: format
 format: $(READY)/dev ## rewrite the sources in the agreed style
-	$(BIN)/ruff check --fix-only --quiet src tests
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix-only --quiet src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
 	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
@@ -79,6 +79,10 @@ openapi: $(READY)/run $(MODULES) ## write the API's description to contracts/, a
 .PHONY: mutants
 mutants: $(READY)/dev ## plant small faults in src and see which ones the tests miss
 	$(BIN)/mutmut run $(ARGS)
+
+.PHONY: bench
+bench: $(READY)/bench ## measure beside peers; ARGS="growth", "floods", "revocation", "soak", "docs"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks
 breaks: $(READY)/dev ## break each rule of docs/security.md in a copy and see its test fail; ARGS="R4 P" chooses
@@ -96,8 +100,10 @@ lock: $(READY)/tools ## resolve every dependency anew
 	    -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e \
 	    -c requirements/build.txt -c requirements/test.txt -o requirements/e2e.txt
-	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group dev \
-	    -c requirements/build.txt -c requirements/e2e.txt -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench \
+	    -c requirements/build.txt -c requirements/e2e.txt -o requirements/bench.txt
+	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench --group dev \
+	    -c requirements/build.txt -c requirements/bench.txt -o requirements/dev.txt
 	cd frontend && npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
 
 .PHONY: clean
@@ -130,7 +136,11 @@ $(READY)/e2e: requirements/e2e.txt $(READY)/test
 	$(INSTALL) --require-hashes -r requirements/e2e.txt
 	@touch $@
 
-$(READY)/dev: requirements/dev.txt $(READY)/e2e
+$(READY)/bench: requirements/bench.txt $(READY)/e2e
+	$(INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(READY)/dev: requirements/dev.txt $(READY)/bench
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 

@@ -1,0 +1,79 @@
+"""`python -m benchmarks`: what to measure, and for how long."""
+
+import json
+import sys
+
+import click
+
+from benchmarks import report
+from benchmarks.compare import compare
+from benchmarks.floods import floods
+from benchmarks.growth import growth
+from benchmarks.machine import need, versions
+from benchmarks.trust import revocation, soak
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Measure the service: beside its peers unless something else is asked for."""
+    need("wrk", "wrk")
+    if context.invoked_subcommand is None:
+        context.invoke(peers)
+
+
+@main.command()
+@click.option("--seconds", default=10.0, show_default=True, help="Of each run.")
+@click.option("--rounds", default=3, show_default=True, help="How often each is measured; servers take turns.")
+def peers(seconds: float, rounds: int) -> None:
+    """Compare with the guide's stack, Fastify, and the framework alone."""
+    found = compare(seconds, rounds)
+    path = report.save("peers", found)
+    click.echo(f"{report.table(found)}\n\n{report.targets(found)}\n\nIn {path}.")
+
+
+@main.command(name="growth")
+@click.option("--minutes", default=1.0, show_default=True, help="Of mixed load, for the memory.")
+def growth_command(minutes: float) -> None:
+    """See whether it stays as fast when there is more."""
+    _tell("growth", growth(minutes))
+
+
+@main.command(name="floods")
+@click.option("--seconds", default=10.0, show_default=True)
+def floods_command(seconds: float) -> None:
+    """See what good requests get while others do their worst."""
+    _tell("floods", floods(seconds))
+
+
+@main.command(name="revocation")
+@click.option("--events", default=200, show_default=True)
+def revocation_command(events: int) -> None:
+    """See how soon a revoked session is dead on every worker."""
+    _tell("revocation", revocation(events))
+
+
+@main.command(name="soak")
+@click.option("--minutes", default=10.0, show_default=True)
+def soak_command(minutes: float) -> None:
+    """Mix good and hostile traffic, and look for every acknowledged write afterwards."""
+    found = soak(minutes)
+    _tell("soak", found)
+    failed = {status for status in found["statuses"] if int(status) >= 500 and status != "503"}
+    if failed or found["missing"]:
+        sys.exit(f"{failed or 'no'} failures, {found['missing']} writes are missing")
+
+
+@main.command()
+def docs() -> None:
+    """Write the newest comparison into docs/performance.md."""
+    report.write_document(report.load("peers"), "")
+
+
+def _tell(name: str, found: dict[str, object]) -> None:
+    report.save(name, {"versions": versions(), **found})
+    click.echo(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Whether it stays as fast when there is more: of tasks, of users, of time."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+
+from adapters.http.cursors import encode_cursor
+from benchmarks.compare import expect_all_fine
+from benchmarks.load import OPERATIONS, Load, Request, requests_for
+from benchmarks.machine import cpu_seconds, memory_mib
+from benchmarks.servers import Server, evo_todo, migrate
+from benchmarks.world import USERS, World, fill, task_id, user, world
+from domain.task import TaskId
+from domain.task_list import Position, TaskQuery
+
+SIZES: Final = (20, 1000, 100_000, 1_000_000)
+PEOPLE: Final = (10, 1000, 100_000)
+ASKED: Final = 300
+SECONDS: Final = 8.0
+_MANY: Final = """
+INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
+SELECT 'u' || u, md5(u || '-0')::uuid, 'Task', 'Something', false, now(), now(), 1, 'task'
+FROM generate_series($1::int, $2::int) u
+"""
+_GROW: Final = """
+INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
+SELECT $1, md5($2 || '-' || n)::uuid, 'Task ' || n, 'Something', n % 3 = 0, now(), now(), 1, 'task ' || n
+FROM generate_series($3::int, $4::int - 1) n
+"""
+
+
+def growth(minutes: float) -> dict[str, Any]:
+    """Measure it."""
+    with world() as made:
+        migrate(made)
+        fill(made)
+        with evo_todo(made) as server:
+            found = {
+                "list": _list_sizes(made, server),
+                "people": _people(made, server),
+                "search": _search(made, server),
+                "thousand": _thousand(made, server),
+                "memory": _memory(made, server, minutes),
+            }
+    return found | {"sqlite": _sqlite()}
+
+
+def _timed(client: httpx.Client, ask: Callable[[httpx.Client, int], httpx.Response]) -> float:
+    """The median in milliseconds, one after the other."""
+    took = []
+    for number in range(ASKED):
+        began = time.perf_counter()
+        answer = ask(client, number)
+        took.append(time.perf_counter() - began)
+        if not answer.is_success:
+            raise SystemExit(f"{answer.request.url}: {answer.status_code}")
+    return median(took) * 1000
+
+
+def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
+    """One list that grows; its first and deepest page, one task, one more task."""
+    owner, found, size = 9_000_000, {}, 0
+    path = f"/api/{user(owner)}/tasks"
+    asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
+    with _client(made, server, owner) as client:
+        for goal in SIZES:
+            asyncio.run(made.ask(_GROW, user(owner), str(owner), size, goal))
+            asyncio.run(made.ask("VACUUM ANALYZE tasks"))
+            size = goal
+            ids = sorted(task_id(owner, number) for number in range(size))
+            behind = encode_cursor(Position(datetime.now(UTC), TaskId(ids[-min(21, size)])), TaskQuery())
+            found[f"{goal}"] = {
+                "first page": _timed(client, _asking(path, limit="20")),
+                "deepest page": _timed(client, _asking(path, limit="20", cursor=behind)),
+                "get": _timed(client, _getting(path, ids)),
+                "create": _timed(client, lambda http, _: http.post(path, json={"title": "x"})),
+            }
+    return found
+
+
+def _people(made: World, server: Server) -> dict[str, float]:
+    """The throughput of getting a task among more and more people, in requests per second."""
+    found = {}
+    for goal in PEOPLE:
+        if goal > USERS:
+            asyncio.run(
+                made.ask(
+                    "INSERT INTO task_lists SELECT 'u' || u, 1 FROM generate_series($1::int, $2::int) u", USERS, goal
+                )
+            )
+            asyncio.run(made.ask(_MANY, USERS, goal))
+            asyncio.run(made.ask("VACUUM ANALYZE"))
+        asked = min(goal, 9000)  # as many tokens as the service remembers
+        step = goal // asked
+        numbers = [number * step for number in range(asked)]
+        requests = [Request("GET", f"/api/{user(one)}/tasks/{task_id(one, 0)}", made.token(one)) for one in numbers]
+        load = Load.of(requests)
+        load.run(server, 3)
+        result = load.run(server, SECONDS)
+        expect_all_fine(server, f"{goal} people", result)
+        found[f"{goal}"] = result.per_second
+    return found
+
+
+def _search(made: World, server: Server) -> dict[str, float]:
+    """Milliseconds of a search over 10 000 tasks that finds nothing, and so reads them all."""
+    owner = 9_000_001
+    asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
+    asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, 10_000))
+    took = []
+    with _client(made, server, owner) as client:
+        for _ in range(ASKED):
+            began = time.perf_counter()
+            client.get(f"/api/{user(owner)}/tasks", params={"q": "not to be found"}).raise_for_status()
+            took.append((time.perf_counter() - began) * 1000)
+    return {"p50": median(took), "p99": quantiles(took, n=100)[98]}
+
+
+def _thousand(made: World, server: Server) -> dict[str, float]:
+    """Milliseconds of the server's CPU for an answer with 1000 tasks."""
+    owner = 9_000_002
+    asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
+    asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, 1000))
+    with _client(made, server, owner) as client:
+        before = cpu_seconds(server.process)
+        took = _timed(client, _asking(f"/api/{user(owner)}/tasks", limit="1000"))
+        return {"cpu": (cpu_seconds(server.process) - before) / ASKED * 1000, "p50": took}
+
+
+def _memory(made: World, server: Server, minutes: float) -> list[float]:
+    """Memory of the worker, in MiB, at ten points of a mixed load."""
+    load = Load.of([one for operation in OPERATIONS for one in requests_for(operation, made, 5000)])
+    found = [memory_mib(server.process)]
+    for _ in range(10):
+        expect_all_fine(server, "mixed", load.run(server, max(1, minutes * 6)))
+        found.append(memory_mib(server.process))
+    return found
+
+
+def _sqlite() -> dict[str, float]:
+    """Requests per second on SQLite; a create is on disk when it is answered."""
+    with world() as made, tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'tasks.db'}"
+        migrate(made, url)
+        found = {}
+        with evo_todo(made, DATABASE_URL=url) as server:
+            with _client(made, server, 1) as client:
+                ids = [client.post(f"/api/{user(1)}/tasks", json={"title": f"{n}"}).json()["id"] for n in range(100)]
+            requests = {
+                "get": [Request("GET", f"/api/{user(1)}/tasks/{one}", made.token(1)) for one in ids],
+                "list": [Request("GET", f"/api/{user(1)}/tasks?limit=20", made.token(1))],
+                "create": requests_for("create", made, 2000),
+            }
+            for operation, asked in requests.items():
+                load = Load.of(asked)
+                load.run(server, 2)
+                result = load.run(server, SECONDS)
+                expect_all_fine(server, f"sqlite {operation}", result)
+                found[operation] = result.per_second
+        return found
+
+
+def _asking(path: str, **parameters: str) -> Callable[[httpx.Client, int], httpx.Response]:
+    return lambda http, _: http.get(path, params=parameters)
+
+
+def _getting(path: str, ids: list[UUID]) -> Callable[[httpx.Client, int], httpx.Response]:
+    return lambda http, number: http.get(f"{path}/{ids[number * 7919 % len(ids)]}")
+
+
+def _client(made: World, server: Server, owner: int) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {made.token(owner)}"}
+    return httpx.Client(base_url=server.url, headers=headers, timeout=30, trust_env=False)

@@ -1,0 +1,63 @@
+"""Which core does what, what a process has used of it, and what the machine has."""
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import psutil
+
+SERVER_CORE: Final = 0
+LOAD_CORES: Final = set(range(1, os.cpu_count() or 2)) or {0}
+"""For the load, and for PostgreSQL."""
+
+
+def pin(process: psutil.Process, cores: set[int]) -> None:
+    """Keep a process and its children to these cores."""
+    for one in [process, *process.children(recursive=True)]:
+        one.cpu_affinity(sorted(cores))
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process and its children have used."""
+    family = [process, *process.children(recursive=True)]
+    return float(sum(times.user + times.system for times in (one.cpu_times() for one in family)))
+
+
+def memory_mib(process: psutil.Process) -> float:
+    """Resident memory of the largest of a process and its children: a worker, where something minds workers."""
+    family = [process, *process.children(recursive=True)]
+    return float(max(one.memory_info().rss for one in family)) / 2**20
+
+
+def versions() -> dict[str, str]:
+    """What was measured, and on what."""
+    found = {"python": platform.python_version(), "cores": str(os.cpu_count()), "machine": platform.machine()}
+    for package in ("litestar", "uvicorn", "asyncpg", "sqlalchemy", "msgspec", "fastapi", "pyjwt", "evo-todo"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    for name, command in (("node", ["node", "--version"]), ("wrk", ["wrk", "--version"])):
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        found[name] = (ran.stdout or ran.stderr).split("\n")[0].partition(" [")[0].split()[-1]
+    return found
+
+
+def need(program: str, package: str) -> None:
+    """Install a program from Debian where it is missing.
+
+    Raises:
+        SystemExit: it is missing and can't be installed.
+    """
+    if shutil.which(program):
+        return
+    installed = shutil.which("apt-get") and os.geteuid() == 0
+    if installed:
+        env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "-qq", "update"], check=False, env=env)
+        subprocess.run(["apt-get", "-qq", "install", "--yes", package], check=False, env=env, stdout=subprocess.DEVNULL)
+    if not shutil.which(program):
+        raise SystemExit(f"{program} is missing: install {package}")

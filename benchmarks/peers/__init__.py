@@ -1,0 +1,1 @@
+"""What somebody would build instead."""

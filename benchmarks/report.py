@@ -1,0 +1,87 @@
+"""What was measured, as a table, as a plot, and in the documentation."""
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import pygal  # type: ignore[import-untyped]
+from pygal.style import CleanStyle  # type: ignore[import-untyped]
+
+from benchmarks.compare import CEILING, GUIDE, OURS, TARGETS, ratios
+from benchmarks.load import OPERATIONS
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = ROOT / "benchmarks" / "results"
+DOCUMENT: Final = ROOT / "docs" / "performance.md"
+PLOT: Final = ROOT / "docs" / "images" / "performance.svg"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def save(name: str, found: dict[str, Any]) -> Path:
+    """Keep a result as JSON."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    return path
+
+
+def load(name: str) -> dict[str, Any]:
+    """The newest result of that name."""
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return found
+
+
+def table(found: dict[str, Any]) -> str:
+    """Throughput as multiples of the guide's stack with their spread, and what else was read off."""
+    head = "| server | get one | list 20 | create | CPU of a get | p50 and p99 of get, half load | memory |"
+    lines = [head, "|---|---|---|---|---|---|---|"]
+    for name, server in found["servers"].items():
+        cells = [_spread(ratios(found, name, operation, GUIDE)) for operation in OPERATIONS]
+        cpu = median(run["cpu_per_request"] for run in server["runs"]["get"]) * 1e6
+        half = server["half"]
+        times = f"{half['p50'] * 1000:.1f} and {half['p99'] * 1000:.1f} ms"
+        lines.append(f"| {name} | {' | '.join(cells)} | {cpu:.0f} µs | {times} | {server['memory_mib']:.0f} MiB |")
+    return "\n".join(lines)
+
+
+def targets(found: dict[str, Any]) -> str:
+    """Which of the targets are met."""
+    lines = ["| target | measured | met |", "|---|---|---|"]
+    for one, operation, other, least in TARGETS:
+        spread = ratios(found, one, operation, other)
+        is_met = "yes" if median(spread) >= least else "no"
+        lines.append(f"| {operation}: at least {least:g} times {other} | {_spread(spread)} | {is_met} |")
+    half = found["servers"][OURS]["half"]
+    ratio = half["p99"] / half["p50"]
+    lines.append(f"| get at half load: p99 at most 3 times p50 | {ratio:.1f} | {'yes' if ratio <= 3 else 'no'} |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float]) -> str:
+    return f"{median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+
+
+def plot(found: dict[str, Any]) -> None:
+    """Draw the multiples of the guide's stack."""
+    chart = pygal.HorizontalBar(
+        style=CleanStyle, width=900, height=420, print_values=True, js=[], show_x_guides=True, no_prefix=True
+    )
+    chart.title = "Requests per second, as a multiple of the guide's stack (one core)"
+    names = [name for name in found["servers"] if name != CEILING]
+    chart.x_labels = ["get one", "list 20", "create"]
+    chart.value_formatter = lambda value: f"{value:.1f}"
+    for name in names:
+        chart.add(name, [median(ratios(found, name, operation, GUIDE)) for operation in OPERATIONS])
+    PLOT.write_bytes(chart.render())
+
+
+def write_document(found: dict[str, Any], more: str) -> None:
+    """Put the figures between the marks in docs/performance.md, and the plot beside it."""
+    plot(found)
+    text = DOCUMENT.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    known = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    body = f"{table(found)}\n\n{targets(found)}\n\nWith {known}.\n{more}"
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n{body}\n{END}{after}")

@@ -1,0 +1,145 @@
+"""A PostgreSQL of the benchmark's own, filled the same for all, and people with tokens."""
+
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import psutil
+from attrs import frozen
+
+from benchmarks.machine import LOAD_CORES, pin
+from tests.postgres_local import Installation, PostgresServer, free_port, installation
+from tests.tokens import Issuer
+
+USERS: Final = 2000
+TASKS_EACH: Final = 100
+OWNER, SERVICE, PASSWORD = "bench_owner", "bench_service", "for-this-run-only"
+
+_PEERS: Final = """
+CREATE TABLE guide_tasks (
+    id uuid PRIMARY KEY, user_id text NOT NULL, title varchar(255) NOT NULL, description text,
+    completed boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX guide_tasks_by_user ON guide_tasks (user_id, id);
+"""
+_FILL_OURS: Final = """
+INSERT INTO task_lists SELECT 'u' || u, $2::int FROM generate_series(0, $1::int - 1) u;
+"""
+_FILL_TASKS: Final = """
+INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
+SELECT 'u' || u, md5(u || '-' || n)::uuid, 'Task ' || n, 'Something to do', n % 3 = 0, now(), now(), n + 1,
+       'task ' || n || chr(10) || 'something to do'
+FROM generate_series(0, $1::int - 1) u, generate_series(0, $2::int - 1) n;
+"""
+_FILL_PEERS: Final = """
+INSERT INTO guide_tasks (id, user_id, title, description, completed)
+SELECT id, owner_id, title, description, completed FROM tasks;
+"""
+
+
+def user(number: int) -> str:
+    """A user's id."""
+    return f"u{number}"
+
+
+def task_id(of: int, number: int) -> UUID:
+    """The id of a user's task, as the database made it."""
+    return UUID(hashlib.md5(f"{of}-{number}".encode(), usedforsecurity=False).hexdigest())
+
+
+@frozen
+class World:
+    """What every server needs to know."""
+
+    server: PostgresServer
+    issuer: Issuer
+    issuer_url: str
+
+    def database(self, role: str, name: str = "bench") -> str:
+        """The database's address for a role."""
+        return f"postgresql://{role}:{PASSWORD}@127.0.0.1:{self.server.port}/{name}"
+
+    def token(self, number: int) -> str:
+        """A token that outlives the run."""
+        now = int(self.issuer.now())
+        return self.issuer.token(user(number), iat=now, exp=now + 6 * 86400, sid=f"s{number}")
+
+    async def ask(self, statement: str, *arguments: object, database: str = "bench") -> str:
+        """Run a statement as an administrator."""
+        connection = await asyncpg.connect(f"{self.server.url.rpartition('/')[0]}/{database}")
+        try:
+            return str(await connection.execute(statement, *arguments, timeout=600))
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def world() -> Generator[World]:
+    """Start it, without tables yet."""
+    with installation() as programs, _server(programs) as server, _issuer() as (issuer, url):
+        made = World(server, issuer, url)
+        asyncio.run(_make(made))
+        yield made
+
+
+@contextmanager
+def _server(programs: Installation) -> Generator[PostgresServer]:
+    # Not durable: the disk of a shared machine would decide, for everybody alike.
+    with programs.server(durable=False) as server:
+        assert server.process is not None
+        pin(psutil.Process(server.process.pid), LOAD_CORES)
+        yield server
+
+
+async def _make(made: World) -> None:
+    await made.ask(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{PASSWORD}'", database="postgres")
+    await made.ask(f"CREATE DATABASE bench OWNER {OWNER}", database="postgres")
+
+
+def fill(made: World) -> None:
+    """The same tasks for us and for the peers."""
+
+    async def run() -> None:
+        await made.ask(_PEERS)
+        await made.ask(f"GRANT ALL ON guide_tasks TO {SERVICE}")
+        await made.ask(_FILL_OURS, USERS, TASKS_EACH)
+        await made.ask(_FILL_TASKS, USERS, TASKS_EACH)
+        await made.ask(_FILL_PEERS)
+        await made.ask("VACUUM ANALYZE")
+
+    asyncio.run(run())
+
+
+@contextmanager
+def _issuer() -> Generator[tuple[Issuer, str]]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    issuer = Issuer.new("bench", name=url, audience=url)
+    keys = json.dumps(issuer.jwks()).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(keys)))
+            self.end_headers()
+            self.wfile.write(keys)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield issuer, url
+    finally:
+        server.shutdown()
+        server.server_close()
