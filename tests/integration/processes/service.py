@@ -29,7 +29,7 @@ LAST_WORD: Final = 10.0
 UNLIMITED: Final = {"EVO_TODO_RATE_LIMIT": "off", "EVO_TODO_ADDRESS_RATE_LIMIT": "off"}
 """Tests ask more than people do; those of the limits set them."""
 
-_OURS: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
+_OURS: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONPATH")
 T = TypeVar("T")
 
 
