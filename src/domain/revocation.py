@@ -1,5 +1,6 @@
 """What does not count any more though it was signed, and how long one has to remember that."""
 
+import math
 from datetime import datetime
 
 from attrs import define, field, frozen
@@ -21,14 +22,14 @@ class Revocation:
     def covers(self, principal: Principal) -> bool:
         """Whether the principal's token has ended with this.
 
-        A session's tokens all end with it. Of a user's tokens those do that were issued up to then; `iat` is in whole
-        seconds, so one of the same second ends, too.
+        A session's tokens all end with it. Of a user's tokens those do that were issued up to then. Either date may be
+        in whole seconds and so too early: a token of the same second ends, too.
         """
         if principal.user_id != self.user_id:
             return False
         if self.session_id is not None:
             return principal.session_id == self.session_id
-        return principal.issued_at <= self.revoked_at.timestamp()
+        return math.floor(principal.issued_at) <= self.revoked_at.timestamp()
 
 
 @define

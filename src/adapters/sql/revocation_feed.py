@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 LISTEN_AGAIN: Final = 2.0
 """Seconds, at most, until a lost listener is replaced."""
+LISTEN_SELDOM: Final = 60.0
+"""Seconds, at most, between two tries where listening fails again and again, as on a standby."""
 TIDY_EVERY: Final = 3600.0
 """Seconds between two removals of what has expired; any worker may do it."""
 
@@ -75,12 +77,15 @@ class RevocationFeed:
                 continue
 
     async def _listen(self, connect: Any) -> None:
+        failures = 0
         while True:
             try:
                 await self._listen_until_lost(connect)
+                failures = 0
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                failures += 1
                 logger.warning("can't listen for revocations", extra={"error": type(error).__name__})
-            await asyncio.sleep(LISTEN_AGAIN * (0.5 + random.random() / 2))  # noqa: S311  (not all at once)
+            await asyncio.sleep(pause_after(failures) * (0.5 + random.random() / 2))  # noqa: S311  (not all at once)
 
     async def _listen_until_lost(self, connect: Any) -> None:
         connection = await connect()
@@ -93,3 +98,8 @@ class RevocationFeed:
             logger.warning("the listener for revocations is lost; another follows")
         finally:
             connection.terminate()
+
+
+def pause_after(failures: int) -> float:
+    """Seconds, at most, until the next try to listen, after so many failures in a row: twice as long after each."""
+    return min(LISTEN_AGAIN * 2.0 ** min(failures, 10), LISTEN_SELDOM)

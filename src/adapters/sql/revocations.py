@@ -91,14 +91,15 @@ class SqlRevocations:
         """
         began = self._monotonic()
         wanted = select(revocations).where(revocations.c.expires_at > self._now())
-        if self._newest is not None and began < self._all_again_at:
+        is_all = self._newest is None or began >= self._all_again_at
+        if self._newest is not None and not is_all:
             wanted = wanted.where(revocations.c.recorded_at >= self._newest - OVERLAP)
-        else:
-            self._all_again_at = began + ALL_AGAIN
         for row in await self._database.read(wanted):
             session_id = None if row.session_id == EVERY_SESSION else row.session_id
             self._revoked.add(Revocation(row.user_id, session_id, row.revoked_at, row.expires_at))
             self._newest = max(self._newest or row.recorded_at, row.recorded_at)
+        if is_all:  # one that failed is not put off for a minute
+            self._all_again_at = began + ALL_AGAIN
         self._read_at = began
 
     async def forget_expired(self) -> int:

@@ -39,6 +39,7 @@ def test_a_session_that_ends_takes_all_of_its_tokens_along_and_no_other(principa
     [
         (token(issued=-1), True),
         (token(issued=0), True),
+        (token(issued=0.9), True),
         (token(issued=1), False),
         (token(session=None), True),
         (token(session=OTHER), True),

@@ -1,8 +1,17 @@
 """RFC 8935, as the sender of an event sees it."""
 
+from datetime import datetime, timedelta
+
 import httpx
 import pytest
+from dishka import Provider, Scope, provide
 
+from adapters.memory.revocations import MemoryRevocations
+from adapters.tokens.keys import PublicKey
+from adapters.tokens.remote_keys import RemoteKeySet
+from application.ports import Clock, Revocations
+from domain.errors import KeysUnavailable, StorageUnavailable
+from domain.identity import SessionId, UserId
 from tests.api import Api, InMemory, running
 from tests.tokens import ACCOUNT_PURGED, Issuer
 
@@ -103,3 +112,39 @@ async def test_an_address_that_sends_what_is_refused_is_told_to_stop() -> None:
         assert answers[2].headers["Retry-After"]
         assert "RateLimit" in answers[0].headers
         assert (await push(api, api.issuer.security_event(session="s-1"))).status_code == 202
+
+
+class NoKeys(Provider):
+    scope = Scope.APP
+
+    @provide
+    def keys(self) -> RemoteKeySet:
+        async def fetch() -> dict[str, PublicKey]:
+            raise KeysUnavailable
+
+        return RemoteKeySet(fetch)
+
+
+class FullRevocations(MemoryRevocations):
+    """Keeps nothing."""
+
+    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+        del user_id, session_id, at
+        raise StorageUnavailable
+
+
+class NothingKept(Provider):
+    scope = Scope.APP
+
+    @provide
+    def revocations(self, clock: Clock) -> Revocations:
+        return FullRevocations(clock, timedelta(days=7))
+
+
+@pytest.mark.parametrize("away", [NoKeys(), NothingKept()])
+async def test_what_can_not_be_judged_or_kept_is_not_acknowledged(away: Provider) -> None:
+    async with running(InMemory(), away) as api:
+        for event in (api.issuer.security_event(session="s-1"), api.issuer.security_event(ACCOUNT_PURGED)):
+            answer = await push(api, event)
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"]

@@ -146,3 +146,10 @@ async def test_what_is_no_token_is_no_event(event: str) -> None:
 async def test_a_signed_payload_that_is_no_object_is_refused(payload: bytes) -> None:
     header = compact_json({"alg": "EdDSA", "kid": "key-1", "typ": "secevent+jwt"})
     assert await refusal(SIGNER.sign(header, payload)) == "invalid_request"
+
+
+async def test_a_good_event_that_is_too_long_is_refused_before_anything_looks_into_it() -> None:
+    await verify(SIGNER.security_event(padding="x" * 1000))
+    keys = PublishedKeys(published(SIGNER))
+    with pytest.raises(InvalidSecurityEvent, match="too long"):
+        await JwtSecurityEvents(keys, RULES, CLOCK).verify(SIGNER.security_event(padding="x" * 8192))
