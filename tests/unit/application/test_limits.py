@@ -65,9 +65,10 @@ async def test_what_an_address_has_used_up_its_users_still_have(limit: LimitRequ
     assert await limit.of_user(ALICE, origin())
 
 
-async def test_a_user_who_is_named_like_an_address_is_none(limit: LimitRequests) -> None:
+@pytest.mark.parametrize("name", ["192.0.2.1", "address:192.0.2.1"])
+async def test_a_user_who_is_named_like_an_address_is_none(limit: LimitRequests, name: str) -> None:
     await limit.of_address(origin("192.0.2.1"))
-    allowance = await limit.of_user(Principal(UserId("192.0.2.1")), origin())
+    allowance = await limit.of_user(Principal(UserId(name)), origin())
     assert allowance is not None
     assert allowance.used == 1
 
