@@ -11,6 +11,7 @@ from benchmarks.floods import floods
 from benchmarks.growth import growth
 from benchmarks.machine import need, versions
 from benchmarks.trust import revocation, soak
+from benchmarks.verdicts import verdicts
 
 
 @click.group(invoke_without_command=True)
@@ -36,7 +37,9 @@ def peers(seconds: float, rounds: int) -> None:
 @click.option("--minutes", default=1.0, show_default=True, help="Of mixed load, for the memory.")
 def growth_command(minutes: float) -> None:
     """See whether it stays as fast when there is more."""
-    _tell("growth", growth(minutes))
+    found = growth(minutes)
+    _tell("growth", found)
+    click.echo(f"\n{verdicts(found)}")
 
 
 @main.command(name="floods")

@@ -43,7 +43,7 @@ def growth(minutes: float) -> dict[str, Any]:
         migrate(made)
         fill(made)
         with evo_todo(made) as server:
-            found = {
+            found: dict[str, Any] = {
                 # First: what a million new rows leave behind keeps the database busy for minutes.
                 "memory": _memory(made, server, minutes),
                 "list": _list_sizes(made, server),
@@ -51,7 +51,8 @@ def growth(minutes: float) -> dict[str, Any]:
                 "search": _search(made, server),
                 "thousand": _thousand(made, server),
             }
-    return found | {"sqlite": _sqlite()}
+        found["workers"] = _workers(made)
+    return found | {"engines": _engines()}
 
 
 def _timed(client: httpx.Client, ask: Callable[[httpx.Client, int], httpx.Response]) -> float:
@@ -146,27 +147,55 @@ def _memory(made: World, server: Server, minutes: float) -> list[float]:
     return found
 
 
-def _sqlite() -> dict[str, float]:
-    """Requests per second on SQLite; a create is on disk when it is answered."""
+def _engines() -> dict[str, dict[str, float]]:
+    """Requests per second on SQLite and on PostgreSQL, by turns; on SQLite a create is on disk when it is answered."""
+    found: dict[str, dict[str, float]] = {"sqlite": {}, "postgresql": {}}
     with world() as made, tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'tasks.db'}"
         migrate(made, url)
-        found = {}
-        with evo_todo(made, DATABASE_URL=url) as server:
-            with _client(made, server, 1) as client:
-                ids = [client.post(f"/api/{user(1)}/tasks", json={"title": f"{n}"}).json()["id"] for n in range(100)]
-            requests = {
-                "get": [Request("GET", f"/api/{user(1)}/tasks/{one}", made.token(1)) for one in ids],
-                "list": [Request("GET", f"/api/{user(1)}/tasks?limit=20", made.token(1))],
-                "create": requests_for("create", made, 2000),
-            }
-            for operation, asked in requests.items():
-                load = Load.of(asked)
-                load.run(server, 2)
-                result = load.run(server, SECONDS)
-                expect_all_fine(server, f"sqlite {operation}", result)
-                found[operation] = result.per_second
-        return found
+        migrate(made)
+        fill(made)
+        with evo_todo(made, DATABASE_URL=url) as small, evo_todo(made) as large:
+            with _client(made, small, 1) as client:
+                path = f"/api/{user(1)}/tasks"
+                stored = [client.post(path, json={"title": f"{n}"}).raise_for_status().json()["id"] for n in range(100)]
+            ids = {"sqlite": stored, "postgresql": [str(task_id(1, number)) for number in range(100)]}
+            for operation in OPERATIONS:
+                for name, server in (("sqlite", small), ("postgresql", large)):
+                    load = Load.of(_of_one(operation, made, ids[name]))
+                    load.run(server, 2)
+                    result = load.run(server, SECONDS)
+                    expect_all_fine(server, f"{name} {operation}", result)
+                    found[name][operation] = result.per_second
+    return found
+
+
+def _of_one(operation: str, made: World, ids: list[str]) -> list[Request]:
+    """Requests of one user with a hundred tasks; creates are everybody's."""
+    path, token = f"/api/{user(1)}/tasks", made.token(1)
+    match operation:
+        case "get":
+            return [Request("GET", f"{path}/{one}", token) for one in ids]
+        case "list":
+            return [Request("GET", f"{path}?limit=20", token)]
+        case _:
+            return requests_for("create", made, 2000)
+
+
+def _workers(made: World) -> dict[str, float]:
+    """Microseconds of CPU for a get, of one worker and of two that share the server's core.
+
+    Two workers on two cores can only be timed where load and database have others. What is the same on every machine
+    is what a worker's company costs: twice the quotient is the most that a second core can bring.
+    """
+    load, found = Load.of(requests_for("get", made)), dict[str, float]()
+    for name, count in (("one", 1), ("two", 2)):
+        with evo_todo(made, EVO_TODO_WORKERS=str(count)) as server:
+            load.run(server, 2 * SECONDS)  # until each worker has started and knows each token
+            result = load.run(server, SECONDS)
+            expect_all_fine(server, f"{name} workers", result)
+            found[name] = result.cpu_per_request * 1e6
+    return found
 
 
 def _asking(path: str, **parameters: str) -> Callable[[httpx.Client, int], httpx.Response]:
