@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,24 @@ def test_a_sign_out_neither_waits_nor_fails_and_is_told_when_the_service_is_back
         eventually(lambda: len({claims["jti"] for _, claims in receiver.events(web)}) == 2)
         told = {claims["sub_id"]["user"]["sub"] for _, claims in receiver.events(web)}
         assert told == {alice.user_id, bob.user_id}
+
+
+def test_every_session_that_ends_at_once_is_told_however_many_there_are(
+    receiver: Receiver, settings: dict[str, str], tmp_path: Path
+) -> None:
+    with frontend(folder=tmp_path, settings=settings) as web:
+        alice = web.person().sign_up()
+        [path] = tmp_path.rglob("auth.db")
+        with closing(sqlite3.connect(path, timeout=30)) as database, database:
+            database.execute(
+                "WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more WHERE n < 120) "
+                "INSERT INTO session (id, token, userId, expiresAt, createdAt, updatedAt) "
+                "SELECT 's' || n, 't' || n, userId, expiresAt, createdAt, updatedAt FROM session, more "
+                "WHERE userId = ?",
+                (alice.user_id,),
+            )
+        sign_out_everywhere(alice)
+        eventually(lambda: len({claims["sub_id"]["session"]["id"] for _, claims in receiver.events(web)}) == 121)
 
 
 @frozen

@@ -4,7 +4,7 @@ import { type JwtOptions, jwt, signJWT, twoFactor } from "better-auth/plugins"
 import { type Database, databaseOf, keptSecret } from "./database"
 import { keepSigning, signingKeys } from "./keys"
 import { logger } from "./log"
-import { Outbox, tellingOf } from "./outbox"
+import { FIND_EVERY_SESSION, Outbox, tellingOf } from "./outbox"
 import { claimsOf, type Ending, push } from "./security-events"
 import { readSettings, SESSION, type Settings } from "./settings"
 
@@ -44,6 +44,7 @@ function configure(
     },
     // The peer's own address, put there by peer-address.ts; what a client claims counts only behind a proxy of ours.
     advanced: {
+      database: FIND_EVERY_SESSION,
       ipAddress: {
         ipAddressHeaders: ["x-forwarded-for"],
         trustedProxies: [...settings.trustedProxies],

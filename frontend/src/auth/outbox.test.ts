@@ -1,7 +1,7 @@
 import { type BetterAuthOptions, betterAuth } from "better-auth"
 import { memoryAdapter } from "better-auth/adapters/memory"
 import { afterEach, beforeEach, expect, it, vi } from "vitest"
-import { backoff, Outbox, tellingOf } from "./outbox"
+import { backoff, FIND_EVERY_SESSION, Outbox, tellingOf } from "./outbox"
 import type { Ending } from "./security-events"
 
 const PERSON = { name: "Ada", email: "ada@example.com", password: "a long enough pass phrase" }
@@ -28,6 +28,7 @@ async function world(answers: (string | null)[] = []) {
     database: memoryAdapter(tables),
     emailAndPassword: { enabled: true },
     user: { deleteUser: { enabled: true } },
+    advanced: { database: FIND_EVERY_SESSION },
     plugins: [tellingOf(outbox)],
   } satisfies BetterAuthOptions
   const auth = betterAuth(options)
@@ -70,6 +71,17 @@ it("tells of each session and of the account when that is deleted", async () => 
   expect(new Set(here.told.map(({ userId }) => userId))).toEqual(new Set([ada.userId]))
   expect(sessions).toContain(null)
   expect(sessions).toContain(ada.sessionId)
+})
+
+it("tells of every session that ends at once, however many there are", async () => {
+  const here = await world()
+  here.outbox.open(here.adapter, here.deliver)
+  const ada = await signedUp(here)
+  const { internalAdapter } = await here.auth.$context
+  for (let more = 0; more < 120; more++) await internalAdapter.createSession(ada.userId)
+  await here.auth.api.revokeSessions({ headers: ada.headers })
+  await vi.waitUntil(() => here.waiting() === 0)
+  expect(new Set(here.told.map(({ sessionId }) => sessionId)).size).toBe(121)
 })
 
 it("tries again, later each time and by the same id, and says so without naming anybody", async () => {

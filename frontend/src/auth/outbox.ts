@@ -123,6 +123,12 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : "unknown"
 }
 
+/**
+ * How many rows Better Auth finds where it names no limit. By default it finds a hundred of a user's sessions, deletes all
+ * of them, and tells of those that it found. A plugin can't set it: the database is open before plugins are.
+ */
+export const FIND_EVERY_SESSION = { defaultFindManyLimit: 1_000_000 }
+
 /** Better Auth tells the outbox of every session and user that it deletes, and makes its table. */
 export function tellingOf(outbox: Outbox): BetterAuthPlugin {
   return {
