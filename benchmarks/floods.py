@@ -30,13 +30,13 @@ def floods(seconds: float) -> dict[str, Any]:
         good = Load.of(requests_for("get", made))
         with evo_todo(made, EVO_TODO_ADDRESS_RATE_LIMIT="off") as server:
             good.run(server, 3)
-            found = {"alone": asdict(good.run(server, seconds)), "alone, light load": _light(good, server, seconds)}
+            found = {"alone": asdict(good.run(server, seconds)), **_below_saturation("alone", good, server, seconds)}
             forged = _bad(made, Issuer.new("bench", name=made.issuer_url, audience=made.issuer_url))
             for name, load in (("bad signatures", forged), ("unknown keys", _bad(made, None))):
                 # 1000 a second: each of the connections waits a tenth of a second between two requests.
-                with _flood(load, server, seconds * 2 + 4, think=CONNECTIONS):
+                with _flood(load, server, seconds * 3 + 6, think=CONNECTIONS):
                     found[name] = asdict(good.run(server, seconds))
-                    found[f"{name}, light load"] = _light(good, server, seconds)
+                    found |= _below_saturation(name, good, server, seconds)
             with _idle(server) as opened:
                 found[f"{opened} idle connections"] = asdict(good.run(server, seconds))
             with _slow(server, made):
@@ -44,11 +44,14 @@ def floods(seconds: float) -> dict[str, Any]:
         return found
 
 
-def _light(good: Load, server: Server, seconds: float) -> dict[str, Any]:
-    """Good requests that leave the server most of its time."""
-    result = good.run(server, seconds, think=60)
-    expect_all_fine(server, "light", result)
-    return asdict(result)
+def _below_saturation(beside: str, good: Load, server: Server, seconds: float) -> dict[str, Any]:
+    """Good requests that leave the server some of its time, and most of it."""
+    found = {}
+    for name, think in (("medium load", 20), ("light load", 60)):
+        result = good.run(server, seconds, think=think)
+        expect_all_fine(server, name, result)
+        found[f"{beside}, {name}"] = asdict(result)
+    return found
 
 
 def _bad(made: World, forger: Issuer | None) -> Load:
