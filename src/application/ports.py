@@ -48,8 +48,8 @@ class TaskLists(Protocol):
     Every method raises StorageUnavailable when the lists can't be reached.
     """
 
-    def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
-        """The owner's list, to be read."""
+    def open(self, owner: UserId) -> TaskList:
+        """The owner's list, to be read: each read by itself, and of the instant at which it is made."""
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """The owner's list, to be changed in one transaction.

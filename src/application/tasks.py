@@ -22,10 +22,10 @@ class ListTasks:
     ) -> TaskPage | Unchanged:
         """The page; or `Unchanged`, at the cost of one small read, when the client knows this revision."""
         actor.ensure_owns(owner)
-        async with self.lists.open(owner) as tasks:
-            if known is not None and (revision := await tasks.revision()) in known:
-                return Unchanged(revision)
-            return await tasks.page(query)
+        tasks = self.lists.open(owner)
+        if known is not None and (revision := await tasks.revision()) in known:
+            return Unchanged(revision)
+        return await tasks.page(query)
 
 
 @frozen
@@ -37,8 +37,7 @@ class GetTask:
     async def __call__(self, actor: Principal, owner: UserId, task_id: TaskId) -> Task:
         """Raise TaskNotFound when there is no such task in this list."""
         actor.ensure_owns(owner)
-        async with self.lists.open(owner) as tasks:
-            return await tasks.get(task_id)
+        return await self.lists.open(owner).get(task_id)
 
 
 @frozen

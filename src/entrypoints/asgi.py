@@ -15,11 +15,18 @@ from application.authentication import Authenticate, Authorize
 from application.limits import LimitRequests
 from application.readiness import CheckReadiness
 from application.sessions import ReceiveSecurityEvent
+from application.tasks import CreateTask, GetTask, ListTasks
 from domain.errors import KeysUnavailable
 from entrypoints.background import Background
 from entrypoints.logs import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
+
+_ASKED_FOR: Final = (
+    *(Authenticate, Authorize, LimitRequests, ReceiveSecurityEvent, CheckReadiness),
+    *(ListTasks, GetTask, CreateTask),
+)
+"""What requests ask the container for."""
 
 YOUNG_ENOUGH: Final = 50_000
 """New objects, less those that are gone, after which the garbage collector looks for cycles; Python's own is 700."""
@@ -47,7 +54,7 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
     async def start() -> None:
         if is_served:
             _leave_alone_what_is_there()
-        for kind in (Authenticate, Authorize, LimitRequests, ReceiveSecurityEvent, CheckReadiness):
+        for kind in _ASKED_FOR:
             await container.get(kind)  # one after the other: two who ask at once could be given one each
         warming.append(asyncio.create_task(fetch_keys(await container.get(RemoteKeySet))))
         await (await container.get(Background)).start()

@@ -40,18 +40,15 @@ async def restore(lists: TaskLists, task_id: TaskId, *, at: datetime = START, ow
 
 
 async def get(lists: TaskLists, task_id: TaskId, owner: UserId = ALICE) -> Task:
-    async with lists.open(owner) as tasks:
-        return await tasks.get(task_id)
+    return await lists.open(owner).get(task_id)
 
 
 async def page(lists: TaskLists, query: TaskQuery, owner: UserId = ALICE) -> TaskPage:
-    async with lists.open(owner) as tasks:
-        return await tasks.page(query)
+    return await lists.open(owner).page(query)
 
 
 async def revision(lists: TaskLists, owner: UserId = ALICE) -> Revision:
-    async with lists.open(owner) as tasks:
-        return await tasks.revision()
+    return await lists.open(owner).revision()
 
 
 async def titles(lists: TaskLists, query: TaskQuery) -> list[str]:

@@ -48,7 +48,7 @@ async def test_a02_a_challenge_holds_nothing_of_the_token(api: Api) -> None:
 class ClosedLists(MemoryTaskLists):
     """Lists that nobody may open: whoever tries would get 503."""
 
-    def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
+    def open(self, owner: UserId) -> TaskList:
         del owner
         raise StorageUnavailable
 

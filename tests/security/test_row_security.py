@@ -70,8 +70,7 @@ async def test_p04_no_user_is_left_on_a_connection_for_whoever_comes_next(url: s
     lists = SqlTaskLists(database)
     for _ in range(20):
         await add(lists, new())
-        async with lists.open(BOB) as tasks:
-            await tasks.revision()
+        await lists.open(BOB).revision()
     seen = await users_left_behind(database)
     await database.dispose()
     assert seen <= {"", None}

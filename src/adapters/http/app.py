@@ -16,6 +16,7 @@ from adapters.http.cors import Cors
 from adapters.http.documentation import Documentation
 from adapters.http.edge import ASK_METHODS, Edge
 from adapters.http.health import Operations
+from adapters.http.hot_calls import HotCalls
 from adapters.http.injection import WithContainer
 from adapters.http.metrics import Metrics, RequestMetrics
 from adapters.http.peers import Network, TrustedProxies
@@ -25,6 +26,7 @@ from adapters.http.security_events import SecurityEvents
 from adapters.http.tasks import Tasks
 from application.authentication import Authenticate, Authorize
 from application.limits import LimitRequests
+from application.tasks import CreateTask, GetTask, ListTasks
 
 T = TypeVar("T")
 Hook = Callable[[], Awaitable[None]]
@@ -62,7 +64,13 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    own_lists_only = Authorization(WithContainer(litestar, container), _once(container, Authorize))
+    calls = HotCalls(
+        WithContainer(litestar, container),
+        _once(container, ListTasks),
+        _once(container, GetTask),
+        _once(container, CreateTask),
+    )
+    own_lists_only = Authorization(calls, _once(container, Authorize))
     guarded = Authentication(own_lists_only, _once(container, Authenticate), _once(container, LimitRequests))
     return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics)
 

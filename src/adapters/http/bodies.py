@@ -17,6 +17,8 @@ MAX_BODY: Final = 64 * 1024
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
+BROKEN_OFF: Final = "The body broke off."
+
 _PATH = re.compile(r" - at `\$\.(\w+)`$")
 _CHARSETS = {None, "utf-8", "utf8"}
 
@@ -37,7 +39,7 @@ class StrictRequest(Request[Any, Any, Any]):
         try:
             return await super().body()
         except InternalServerException as error:
-            raise ClientException(detail="The body broke off.") from error
+            raise ClientException(detail=BROKEN_OFF) from error
 
     async def json(self) -> Any:
         """The body as an instance of the type that the handler declares for `data`.

@@ -1,9 +1,9 @@
 """Cross-origin requests, by exact origins (the Fetch standard, §3.2)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
-from litestar.types import HTTPScope
 
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = b"Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id"
@@ -25,10 +25,9 @@ class Cors:
         """Allow these origins: scheme, host and port, to the letter."""
         return cls(frozenset(origin.encode() for origin in origins))
 
-    def headers(self, scope: HTTPScope) -> list[tuple[bytes, bytes]]:
-        """What every answer to this request carries."""
-        origin = _header(scope, b"origin")
-        if origin not in self.origins:
+    def headers(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+        """What every answer to a request from there carries."""
+        if origin is None or origin not in self.origins:
             return [(b"vary", b"Origin")]
         return [
             (b"vary", b"Origin"),
@@ -38,24 +37,16 @@ class Cors:
         ]
 
     @staticmethod
-    def is_preflight(scope: HTTPScope) -> bool:
-        """Whether a browser asks for leave: OPTIONS with an origin and the method it has in mind."""
-        return (
-            scope["method"] == "OPTIONS"
-            and _header(scope, b"origin") is not None
-            and _header(scope, b"access-control-request-method") is not None
-        )
+    def is_preflight(fields: Mapping[bytes, bytes]) -> bool:
+        """Whether a browser asks for leave, by OPTIONS with an origin and the method it has in mind."""
+        return b"origin" in fields and b"access-control-request-method" in fields
 
-    def preflight_headers(self, scope: HTTPScope) -> list[tuple[bytes, bytes]]:
+    def preflight_headers(self, fields: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """The answer to a preflight, beside what every answer carries; nothing for a stranger."""
-        if _header(scope, b"origin") not in self.origins:
+        if fields.get(b"origin") not in self.origins:
             return []
         return [
             (b"access-control-allow-methods", _METHODS),
             (b"access-control-allow-headers", _REQUEST_HEADERS),
             (b"access-control-max-age", _PREFLIGHT_SECONDS),
         ]
-
-
-def _header(scope: HTTPScope, name: bytes) -> bytes | None:
-    return next((value for header, value in scope["headers"] if header == name), None)

@@ -6,8 +6,9 @@ import re
 import time
 from contextvars import ContextVar
 from http import HTTPStatus
+from itertools import chain
+from secrets import token_hex
 from typing import Final, cast
-from uuid import uuid4
 
 from attrs import Factory, define, field, frozen
 from litestar.enums import ScopeType
@@ -20,6 +21,8 @@ from adapters.http.peers import TrustedProxies
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import Stopping
 from adapters.http.rate_limits import told_allowance
+from adapters.http.request_log import request_record
+from domain.audit import RequestOrigin
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +46,13 @@ _PROBES: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 
 _ROUTED_AS: Final = {"HEAD": "GET", "OPTIONS": ASK_METHODS}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ALWAYS: Final = {
-    b"cache-control": b"no-store",
-    b"x-content-type-options": b"nosniff",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"referrer-policy": b"no-referrer",
-}
+_ALWAYS: Final = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_NAMES: Final = frozenset(name for name, _ in _ALWAYS)
 
 
 @frozen
@@ -65,20 +69,23 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        headers = list(scope["headers"])
+        fields = dict(reversed(headers))  # of those that stand twice, the first
+        request_id = _request_id(fields.get(b"x-request-id"))
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id
-        state["peer"] = self.proxies.client_of(scope)
+        state["origin"] = RequestOrigin(request_id, self.proxies.client_of(scope))
         request_id_of_context.set(request_id)
-        headers = [(b"x-request-id", request_id.encode()), *self.cors.headers(scope)]
-        answer = _Answer(send, headers, scope)
+        added = [(b"x-request-id", request_id.encode()), *self.cors.headers(fields.get(b"origin"))]
+        answer = _Answer(send, added, scope)
         started = time.perf_counter()
-        # A copy: the server goes by the method it was asked with.
-        routed = cast("HTTPScope", {**scope, "method": _ROUTED_AS.get(scope["method"], scope["method"])})
+        routed = scope
+        if (method := _ROUTED_AS.get(scope["method"])) is not None:
+            # A copy: the server goes by the method it was asked with.
+            routed = cast("HTTPScope", {**scope, "method": method})
         try:
-            if self.cors.is_preflight(scope):
-                await _send(answer, 204, self.cors.preflight_headers(scope), b"")
-            elif (refusal := _refusal(scope)) is not None:
+            if scope["method"] == "OPTIONS" and self.cors.is_preflight(fields):
+                await _send(answer, 204, self.cors.preflight_headers(fields), b"")
+            elif (refusal := _refusal(scope, headers)) is not None:
                 await _send(answer, *problem_message(refusal, scope))
             else:
                 await self.app(routed, receive, answer)
@@ -93,16 +100,9 @@ class Edge:
         route = routed.get("path_template", "-")  # never the path itself: it names a person
         took = time.perf_counter() - started
         self.metrics.count(route, scope["method"], answer.status, took)
-        logger.log(
-            logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO,
-            "request",
-            extra={
-                "method": scope["method"],
-                "route": route,
-                "status": answer.status,
-                "ms": round(took * 1000, 1),
-            },
-        )
+        level = logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.handle(request_record(level, scope["method"], route, answer.status, took))
 
 
 @define
@@ -117,7 +117,8 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            await self.send({**message, "headers": self._dressed(list(message["headers"]))})
+            own = list(message.get("headers", ()))
+            await self.send({"type": "http.response.start", "status": self.status, "headers": self._dressed(own)})
         elif message["type"] == "http.response.body" and self.scope["method"] == "HEAD":
             if not message.get("more_body"):
                 await self.send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -126,30 +127,32 @@ class _Answer:
 
     def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = {name for name, _ in own}
-        fixed = [pair for pair in _ALWAYS.items() if pair[0] not in present]
-        return [_with_head(pair) for pair in own] + fixed + self.headers + told_allowance(self.scope)
+        fixed = _ALWAYS if present.isdisjoint(_NAMES) else [pair for pair in _ALWAYS if pair[0] not in present]
+        if b"allow" in present:
+            own = [_with_head(pair) for pair in own]
+        return [*own, *fixed, *self.headers, *told_allowance(self.scope)]
 
 
 def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     """Allow, as the router knows it, and HEAD wherever GET is (RFC 9110 §10.2.1)."""
     name, value = header
-    if name.lower() != b"allow":
+    if name != b"allow":
         return header
     methods = {method.strip() for method in value.split(b",")}
     return name, b", ".join(sorted(methods | ({b"HEAD"} if b"GET" in methods else set())))
 
 
-def _request_id(scope: HTTPScope) -> str:
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+def _request_id(given: bytes | None) -> str:
+    text = (given or b"").decode("latin-1")
+    return text if _REQUEST_ID.fullmatch(text) else token_hex(16)
 
 
-def _refusal(scope: HTTPScope) -> ClientException | None:
+def _refusal(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> ClientException | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
         return ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+    if sum(map(len, chain.from_iterable(headers))) > MAX_HEADERS:
         return ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
-    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    hosts = [name for name, _ in headers].count(b"host")
     if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
         return ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")
     return None

@@ -61,8 +61,8 @@ class TrustedProxies:
 
 def origin_of(scope: HTTPScope) -> RequestOrigin:
     """What the audit log and the limits know of a request that has passed the edge."""
-    state = scope["state"]
-    return RequestOrigin(state["request_id"], state["peer"])
+    origin: RequestOrigin = scope["state"]["origin"]
+    return origin
 
 
 def _address(text: str) -> Address | None:

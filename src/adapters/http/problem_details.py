@@ -42,7 +42,7 @@ def problem_of(error: Exception, scope: Scope) -> tuple[Problem, dict[str, str]]
         status=kind.status,
         detail=_detail(error) or kind.detail,
         instance=scope["raw_path"].decode("latin-1"),
-        request_id=scope["state"]["request_id"],
+        request_id=scope["state"]["origin"].request_id,
         errors=_field_problems(error),
     )
     return problem, _headers(error)

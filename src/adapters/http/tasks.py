@@ -1,48 +1,28 @@
 """The calls on a user's tasks. Handlers translate; they never decide."""
 
 from typing import Any, Final
-from uuid import UUID
 
 from litestar import Controller, Request, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import UnsetType
 
-from adapters.http.answers import Answer, not_modified, page_answer, path_of, task_answer
+from adapters.http import hot_calls
+from adapters.http.answers import Answer, task_answer
 from adapters.http.bodies import JSON, MERGE_PATCH
 from adapters.http.injection import FromDishka, inject, principal_of
-from adapters.http.preconditions import if_match, if_none_match
-from adapters.http.queries import next_link, parse_query
-from adapters.http.schemas import Completion, NewTask, Restoration, TaskPageView, TaskUpdate
+from adapters.http.preconditions import if_match
+from adapters.http.schemas import Completion, NewTask, Restoration, TaskUpdate
+from adapters.http.task_ids import task_id_of
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
-from domain.errors import TaskNotFound
 from domain.identity import UserId
-from domain.task import TaskId
-from domain.task_list import Unchanged
+from domain.task_list import Revisions
 
 _TOGGLE: Final = Completion()
 _RESTORE: Final = Restoration()
 
 
-def task_id_of(text: str) -> TaskId:
-    """The id that a path names, in its canonical form only (RFC 9562 §4).
-
-    Raises:
-        TaskNotFound: it is in no such form, so there is no such task.
-    """
-    try:
-        task_id = UUID(text)
-    except ValueError as error:
-        raise TaskNotFound from error
-    if str(task_id) != text:
-        raise TaskNotFound
-    return TaskId(task_id)
-
-
-def _field(request: "Request[Any, Any, Any]", name: bytes) -> str | None:
-    """A header field, its lines joined (RFC 9110 §5.3); `None` when it is not there."""
-    # Litestar's own view of the header fields is made anew for each request, and costs ten times as much.
-    lines = [value for key, value in request.scope["headers"] if key == name]
-    return b", ".join(lines).decode("latin-1") if lines else None
+def _if_match(request: "Request[Any, Any, Any]") -> Revisions | None:
+    return if_match(hot_calls.field(request.scope, b"if-match"))
 
 
 class Tasks(Controller):
@@ -59,16 +39,7 @@ class Tasks(Controller):
         list_tasks: FromDishka[ListTasks],
     ) -> Answer:
         """List tasks."""
-        parameters = list(request.query_params.multi_items())
-        query = parse_query(parameters)
-        known = if_none_match(_field(request, b"if-none-match"))
-        page = await list_tasks(principal_of(request), UserId(user_id), query, known=known)
-        if isinstance(page, Unchanged):
-            return not_modified(page.revision)
-        view = TaskPageView.of(page, query)
-        follows = view.next_cursor
-        link = None if follows is None else next_link(path_of(user_id), parameters, follows)
-        return page_answer(view, page.revision, link)
+        return await hot_calls.list_page(list_tasks, request.scope, UserId(user_id))
 
     @post(operation_id="createTask")
     @inject
@@ -80,9 +51,7 @@ class Tasks(Controller):
         create_task: FromDishka[CreateTask],
     ) -> Answer:
         """Create a task."""
-        principal, owner = principal_of(request), UserId(user_id)
-        task = await create_task(principal, owner, title=data.title, description=data.description)
-        return task_answer(task, status=201, location=f"{path_of(user_id)}/{task.id}")
+        return await hot_calls.create(create_task, request.scope, UserId(user_id), data)
 
     @get("/{task_id:str}", operation_id="getTask")
     @inject
@@ -94,11 +63,7 @@ class Tasks(Controller):
         get_task: FromDishka[GetTask],
     ) -> Answer:
         """Get a task."""
-        task = await get_task(principal_of(request), UserId(user_id), task_id_of(task_id))
-        known = if_none_match(_field(request, b"if-none-match"))
-        if known is not None and task.revision in known:
-            return not_modified(task.revision)
-        return task_answer(task)
+        return await hot_calls.read_task(get_task, request.scope, UserId(user_id), task_id)
 
     @put("/{task_id:str}", operation_id="updateTask")
     @inject
@@ -136,7 +101,7 @@ class Tasks(Controller):
         delete_task: FromDishka[DeleteTask],
     ) -> None:
         """Delete a task."""
-        expected = if_match(_field(request, b"if-match"))
+        expected = _if_match(request)
         await delete_task(principal_of(request), UserId(user_id), task_id_of(task_id), expected=expected)
 
     @patch("/{task_id:str}/complete", operation_id="completeTask")
@@ -150,7 +115,7 @@ class Tasks(Controller):
         data: JSONBody[Completion] = _TOGGLE,
     ) -> Answer:
         """Toggle whether a task is done, or say which."""
-        expected = if_match(_field(request, b"if-match"))
+        expected = _if_match(request)
         completed = None if isinstance(data.completed, UnsetType) else data.completed
         task = await complete_task(
             principal_of(request), UserId(user_id), task_id_of(task_id), completed=completed, expected=expected
@@ -169,7 +134,7 @@ class Tasks(Controller):
     ) -> Answer:
         """Bring a deleted task back."""
         del data  # it can be wrong, but says nothing
-        expected = if_match(_field(request, b"if-match"))
+        expected = _if_match(request)
         task = await restore_task(principal_of(request), UserId(user_id), task_id_of(task_id), expected=expected)
         return task_answer(task)
 
@@ -181,6 +146,6 @@ async def _change(
     data: TaskUpdate,
     change_task: ChangeTask,
 ) -> Answer:
-    expected = if_match(_field(request, b"if-match"))
+    expected = _if_match(request)
     principal, owner = principal_of(request), UserId(user_id)
     return task_answer(await change_task(principal, owner, task_id_of(task_id), data.change(), expected=expected))

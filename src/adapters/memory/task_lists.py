@@ -107,9 +107,9 @@ class MemoryTaskLists:
 
     _lists: defaultdict[UserId, _List] = Factory(lambda: defaultdict(_List))
 
-    def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
+    def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return self._open(owner)
+        return MemoryTaskList(self._lists[owner])
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
@@ -129,10 +129,6 @@ class MemoryTaskLists:
         async with mine.lock:
             if mine.tasks:
                 mine.tasks, mine.revision = {}, Revision(mine.revision + 1)
-
-    @asynccontextmanager
-    async def _open(self, owner: UserId) -> AsyncIterator[TaskList]:
-        yield MemoryTaskList(self._lists[owner])
 
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[EditableTaskList]:

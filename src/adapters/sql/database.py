@@ -17,7 +17,7 @@ from adapters.sql.execution import EngineExecution, Execution
 from adapters.sql.held_connections import HeldConnections
 from adapters.sql.held_execution import HeldExecution
 
-POOL_SIZE: Final = 4
+POOL_SIZE: Final = 16
 """Connections for reads of tasks, and as many for writes."""
 UPKEEP: Final = 2
 """Connections for whatever else is read, and as many for what else is written, on PostgreSQL."""

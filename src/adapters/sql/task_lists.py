@@ -119,9 +119,9 @@ class SqlTaskLists:
     def __attrs_post_init__(self) -> None:
         self._execution = self._database.execution
 
-    def open(self, owner: UserId) -> AbstractAsyncContextManager[TaskList]:
+    def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return self._open(owner)
+        return SqlTaskList(self._execution, self._database.dialect, owner)
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
@@ -145,10 +145,6 @@ class SqlTaskLists:
     async def _erase_some(self, owner: UserId) -> bool:
         async with self._edit(owner) as edit:
             return await edit.erase_some()
-
-    @asynccontextmanager
-    async def _open(self, owner: UserId) -> AsyncIterator[TaskList]:
-        yield SqlTaskList(self._execution, self._database.dialect, owner)
 
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:

@@ -96,8 +96,7 @@ async def test_tasks_go_only_once_no_token_can_write_any_more(world: World) -> N
     erase = EraseAccount(revocations, world.lists, world.log, ManualClock())
     await erase(AccountPurged(ALICE, NOW), ORIGIN)
     assert order == ["settled"]
-    async with world.lists.open(ALICE) as tasks:
-        assert (await tasks.page(TaskQuery())).tasks == ()
+    assert (await world.lists.open(ALICE).page(TaskQuery())).tasks == ()
 
 
 async def test_what_is_no_event_does_nothing_and_is_in_the_log_by_its_digest(world: World) -> None:

@@ -4,6 +4,7 @@ from adapters.http.problem_answers import log_unexpected
 from adapters.http.problem_details import problem_of
 from adapters.http.problems import KINDS, FieldProblem, InvalidBody, InvalidParameter
 from domain import errors
+from domain.audit import RequestOrigin
 from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
 
 
@@ -29,7 +30,7 @@ def test_every_kind_of_problem_has_a_name_of_its_own_or_none() -> None:
     assert len({name for name, _, _ in names if name}) == len({entry for entry in names if entry[0]})
 
 
-SCOPE = {"raw_path": b"/x", "state": {"request_id": "r"}}
+SCOPE = {"raw_path": b"/x", "state": {"origin": RequestOrigin("r")}}
 
 
 def test_an_unavailable_part_says_when_to_try_again() -> None:

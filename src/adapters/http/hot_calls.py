@@ -1,0 +1,145 @@
+"""The three calls that most requests are, and a way to them past the router.
+
+The router, its request and the injection cost as much as the rest of such a call. Only the plainest form of a request
+goes this way. Every other one, and every odd one, takes the router's, to the same functions and the same answers.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
+from typing import Final
+from urllib.parse import parse_qsl
+
+from attrs import frozen
+from litestar.enums import ScopeType
+from litestar.exceptions import ClientException
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+
+from adapters.http.answers import Answer, not_modified, page_answer, path_of, task_answer
+from adapters.http.bodies import BROKEN_OFF, JSON, MAX_BODY, decode_json
+from adapters.http.preconditions import if_none_match
+from adapters.http.queries import next_link, parse_query
+from adapters.http.schemas import NewTask, TaskPageView
+from adapters.http.task_ids import task_id_of
+from application.tasks import CreateTask, GetTask, ListTasks
+from domain.identity import Principal, UserId
+from domain.task_list import TaskQuery, Unchanged
+
+LIST: Final = "/api/{user_id}/tasks"
+TASK: Final = "/api/{user_id}/tasks/{task_id}"
+"""As the router names them, for the log and the metrics."""
+
+_PLAIN_BODY: Final = {b"content-type": JSON.encode(), b"content-encoding": None, b"transfer-encoding": None}
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def field(scope: HTTPScope, name: bytes) -> str | None:
+    """A header field, its lines joined (RFC 9110 §5.3); `None` when it is not there."""
+    # Litestar's own view of the header fields is made anew for each request, and costs ten times as much.
+    lines = [value for key, value in scope["headers"] if key == name]
+    return b", ".join(lines).decode("latin-1") if lines else None
+
+
+async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId) -> Answer:
+    """List tasks."""
+    query = _query(scope["query_string"])
+    known = if_none_match(field(scope, b"if-none-match"))
+    page = await list_tasks(_principal(scope), owner, query, known=known)
+    if isinstance(page, Unchanged):
+        return not_modified(page.revision)
+    view = TaskPageView.of(page, query)
+    follows = view.next_cursor
+    link = None if follows is None else next_link(path_of(owner), _pairs(scope["query_string"]), follows)
+    return page_answer(view, page.revision, link)
+
+
+async def read_task(get_task: GetTask, scope: HTTPScope, owner: UserId, task_id: str) -> Answer:
+    """Get a task."""
+    task = await get_task(_principal(scope), owner, task_id_of(task_id))
+    known = if_none_match(field(scope, b"if-none-match"))
+    if known is not None and task.revision in known:
+        return not_modified(task.revision)
+    return task_answer(task)
+
+
+async def create(create_task: CreateTask, scope: HTTPScope, owner: UserId, new: NewTask) -> Answer:
+    """Create a task."""
+    task = await create_task(_principal(scope), owner, title=new.title, description=new.description)
+    return task_answer(task, status=201, location=f"{path_of(owner)}/{task.id}")
+
+
+@frozen
+class HotCalls:
+    """ASGI middleware that answers those calls, where they are plain, to whom authorization has let pass."""
+
+    app: ASGIApp
+    list_tasks: Callable[[], Awaitable[ListTasks]]
+    get_task: Callable[[], Awaitable[GetTask]]
+    create_task: Callable[[], Awaitable[CreateTask]]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on."""
+        if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
+            answer = await self._answer(scope, receive)
+            if answer is not None:
+                await answer(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive) -> Answer | None:
+        match scope["method"], scope["path"].split("/"):
+            case "GET", ["", "api", owner, "tasks", task_id] if owner and task_id:
+                scope["path_template"] = TASK
+                return await read_task(await self.get_task(), scope, UserId(owner), task_id)
+            case "GET", ["", "api", owner, "tasks"] if owner:
+                scope["path_template"] = LIST
+                return await list_page(await self.list_tasks(), scope, UserId(owner))
+            case "POST", ["", "api", owner, "tasks"] if owner and _has_plain_body(list(scope["headers"])):
+                scope["path_template"] = LIST
+                new = decode_json(await _body(receive), NewTask)
+                return await create(await self.create_task(), scope, UserId(owner), new)
+        return None
+
+
+def _principal(scope: HTTPScope) -> Principal:
+    principal: Principal = scope["state"]["principal"]
+    return principal
+
+
+def _has_plain_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a body of JSON comes whose length is told, and is neither nothing nor too much."""
+    fields = dict(headers)
+    length = fields.get(b"content-length", b"")
+    return (
+        len(fields) == len(headers)  # no field stands twice
+        and all(fields.get(name) == value for name, value in _PLAIN_BODY.items())
+        and length.isdigit()
+        and 0 < int(length[: len(str(MAX_BODY)) + 1]) <= MAX_BODY
+    )
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body, as long as the server has seen that it is (RFC 9112 §6.3).
+
+    Raises:
+        ClientException: (400) the client went away before its end.
+    """
+    body, is_more = b"", True
+    while is_more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientException(detail=BROKEN_OFF)
+        body += message["body"]
+        is_more = message["more_body"]
+    return body
+
+
+@lru_cache(256)
+def _pairs(query_string: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+
+
+@lru_cache(256)
+def _query(query_string: bytes) -> TaskQuery:
+    """What is asked for. Remembered, because most lists are asked for in the same few ways."""
+    return parse_query(_pairs(query_string))
