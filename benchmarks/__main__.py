@@ -7,7 +7,7 @@ import click
 
 from benchmarks import report
 from benchmarks.compare import compare
-from benchmarks.floods import floods
+from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.machine import need, versions
 from benchmarks.trust import revocation, soak
@@ -43,10 +43,13 @@ def growth_command(minutes: float) -> None:
 
 
 @main.command(name="floods")
-@click.option("--seconds", default=10.0, show_default=True)
-def floods_command(seconds: float) -> None:
+@click.option("--seconds", default=3.0, show_default=True, help="Of each run.")
+@click.option("--rounds", default=5, show_default=True, help="How often each is measured, alone and beside a flood.")
+def floods_command(seconds: float, rounds: int) -> None:
     """See what good requests get while others do their worst."""
-    _tell("floods", floods(seconds))
+    found = floods(seconds, rounds)
+    path = report.save("floods", {"versions": versions(), "floods": found})
+    click.echo(f"{summary(found)}\n\nIn {path}.")
 
 
 @main.command(name="revocation")

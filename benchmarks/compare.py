@@ -55,7 +55,10 @@ def compare(seconds: float, rounds: int) -> dict[str, Any]:
                     if number:
                         found[server.name][operation].append(result)
                         _say(f"{server.name:30} {operation:7} {result.per_second:8.0f}/s")
-        half = {one.name: _at_half(one, loads["get"], found[one.name]["get"], seconds) for one in servers}
+        half: dict[str, list[Result]] = {one.name: [] for one in servers}
+        for _ in range(rounds):
+            for one in servers:
+                half[one.name].append(_at_half(one, loads["get"], found[one.name]["get"], seconds))
         return {
             "versions": versions() | {"postgresql": (version(made.server.installation.programs) or "").split()[-1]},
             "connections": CONNECTIONS,
@@ -63,7 +66,7 @@ def compare(seconds: float, rounds: int) -> dict[str, Any]:
             "servers": {
                 one.name: {
                     "runs": {op: [asdict(result) for result in found[one.name][op]] for op in OPERATIONS},
-                    "half": asdict(half[one.name]),
+                    "half": [asdict(result) for result in half[one.name]],
                     "memory_mib": memory_mib(one.process),
                 }
                 for one in servers

@@ -3,13 +3,16 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from statistics import median
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from attrs import asdict
 
+from benchmarks import load
 from benchmarks.compare import expect_all_fine
 from benchmarks.load import BODY, Load, Request, finished, requests_for
 from benchmarks.servers import Server, evo_todo, migrate
@@ -20,37 +23,65 @@ CONNECTIONS: Final = 100
 """Of an attacker."""
 IDLE: Final = 10_000
 SLOW: Final = 200
+LIGHT: Final = 60.0
+"""Milliseconds that each of the good connections thinks: some 500 requests a second."""
+
+Flood = Callable[[], AbstractContextManager[Any]]
 
 
-def floods(seconds: float) -> dict[str, Any]:
-    """Measure good requests alone and with each flood beside them."""
+def floods(seconds: float, rounds: int) -> dict[str, Any]:
+    """Measure good requests by turns alone and with a flood beside them, for each flood and each load."""
     with world() as made:
         migrate(made)
         fill(made)
         good = Load.of(requests_for("get", made))
         with evo_todo(made, EVO_TODO_ADDRESS_RATE_LIMIT="off") as server:
             good.run(server, 3)
-            found = {"alone": asdict(good.run(server, seconds)), **_below_saturation("alone", good, server, seconds)}
+            half = 2000 * load.CONNECTIONS / median(good.run(server, seconds).per_second for _ in range(3))
             forged = _bad(made, Issuer.new("bench", name=made.issuer_url, audience=made.issuer_url))
-            for name, load in (("bad signatures", forged), ("unknown keys", _bad(made, None))):
-                # 1000 a second: each of the connections waits a tenth of a second between two requests.
-                with _flood(load, server, seconds * 3 + 6, think=CONNECTIONS):
-                    found[name] = asdict(good.run(server, seconds))
-                    found |= _below_saturation(name, good, server, seconds)
-            with _idle(server) as opened:
-                found[f"{opened} idle connections"] = asdict(good.run(server, seconds))
-            with _slow(server, made):
-                found[f"{SLOW} slow bodies"] = asdict(good.run(server, seconds))
-        return found
+            unknown = _bad(made, None)
+            kinds: dict[str, Flood] = {
+                "1000 bad signatures a second": lambda: _flood(forged, server, seconds),
+                "1000 unknown keys a second": lambda: _flood(unknown, server, seconds),
+                f"{IDLE} idle connections": lambda: _idle(server),
+                f"{SLOW} slow bodies": lambda: _slow(server, made),
+            }
+            loads = {"saturated": 0.0, "half of that": half, "light": LIGHT}
+            return {
+                kind: {name: _by_turns(good, server, flood, seconds, rounds, think) for name, think in loads.items()}
+                for kind, flood in kinds.items()
+            }
 
 
-def _below_saturation(beside: str, good: Load, server: Server, seconds: float) -> dict[str, Any]:
-    """Good requests that leave the server some of its time, and most of it."""
-    found = {}
-    for name, think in (("medium load", 20), ("light load", 60)):
-        result = good.run(server, seconds, think=think)
-        expect_all_fine(server, name, result)
-        found[f"{beside}, {name}"] = asdict(result)
+def summary(found: dict[str, Any]) -> str:
+    """What becomes of good requests, as a table: medians of the rounds, and from the least to the most."""
+    lines = ["| beside | load | good requests | half within | 99 % within |", "|---|---|---|---|---|"]
+    for kind, loads in found.items():
+        for name, turns in loads.items():
+            pairs = list(zip(turns["alone"], turns["beside"], strict=True))
+            share = [beside["per_second"] / alone["per_second"] for alone, beside in pairs]
+            cells = [f"{median(share):.2f} ({min(share):.2f}-{max(share):.2f}) times"]
+            for quantile in ("p50", "p99"):
+                factors = [beside[quantile] / alone[quantile] for alone, beside in pairs]
+                before = median(alone[quantile] for alone, _ in pairs) * 1000
+                after = median(beside[quantile] for _, beside in pairs) * 1000
+                spread = f"{median(factors):.1f} ({min(factors):.1f}-{max(factors):.1f}) times"
+                cells.append(f"{before:.1f}, then {after:.1f} ms: {spread}")
+            lines.append(f"| {kind} | {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _by_turns(
+    good: Load, server: Server, flood: Flood, seconds: float, rounds: int, think: float
+) -> dict[str, list[dict[str, Any]]]:
+    """Alone and beside it, round by round: on a shared machine, only neighbours in time can be compared."""
+    found: dict[str, list[dict[str, Any]]] = {"alone": [], "beside": []}
+    for _ in range(rounds):
+        for name, context in (("alone", contextlib.nullcontext), ("beside", flood)):
+            with context():
+                result = good.run(server, seconds, think=think)
+            expect_all_fine(server, name, result)
+            found[name].append(asdict(result))
     return found
 
 
@@ -67,8 +98,10 @@ def _bad(made: World, forger: Issuer | None) -> Load:
 
 
 @contextmanager
-def _flood(load: Load, server: Server, seconds: float, *, think: float) -> Generator[None]:
-    process = load.start(server.url, seconds, connections=CONNECTIONS, think=think)
+def _flood(bad: Load, server: Server, seconds: float) -> Generator[None]:
+    # 1000 a second: each of the connections waits a tenth of a second between two requests.
+    process = bad.start(server.url, seconds + 2, connections=CONNECTIONS, think=CONNECTIONS)
+    time.sleep(1)  # until it has begun
     try:
         yield
     finally:

@@ -39,8 +39,8 @@ def table(found: dict[str, Any]) -> str:
     for name, server in found["servers"].items():
         cells = [_spread(ratios(found, name, operation, GUIDE)) for operation in OPERATIONS]
         cpu = median(run["cpu_per_request"] for run in server["runs"]["get"]) * 1e6
-        half = server["half"]
-        times = f"{half['p50'] * 1000:.1f} and {half['p99'] * 1000:.1f} ms"
+        p50, p99 = (median(run[quantile] for run in server["half"]) * 1000 for quantile in ("p50", "p99"))
+        times = f"{p50:.1f} and {p99:.1f} ms"
         lines.append(f"| {name} | {' | '.join(cells)} | {cpu:.0f} µs | {times} | {server['memory_mib']:.0f} MiB |")
     return "\n".join(lines)
 
@@ -52,9 +52,9 @@ def targets(found: dict[str, Any]) -> str:
         spread = ratios(found, one, operation, other)
         is_met = "yes" if median(spread) >= least else "no"
         lines.append(f"| {operation}: at least {least:g} times {other} | {_spread(spread)} | {is_met} |")
-    half = found["servers"][OURS]["half"]
-    ratio = half["p99"] / half["p50"]
-    lines.append(f"| get at half load: p99 at most 3 times p50 | {ratio:.1f} | {'yes' if ratio <= 3 else 'no'} |")
+    tails = [run["p99"] / run["p50"] for run in found["servers"][OURS]["half"]]
+    is_met = "yes" if median(tails) <= 3 else "no"
+    lines.append(f"| get at half load: p99 at most 3 times p50 | {_spread(tails)} | {is_met} |")
     return "\n".join(lines)
 
 

@@ -25,22 +25,32 @@ def is_noticed(broken: Break, copy: Path) -> bool:
     whole = file.read_text()
     file.write_text(whole.replace(broken.text, broken.instead))
     try:
-        ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *broken.target],
-            cwd=copy,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(copy / "src"), str(copy)])},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE,
-        )
+        return not passes(broken.target, copy)
     except subprocess.TimeoutExpired:
         return True  # who waits for ever has noticed, too
     finally:
         file.write_text(whole)
+
+
+def passes(target: list[str], copy: Path) -> bool:
+    """Whether these tests pass.
+
+    Raises:
+        SystemExit: they could not be run.
+        subprocess.TimeoutExpired: they found no end.
+    """
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *target],
+        cwd=copy,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(copy / "src"), str(copy)])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
     if ran.returncode not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-        raise SystemExit(f"{broken.rule}: {ran.stdout}{ran.stderr}")
-    return ran.returncode == pytest.ExitCode.TESTS_FAILED
+        raise SystemExit(f"{target}: {ran.stdout}{ran.stderr}")
+    return ran.returncode == pytest.ExitCode.OK
 
 
 def main(wanted: list[str]) -> None:
@@ -54,6 +64,9 @@ def main(wanted: list[str]) -> None:
         for name in ("pyproject.toml", "README.md", "Makefile", ".env.example", "docker-compose.yml", "SECURITY.md"):
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, copy)
+        for target in {tuple(one.target): one.target for one in chosen}.values():
+            if not passes(target, copy):
+                raise SystemExit(f"{target} fails before anything is broken")
         for one in chosen:
             noticed = is_noticed(one, copy)
             sys.stdout.write(f"{one.rule:4} {'red' if noticed else 'GREEN'}  {one.file}: {one.text[:70]!r}\n")

@@ -17,8 +17,12 @@ from adapters.sql.execution import EngineExecution, Execution
 from adapters.sql.held_connections import HeldConnections
 from adapters.sql.held_execution import HeldExecution
 
-POOL_SIZE: Final = 16
-"""Connections for reads of tasks, and as many for writes."""
+READERS: Final = 10
+"""Connections for reads of tasks: enough that the database works on some while others' answers are on their way."""
+WRITERS: Final = 6
+"""Connections for changes of tasks."""
+SQLITE_READERS: Final = 4
+"""Connections for reads on SQLite, a thread each."""
 UPKEEP: Final = 2
 """Connections for whatever else is read, and as many for what else is written, on PostgreSQL."""
 
@@ -144,7 +148,7 @@ def _postgresql(address: URL) -> Database:
             **options,
         )
 
-    held = HeldExecution(HeldConnections(connection, POOL_SIZE), HeldConnections(connection, POOL_SIZE))
+    held = HeldExecution(HeldConnections(connection, READERS), HeldConnections(connection, WRITERS))
     return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine(), connect=connection, held=held)
 
 
@@ -168,7 +172,7 @@ def _sqlite(address: URL) -> Database:
 
     writes = engine(1)
     event.listen(writes.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return Database(reads=engine(POOL_SIZE, isolation_level="AUTOCOMMIT"), writes=writes)
+    return Database(reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"), writes=writes)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -38,7 +38,7 @@ class SqlTaskList:
         parameters = {"owner": self._owner, **statements.page_parameters(query)}
         rows = await self._execution.read(statements.page_of(self._dialect, query), parameters)
         # A join without a condition can only be a loop over the page, which keeps the page's order.
-        found = tuple(to_task(task) for _, *task in rows if task[0] is not None)
+        found = tuple([to_task(row[1:]) for row in rows if row[1] is not None])
         return TaskPage.cut(found, query, rows[0][0])
 
     async def revision(self) -> Revision:

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from adapters.sql.database import POOL_SIZE, UPKEEP
+from adapters.sql.database import READERS, UPKEEP, WRITERS
 from tests.integration.processes.issuer import LoopbackIssuer
 from tests.integration.processes.service import Service, eventually, running
 from tests.postgres import OWNER, PostgresServer, as_role
@@ -28,9 +28,9 @@ def assert_try_later(answer: httpx.Response) -> None:
 
 def assert_serves(service: Service, token: str) -> None:
     """Calls side by side, so many that each of its connections to the database is opened and has its turn."""
-    with service.client(token) as client, ThreadPoolExecutor(2 * POOL_SIZE) as clients:
-        writes = clients.map(lambda _: client.post(TASKS, json={"title": "Buy milk"}), range(2 * POOL_SIZE))
-        reads = clients.map(lambda _: client.get(TASKS), range(4 * POOL_SIZE))
+    with service.client(token) as client, ThreadPoolExecutor(2 * READERS) as clients:
+        writes = clients.map(lambda _: client.post(TASKS, json={"title": "Buy milk"}), range(2 * WRITERS))
+        reads = clients.map(lambda _: client.get(TASKS), range(4 * READERS))
         assert {answer.status_code for answer in writes} == {201}
         assert {answer.status_code for answer in reads} == {200}
 
@@ -93,8 +93,8 @@ async def test_a_database_that_stands_still_costs_a_client_its_patience_never_it
     try:
         async with a_client(service, token) as client:
             for _ in range(2):
-                reads = [client.get(path) for path in (TASKS,) * POOL_SIZE + ("/readyz",)]
-                writes = [client.post(TASKS, json={"title": "Buy milk"}) for _ in range(POOL_SIZE)]
+                reads = [client.get(path) for path in (TASKS,) * READERS + ("/readyz",)]
+                writes = [client.post(TASKS, json={"title": "Buy milk"}) for _ in range(WRITERS)]
                 others = [client.get("/livez"), client.get("/api/bob/tasks")]
                 *waiting, alive, forbidden = await asyncio.gather(*reads, *writes, *others)
                 assert (alive.status_code, forbidden.status_code) == (200, 403)
@@ -108,7 +108,7 @@ async def test_a_database_that_stands_still_costs_a_client_its_patience_never_it
     async with a_connection(own_postgres.url) as database:
         assert (
             await database.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evo-todo'")
-            <= 2 * (POOL_SIZE + UPKEEP) + 1  # which listens
+            <= READERS + WRITERS + 2 * UPKEEP + 1  # which listens
         )
 
 
@@ -167,5 +167,5 @@ async def a_client(service: Service, token: str) -> AsyncIterator[httpx.AsyncCli
 async def every_connection_waits_for_a_lock(url: str) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with a_connection(url) as observer, asyncio.timeout(PATIENT_CLIENT):
-        while await observer.fetchval(waiting) < POOL_SIZE:  # noqa: ASYNC110  (what is waited for is another process)
+        while await observer.fetchval(waiting) < WRITERS:  # noqa: ASYNC110  (what is waited for is another process)
             await asyncio.sleep(0.01)

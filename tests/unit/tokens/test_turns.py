@@ -7,7 +7,7 @@ import pytest
 from joserfc import jws
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.turns import Turns
+from adapters.tokens.turns import PATIENCE, QUIET, Turns
 from adapters.tokens.verifier import JwtVerifier
 from domain.errors import InvalidToken, Overloaded
 from tests.tokens import Issuer
@@ -15,11 +15,41 @@ from tests.unit.tokens.refusals import ALICE
 from tests.unit.tokens.stand_ins import HandClock, PublishedKeys, settle
 
 
-async def test_whoever_comes_alone_does_not_wait() -> None:
-    turns = Turns()
-    taking = turns.take()
-    with pytest.raises(StopIteration):
-        taking.send(None)
+async def turns_until(taking: "asyncio.Task[None]") -> int:
+    """How many turns of the event loop it takes."""
+    turns = 0
+    while not taking.done():
+        assert turns < 1000, "and it has an end"
+        await asyncio.sleep(0)
+        turns += 1
+    return turns
+
+
+async def test_whoever_comes_alone_waits_for_the_next_turn_only() -> None:
+    turns = Turns(clock=lambda: 0.0)
+    for _ in range(3):
+        assert await turns_until(asyncio.create_task(turns.take())) <= 3
+
+
+async def test_what_others_do_goes_first_until_patience_ends() -> None:
+    busy = HandClock(0.0)
+
+    def a_millisecond_a_look() -> float:
+        busy.advance(0.001)
+        return busy()
+
+    taking = asyncio.create_task(Turns(clock=a_millisecond_a_look).take())
+    assert PATIENCE * 1000 <= await turns_until(taking) <= PATIENCE * 1000 + 5
+
+
+async def test_the_first_quiet_turn_is_taken() -> None:
+    clock = HandClock(0.0)
+    taking = asyncio.create_task(Turns(clock=clock).take())
+    for _ in range(5):
+        clock.advance(2 * QUIET)
+        await asyncio.sleep(0)
+        assert not taking.done()
+    assert await turns_until(taking) <= 2
 
 
 async def test_in_each_turn_of_the_loop_one_goes_on_in_the_order_in_which_they_came() -> None:
@@ -54,15 +84,8 @@ async def test_who_gives_up_is_passed_over() -> None:
     assert third.done()
 
 
-async def test_a_turn_that_is_over_is_free_again() -> None:
-    turns = Turns(0)
-    for _ in range(3):
-        await turns.take()
-        await asyncio.sleep(0)
-
-
 async def test_there_is_an_end_to_waiting_in_line() -> None:
-    turns = Turns(2)
+    turns = Turns(3)
     results = await asyncio.gather(*(turns.take() for _ in range(5)), return_exceptions=True)
     assert [type(result) for result in results] == [type(None)] * 3 + [Overloaded] * 2
 
@@ -114,5 +137,5 @@ async def test_beyond_a_thousand_that_wait_a_token_is_not_looked_at_which_is_nob
 ) -> None:
     tokens = [issuer.token(f"user-{number}") for number in range(1005)]
     results = await asyncio.gather(*(verifier.verify(token) for token in tokens), return_exceptions=True)
-    assert [type(result) for result in results[1001:]] == [Overloaded] * 4
-    assert not [result for result in results[:1001] if isinstance(result, Exception)]
+    assert [type(result) for result in results[1000:]] == [Overloaded] * 5
+    assert not [result for result in results[:1000] if isinstance(result, Exception)]
