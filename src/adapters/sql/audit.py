@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 from sqlalchemy import Row, delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
@@ -44,7 +45,8 @@ class SqlAuditLog:
 
     _database: Database
     _ids: TaskIds
-    _waiting: deque[AuditEvent] = field(init=False, factory=deque)
+    _waiting: deque[dict[str, Any]] = field(init=False, factory=deque)
+    """Rows, each with its id: one that is written twice, because the answer to a commit was lost, stands there once."""
     _some: asyncio.Event = field(init=False, factory=asyncio.Event)
     _dropped: int = field(init=False, default=0)
 
@@ -53,7 +55,7 @@ class SqlAuditLog:
         if len(self._waiting) >= MAX_WAITING:
             self._dropped += 1
             return
-        self._waiting.append(event)
+        self._waiting.append(self._row(event))
         self._some.set()
 
     async def prepare(self) -> None:
@@ -103,9 +105,10 @@ class SqlAuditLog:
                 await asyncio.sleep(pause_after(failures))
             self._tell_dropped()
 
-    async def _write(self, batch: list[AuditEvent]) -> None:
+    async def _write(self, batch: list[dict[str, Any]]) -> None:
+        insert: Any = (postgresql if self._database.dialect == "postgresql" else sqlite).insert(audit_events)
         async with self._database.writing() as connection:
-            await connection.execute(audit_events.insert(), [self._row(event) for event in batch])
+            await connection.execute(insert.on_conflict_do_nothing(), batch)
 
     def _row(self, event: AuditEvent) -> dict[str, Any]:
         origin = event.origin
