@@ -128,32 +128,20 @@ Index(
 TASK_COLUMNS = [column for column in tasks.c if column is not tasks.c.search_text]
 
 
-_OWNER, _ID, _TITLE, _DESCRIPTION, _COMPLETED, _CREATED_AT, _UPDATED_AT, _DELETED_AT, _REVISION = (
-    getattr(Task, name).__set__
-    for name in (
-        *("owner", "id", "title", "description", "completed"),
-        *("created_at", "updated_at", "deleted_at", "revision"),
-    )
-)
-
-
 def to_task(members: Sequence[Any]) -> Task:
-    """The task whose members stand in a row in the order of TASK_COLUMNS.
-
-    It was judged before it was stored, and is not judged again: on a page, that costs more than all else.
-    """
-    task = Task.__new__(Task)
+    """The task whose members stand in a row in the order of TASK_COLUMNS."""
     owner, task_id, title, description, completed, created_at, updated_at, deleted_at, revision = members
-    _OWNER(task, owner)
-    _ID(task, task_id)
-    _TITLE(task, title)
-    _DESCRIPTION(task, description)
-    _COMPLETED(task, completed)
-    _CREATED_AT(task, created_at)
-    _UPDATED_AT(task, updated_at)
-    _DELETED_AT(task, deleted_at)
-    _REVISION(task, revision)
-    return task
+    return Task(
+        id=task_id,
+        owner=owner,
+        title=title,
+        description=description,
+        completed=completed,
+        created_at=created_at,
+        updated_at=updated_at,
+        deleted_at=deleted_at,
+        revision=revision,
+    )
 
 
 def to_row(task: Task) -> dict[str, Any]:
