@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import psutil
 from attrs import asdict
 
 from benchmarks import load
@@ -101,7 +102,8 @@ def _bad(made: World, forger: Issuer | None) -> Load:
 def _flood(bad: Load, server: Server, seconds: float) -> Generator[None]:
     # 1000 a second: each of the connections waits a tenth of a second between two requests.
     process = bad.start(server.url, seconds + 2, connections=CONNECTIONS, think=CONNECTIONS)
-    time.sleep(1)  # until it has begun
+    while process.poll() is None and len(psutil.Process(process.pid).net_connections()) < CONNECTIONS:
+        time.sleep(0.05)  # between two looks at another process, which begins
     try:
         yield
     finally:

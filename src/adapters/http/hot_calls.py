@@ -16,12 +16,13 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from adapters.http.answers import Answer, not_modified, page_answer, path_of, task_answer
 from adapters.http.bodies import BROKEN_OFF, JSON, MAX_BODY, decode_json
+from adapters.http.injection import principal_of
 from adapters.http.preconditions import if_none_match
 from adapters.http.queries import next_link, parse_query
 from adapters.http.schemas import NewTask, TaskPageView
 from adapters.http.task_ids import task_id_of
 from application.tasks import CreateTask, GetTask, ListTasks
-from domain.identity import Principal, UserId
+from domain.identity import UserId
 from domain.task_list import TaskQuery, Unchanged
 
 LIST: Final = "/api/{user_id}/tasks"
@@ -44,7 +45,7 @@ async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId) -> A
     """List tasks."""
     query = _query(scope["query_string"])
     known = if_none_match(field(scope, b"if-none-match"))
-    page = await list_tasks(_principal(scope), owner, query, known=known)
+    page = await list_tasks(principal_of(scope), owner, query, known=known)
     if isinstance(page, Unchanged):
         return not_modified(page.revision)
     view = TaskPageView.of(page, query)
@@ -55,7 +56,7 @@ async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId) -> A
 
 async def read_task(get_task: GetTask, scope: HTTPScope, owner: UserId, task_id: str) -> Answer:
     """Get a task."""
-    task = await get_task(_principal(scope), owner, task_id_of(task_id))
+    task = await get_task(principal_of(scope), owner, task_id_of(task_id))
     known = if_none_match(field(scope, b"if-none-match"))
     if known is not None and task.revision in known:
         return not_modified(task.revision)
@@ -64,7 +65,7 @@ async def read_task(get_task: GetTask, scope: HTTPScope, owner: UserId, task_id:
 
 async def create(create_task: CreateTask, scope: HTTPScope, owner: UserId, new: NewTask) -> Answer:
     """Create a task."""
-    task = await create_task(_principal(scope), owner, title=new.title, description=new.description)
+    task = await create_task(principal_of(scope), owner, title=new.title, description=new.description)
     return task_answer(task, status=201, location=f"{path_of(owner)}/{task.id}")
 
 
@@ -99,11 +100,6 @@ class HotCalls:
                 new = decode_json(await _body(receive), NewTask)
                 return await create(await self.create_task(), scope, UserId(owner), new)
         return None
-
-
-def _principal(scope: HTTPScope) -> Principal:
-    principal: Principal = scope["state"]["principal"]
-    return principal
 
 
 def _has_plain_body(headers: list[tuple[bytes, bytes]]) -> bool:

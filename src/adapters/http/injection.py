@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 from dishka import AsyncContainer, FromDishka
 from dishka.integrations.base import wrap_injection
 from litestar import Request
-from litestar.connection import ASGIConnection
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from domain.identity import Principal
@@ -30,9 +29,9 @@ def inject(handler: F) -> F:
     return filled
 
 
-def principal_of(connection: "ASGIConnection[Any, Any, Any, Any]") -> Principal:
+def principal_of(scope: Scope) -> Principal:
     """Whom authentication has found."""
-    principal: Principal = connection.scope["state"]["principal"]
+    principal: Principal = scope["state"]["principal"]
     return principal
 
 

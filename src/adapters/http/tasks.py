@@ -102,7 +102,7 @@ class Tasks(Controller):
     ) -> None:
         """Delete a task."""
         expected = _if_match(request)
-        await delete_task(principal_of(request), UserId(user_id), task_id_of(task_id), expected=expected)
+        await delete_task(principal_of(request.scope), UserId(user_id), task_id_of(task_id), expected=expected)
 
     @patch("/{task_id:str}/complete", operation_id="completeTask")
     @inject
@@ -118,7 +118,7 @@ class Tasks(Controller):
         expected = _if_match(request)
         completed = None if isinstance(data.completed, UnsetType) else data.completed
         task = await complete_task(
-            principal_of(request), UserId(user_id), task_id_of(task_id), completed=completed, expected=expected
+            principal_of(request.scope), UserId(user_id), task_id_of(task_id), completed=completed, expected=expected
         )
         return task_answer(task)
 
@@ -135,7 +135,7 @@ class Tasks(Controller):
         """Bring a deleted task back."""
         del data  # it can be wrong, but says nothing
         expected = _if_match(request)
-        task = await restore_task(principal_of(request), UserId(user_id), task_id_of(task_id), expected=expected)
+        task = await restore_task(principal_of(request.scope), UserId(user_id), task_id_of(task_id), expected=expected)
         return task_answer(task)
 
 
@@ -147,5 +147,5 @@ async def _change(
     change_task: ChangeTask,
 ) -> Answer:
     expected = _if_match(request)
-    principal, owner = principal_of(request), UserId(user_id)
+    principal, owner = principal_of(request.scope), UserId(user_id)
     return task_answer(await change_task(principal, owner, task_id_of(task_id), data.change(), expected=expected))
