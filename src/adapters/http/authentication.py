@@ -8,6 +8,7 @@ from attrs import frozen
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from adapters.http.answers import Answer
 from adapters.http.peers import origin_of
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import NoCredentials
@@ -45,9 +46,7 @@ class Authentication:
         try:
             scope["state"]["principal"] = await self._principal(scope)
         except (NoCredentials, InvalidToken, TooManyRequests, Unavailable) as error:
-            status, headers, body = problem_message(error, scope)
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+            await Answer(*problem_message(error, scope))(scope, receive, send)
             return
         await self.app(scope, receive, send)
 

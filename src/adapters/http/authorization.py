@@ -7,6 +7,7 @@ from attrs import frozen
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from adapters.http.answers import Answer
 from adapters.http.peers import origin_of
 from adapters.http.problem_answers import problem_message
 from application.authentication import Authorize
@@ -37,8 +38,6 @@ class Authorization:
                         authorize(scope["state"]["principal"], UserId(owner), origin_of(scope))
                     except AccessDenied as denied:
                         scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
-                        status, headers, body = problem_message(denied, scope)
-                        await send({"type": "http.response.start", "status": status, "headers": headers})
-                        await send({"type": "http.response.body", "body": body, "more_body": False})
+                        await Answer(*problem_message(denied, scope))(scope, receive, send)
                         return
         await self.app(scope, receive, send)
