@@ -10,7 +10,7 @@ from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import Allowance, RateLimit
 from domain.security_event import SecurityEvent
 from domain.task import Task, TaskId
-from domain.task_list import Revision, TaskPage, TaskQuery
+from domain.task_list import Revisions, TaskPage, TaskQuery, Unchanged
 
 
 class TaskList(Protocol):
@@ -19,11 +19,12 @@ class TaskList(Protocol):
     async def get(self, task_id: TaskId) -> Task:
         """Raise TaskNotFound when this owner has no such task."""
 
-    async def page(self, query: TaskQuery) -> TaskPage:
-        """The tasks that the query asks for, and the revision at which they were so."""
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
+        """The tasks that the query asks for, and the revision at which they were so, all of one instant.
 
-    async def revision(self) -> Revision:
-        """The list's revision; 0 for an owner who never had a task."""
+        The list of an owner who never had a task is at revision 0. Where the revision is among those `known`, it alone
+        is read.
+        """
 
 
 class EditableTaskList(Protocol):

@@ -20,12 +20,9 @@ class ListTasks:
     async def __call__(
         self, actor: Principal, owner: UserId, query: TaskQuery, *, known: Revisions | None = None
     ) -> TaskPage | Unchanged:
-        """The page; or `Unchanged`, at the cost of one small read, when the client knows this revision."""
+        """The page; or `Unchanged`, at the cost of one small read, when the list is at a revision that is known."""
         actor.ensure_owns(owner)
-        tasks = self.lists.open(owner)
-        if known is not None and (revision := await tasks.revision()) in known:
-            return Unchanged(revision)
-        return await tasks.page(query)
+        return await self.lists.open(owner).page(query, known=known)
 
 
 @frozen

@@ -12,7 +12,7 @@ from application.ports import TaskLists
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskChange, TaskId
-from domain.task_list import Order, Revision, TaskPage, TaskQuery
+from domain.task_list import ANY_REVISION, Order, Position, Revision, Revisions, TaskPage, TaskQuery, Unchanged
 
 ALICE, BOB = UserId("alice"), UserId("bob")
 START = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -44,11 +44,15 @@ async def get(lists: TaskLists, task_id: TaskId, owner: UserId = ALICE) -> Task:
 
 
 async def page(lists: TaskLists, query: TaskQuery, owner: UserId = ALICE) -> TaskPage:
-    return await lists.open(owner).page(query)
+    found = await lists.open(owner).page(query)
+    assert isinstance(found, TaskPage)
+    return found
 
 
 async def revision(lists: TaskLists, owner: UserId = ALICE) -> Revision:
-    return await lists.open(owner).revision()
+    unchanged = await lists.open(owner).page(TaskQuery(), known=ANY_REVISION)
+    assert isinstance(unchanged, Unchanged)
+    return unchanged.revision
 
 
 async def titles(lists: TaskLists, query: TaskQuery) -> list[str]:
@@ -96,6 +100,33 @@ class TaskListsContract:
         his = await add(lists, evolve(hers, owner=BOB, title="his"))
         await save(lists, his.toggled(at=START))
         assert await get(lists, hers.id) == hers
+
+    @pytest.mark.parametrize("others", [(), (1, 3, 2**63 - 1, 9 * 10**18, 10**19 - 1)])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            TaskQuery(),
+            TaskQuery(limit=1, order=Order.UPDATED_LAST_FIRST),
+            TaskQuery(completed=False, text="a", after=Position(START, TaskId(UUID(int=0)))),
+        ],
+    )
+    async def test_a_page_of_a_known_revision_is_unchanged(
+        self, lists: TaskLists, query: TaskQuery, others: tuple[Revision, ...]
+    ) -> None:
+        await add(lists, new("A"))
+        await add(lists, new("B", owner=BOB))
+        tasks = lists.open(ALICE)
+        await add(lists, new("Ab"))
+        assert await tasks.page(query, known=Revisions(frozenset({Revision(2), *others}))) == Unchanged(Revision(2))
+        assert await tasks.page(query, known=Revisions(frozenset(others))) == await page(lists, query)
+        assert len((await page(lists, query)).tasks) == min(2, query.limit)
+
+    async def test_a_list_that_never_was_is_known_at_revision_0(self, lists: TaskLists) -> None:
+        known = Revisions(frozenset({Revision(0)}))
+        assert await lists.open(ALICE).page(TaskQuery(), known=known) == Unchanged(Revision(0))
+        assert await lists.open(ALICE).page(TaskQuery(), known=Revisions(frozenset())) == TaskPage(
+            (), Revision(0), None
+        )
 
     async def test_every_change_takes_the_next_revision(self, lists: TaskLists) -> None:
         first, second = await add(lists, new("first")), await add(lists, new("second"))

@@ -7,7 +7,7 @@ from adapters.sql.database import Database, connect
 from adapters.sql.row_security_check import row_security_problem
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
-from tests.contracts.task_lists import ALICE, BOB, add, get, new
+from tests.contracts.task_lists import ALICE, BOB, add, get, new, revision
 from tests.postgres import OWNER, SERVICE, as_role
 
 PEEK = "SELECT count(*) FROM tasks"
@@ -70,7 +70,7 @@ async def test_p04_no_user_is_left_on_a_connection_for_whoever_comes_next(url: s
     lists = SqlTaskLists(database)
     for _ in range(20):
         await add(lists, new())
-        await lists.open(BOB).revision()
+        await revision(lists, BOB)
     seen = await users_left_behind(database)
     await database.dispose()
     assert seen <= {"", None}

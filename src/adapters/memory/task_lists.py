@@ -11,7 +11,7 @@ from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskId
-from domain.task_list import Position, Revision, TaskPage, TaskQuery
+from domain.task_list import Position, Revision, Revisions, TaskPage, TaskQuery, Unchanged
 
 
 @define
@@ -45,8 +45,10 @@ class MemoryTaskList:
         """See the port."""
         return _living(self._list.tasks, task_id)
 
-    async def page(self, query: TaskQuery) -> TaskPage:
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
         """See the port."""
+        if known is not None and self._list.revision in known:
+            return Unchanged(self._list.revision)
 
         def key(task: Task) -> tuple[object, int]:
             return Position.of(task, query.order).key()
@@ -70,10 +72,6 @@ class MemoryTaskList:
             reverse=query.order.descending,
         )
         return TaskPage.cut(tuple(found[: query.limit + 1]), query, self._list.revision)
-
-    async def revision(self) -> Revision:
-        """See the port."""
-        return self._list.revision
 
 
 @define

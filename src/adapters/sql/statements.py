@@ -5,12 +5,16 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
     ColumnElement,
     Executable,
     Integer,
     Select,
     String,
     Text,
+    all_,
     bindparam,
     delete,
     func,
@@ -26,7 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from adapters.sql.row_security import OWNER, acting_user, reading
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks, to_row
 from domain.task import Task
-from domain.task_list import Order, TaskQuery
+from domain.task_list import Order, Revisions, TaskQuery
 from domain.text import fold
 
 ERASED_AT_ONCE: Final = 1000
@@ -34,6 +38,7 @@ ERASED_AT_ONCE: Final = 1000
 
 _0, _1 = literal_column("0", Integer), literal_column("1", Integer)
 _TASK: Final = bindparam("task", type_=tasks.c.id.type)
+_MAX_BIGINT: Final = 2**63 - 1
 _MOST: Final = bindparam("most", type_=Integer)
 _NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 _AFTER: Final = {
@@ -44,28 +49,25 @@ _INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert
 
 
 @cache
-def revision_of(dialect: str) -> Select[tuple[int]]:
-    """The list's revision; no row where there is no list."""
-    return reading(dialect, _revision)
-
-
-@cache
 def living_task(dialect: str) -> Select[Any]:
     """A task that is not deleted."""
     return reading(dialect, _living)
 
 
-def page_of(dialect: str, query: TaskQuery) -> Select[Any]:
+def page_of(dialect: str, query: TaskQuery, known: Revisions | None) -> Select[Any]:
     """The list's revision and a page, in one statement, so that both are of the same instant.
 
-    It answers one row at least: without tasks, the revision alone.
+    It answers one row at least: without tasks, or where the revision is known, the revision alone.
     """
-    return _page(dialect, query.order, query.completed, bool(query.text), query.after is not None)
+    return _page(dialect, query.order, query.completed, bool(query.text), query.after is not None, known is not None)
 
 
-def page_parameters(query: TaskQuery) -> dict[str, Any]:
+def page_parameters(query: TaskQuery, known: Revisions | None) -> dict[str, Any]:
     """What `page_of` takes beside the owner: one task more than the page holds shows whether another follows."""
     parameters: dict[str, Any] = {"most": query.limit + 1}
+    if known is not None:
+        # Clients name what they like; None stands for every revision, as NULL does where it is compared.
+        parameters["known"] = None if known.known is None else [one for one in known.known if one <= _MAX_BIGINT]
     if query.text:
         escaped = fold(query.text).replace("/", "//").replace("%", "/%").replace("_", "/_")
         parameters["pattern"] = f"%{escaped}%"
@@ -127,7 +129,14 @@ def _raising(dialect: str) -> Any:
 
 
 @cache
-def _page(dialect: str, order: Order, completed: bool | None, searches: bool, continues: bool) -> Select[Any]:  # noqa: FBT001  (what makes one statement of this kind another)
+def _page(
+    dialect: str,
+    order: Order,
+    completed: bool | None,  # noqa: FBT001  (what makes one statement of this kind another, here and below)
+    searches: bool,  # noqa: FBT001
+    continues: bool,  # noqa: FBT001
+    knows: bool,  # noqa: FBT001
+) -> Select[Any]:
     def wanted(owner: ColumnElement[str]) -> Select[Any]:
         columns = [tasks.c.updated_at, tasks.c.id] if order.by_update else [tasks.c.id]
         found = (
@@ -144,11 +153,23 @@ def _page(dialect: str, order: Order, completed: bool | None, searches: bool, co
             here = tuple_(*columns)
             there = tuple_(*(_AFTER[column.name] for column in columns))
             found = found.where(here < there if order.descending else here > there)
-        head = select(func.coalesce(_revision(owner).scalar_subquery(), _0).label("list_revision")).subquery("head")
+        revision = func.coalesce(_revision(owner).scalar_subquery(), _0)
+        if knows:
+            found = found.where(_is_news(dialect, revision))
+        head = select(revision.label("list_revision")).subquery("head")
         page = found.subquery("page")
         return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
 
     return reading(dialect, wanted)
+
+
+def _is_news(dialect: str, revision: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether the list has another revision than those known; looked at once, before the first task is."""
+    if dialect == "postgresql":
+        return revision != all_(bindparam("known", type_=ARRAY(BigInteger)))
+    each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
+    # As a scalar, so that SQLite takes it for a constant of the statement's.
+    return select(revision).scalar_subquery().not_in(select(each.c.value))
 
 
 def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from domain.identity import MAX_SESSION_ID, MAX_USER_ID
+from domain.identity import MAX_SESSION_ID, MAX_USER_ID, UserId
 from domain.task import MAX_TITLE, Task
 
 
@@ -125,12 +125,13 @@ Index(
     sqlite_where=_DELETED,
 )
 
-TASK_COLUMNS = [column for column in tasks.c if column is not tasks.c.search_text]
+TASK_COLUMNS = [column for column in tasks.c if column.name not in {"owner_id", "search_text"}]
+"""What is read of a task: whoever asks has named the owner."""
 
 
-def to_task(members: Sequence[Any]) -> Task:
-    """The task whose members stand in a row in the order of TASK_COLUMNS."""
-    owner, task_id, title, description, completed, created_at, updated_at, deleted_at, revision = members
+def to_task(owner: UserId, members: Sequence[Any]) -> Task:
+    """The owner's task whose other members stand in a row in the order of TASK_COLUMNS."""
+    task_id, title, description, completed, created_at, updated_at, deleted_at, revision = members
     return Task(
         id=task_id,
         owner=owner,

@@ -14,7 +14,7 @@ from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskId
-from domain.task_list import Revision, TaskPage, TaskQuery
+from domain.task_list import Revision, Revisions, TaskPage, TaskQuery, Unchanged
 
 
 @frozen
@@ -31,20 +31,18 @@ class SqlTaskList:
         rows = await self._execution.read(statements.living_task(self._dialect), parameters)
         if not rows:
             raise TaskNotFound
-        return to_task(rows[0])
+        return to_task(self._owner, rows[0])
 
-    async def page(self, query: TaskQuery) -> TaskPage:
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
         """See the port."""
-        parameters = {"owner": self._owner, **statements.page_parameters(query)}
-        rows = await self._execution.read(statements.page_of(self._dialect, query), parameters)
+        parameters = {"owner": self._owner, **statements.page_parameters(query, known)}
+        rows = await self._execution.read(statements.page_of(self._dialect, query, known), parameters)
+        revision = Revision(rows[0][0])
+        if known is not None and revision in known:
+            return Unchanged(revision)
         # A join without a condition can only be a loop over the page, which keeps the page's order.
-        found = tuple([to_task(row[1:]) for row in rows if row[1] is not None])
-        return TaskPage.cut(found, query, rows[0][0])
-
-    async def revision(self) -> Revision:
-        """See the port."""
-        rows = await self._execution.read(statements.revision_of(self._dialect), {"owner": self._owner})
-        return Revision(rows[0][0] if rows else 0)
+        found = tuple([to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
+        return TaskPage.cut(found, query, revision)
 
 
 @define
@@ -75,7 +73,7 @@ class SqlEditableTaskList:
             found = list(await self._run(statements.TASK, task=task_id))
         if not found:
             raise TaskNotFound
-        return to_task(found[0])
+        return to_task(self._owner, found[0])
 
     async def save(self, task: Task) -> Task:
         """See the port."""

@@ -10,13 +10,13 @@ from sqlalchemy import Executable
 
 from adapters.sql.database import Database, connect
 from adapters.sql.held_execution import Compiled, compiled
-from adapters.sql.statements import ADDING, living_task, new_values, next_revision, revision_of
+from adapters.sql.statements import ADDING, living_task, new_values, next_revision, page_of
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import UserId
 from domain.task import Task
-from domain.task_list import Order, TaskQuery
+from domain.task_list import ANY_REVISION, Order, TaskQuery
 from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, page, restore, revision, save
 from tests.postgres import OWNER, SERVICE, as_role
 
@@ -168,8 +168,12 @@ class TestPolicies:
 
     async def test_the_planner_can_not_judge_rows_before_the_user_is_known(self, walled: Database) -> None:
         dialect = walled.reads.dialect
-        given = "'alice'", "'alice', '00000000-0000-0000-0000-000000000000'"
-        for statement, arguments in zip((revision_of("postgresql"), living_task("postgresql")), given, strict=True):
+        asked = (
+            (page_of("postgresql", TaskQuery(), None), "'alice', 21"),
+            (page_of("postgresql", TaskQuery(), ANY_REVISION), "'alice', NULL, 21"),
+            (living_task("postgresql"), "'alice', '00000000-0000-0000-0000-000000000000'"),
+        )
+        for statement, arguments in asked:
             async with walled.reads.connect() as connection:
                 await connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
                 await connection.exec_driver_sql(f"PREPARE asked AS {statement.compile(dialect=dialect)}")

@@ -70,7 +70,7 @@ async def test_every_statement_names_its_owner(database: Database, statements: l
     await get(lists, task.id)
     await save(lists, task.deleted(at=task.created_at))
     await restore(lists, task.id)
-    await lists.open(ALICE).revision()
+    await revision(lists)
     assert len(statements) == (9 if database.dialect == "postgresql" else 11)
     assert all("owner_id" in statement for statement in statements)
 

@@ -13,7 +13,7 @@ from domain.errors import InvalidSecurityEvent, TaskNotFound
 from domain.identity import Principal, SessionId, UserId
 from domain.security_event import AccountPurged, SecurityEvent, SessionRevoked
 from domain.task_list import TaskQuery
-from tests.contracts.task_lists import add, get, new
+from tests.contracts.task_lists import add, get, new, page
 
 ALICE, BOB, ONE = UserId("alice"), UserId("bob"), SessionId("s-1")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ async def test_tasks_go_only_once_no_token_can_write_any_more(world: World) -> N
     erase = EraseAccount(revocations, world.lists, world.log, ManualClock())
     await erase(AccountPurged(ALICE, NOW), ORIGIN)
     assert order == ["settled"]
-    assert (await world.lists.open(ALICE).page(TaskQuery())).tasks == ()
+    assert (await page(world.lists, TaskQuery())).tasks == ()
 
 
 async def test_what_is_no_event_does_nothing_and_is_in_the_log_by_its_digest(world: World) -> None:
