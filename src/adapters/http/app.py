@@ -23,6 +23,7 @@ from adapters.http.peers import Network, TrustedProxies
 from adapters.http.problem_answers import problem_response
 from adapters.http.problems import Problem
 from adapters.http.security_events import SecurityEvents
+from adapters.http.stored_pages import StoredPages
 from adapters.http.tasks import Tasks
 from application.authentication import Authenticate, Authorize
 from application.limits import LimitRequests
@@ -49,9 +50,10 @@ def create_http_app(
         await on_shutdown()
 
     metrics = RequestMetrics()
+    stored = StoredPages()
     litestar = Litestar(
         [Tasks, SecurityEvents, Operations, Metrics, Documentation],
-        state=State({"metrics": metrics}),
+        state=State({"metrics": metrics, "stored_pages": stored}),
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={
@@ -69,6 +71,7 @@ def create_http_app(
         _once(container, ListTasks),
         _once(container, GetTask),
         _once(container, CreateTask),
+        stored,
     )
     own_lists_only = Authorization(calls, _once(container, Authorize))
     guarded = Authentication(own_lists_only, _once(container, Authenticate), _once(container, LimitRequests))

@@ -20,6 +20,7 @@ from adapters.http.injection import principal_of
 from adapters.http.preconditions import if_none_match
 from adapters.http.queries import next_link, parse_query
 from adapters.http.schemas import NewTask, TaskPageView
+from adapters.http.stored_pages import StoredPage, StoredPages
 from adapters.http.task_ids import task_id_of
 from application.tasks import CreateTask, GetTask, ListTasks
 from domain.identity import UserId
@@ -41,17 +42,24 @@ def field(scope: HTTPScope, name: bytes) -> str | None:
     return b", ".join(lines).decode("latin-1") if lines else None
 
 
-async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId) -> Answer:
+async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId, stored: StoredPages) -> Answer:
     """List tasks."""
-    query = _query(scope["query_string"])
-    known = if_none_match(field(scope, b"if-none-match"))
+    asked = scope["query_string"]
+    query = _query(asked)
+    clients = if_none_match(field(scope, b"if-none-match"))
+    before = stored.find(owner, asked)
+    known = clients if before is None else before.known(clients)
     page = await list_tasks(principal_of(scope), owner, query, known=known)
     if isinstance(page, Unchanged):
-        return not_modified(page.revision)
+        if before is None or (clients is not None and page.revision in clients):
+            return not_modified(page.revision)
+        return before.answer
     view = TaskPageView.of(page, query)
     follows = view.next_cursor
-    link = None if follows is None else next_link(path_of(owner), _pairs(scope["query_string"]), follows)
-    return page_answer(view, page.revision, link)
+    link = None if follows is None else next_link(path_of(owner), _pairs(asked), follows)
+    answer = page_answer(view, page.revision, link)
+    stored.store(owner, asked, StoredPage(page.revision, answer))
+    return answer
 
 
 async def read_task(get_task: GetTask, scope: HTTPScope, owner: UserId, task_id: str) -> Answer:
@@ -77,6 +85,7 @@ class HotCalls:
     list_tasks: Callable[[], Awaitable[ListTasks]]
     get_task: Callable[[], Awaitable[GetTask]]
     create_task: Callable[[], Awaitable[CreateTask]]
+    stored: StoredPages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
@@ -94,7 +103,7 @@ class HotCalls:
                 return await read_task(await self.get_task(), scope, UserId(owner), task_id)
             case "GET", ["", "api", owner, "tasks"] if owner:
                 scope["path_template"] = LIST
-                return await list_page(await self.list_tasks(), scope, UserId(owner))
+                return await list_page(await self.list_tasks(), scope, UserId(owner), self.stored)
             case "POST", ["", "api", owner, "tasks"] if owner and _has_plain_body(list(scope["headers"])):
                 scope["path_template"] = LIST
                 new = decode_json(await _body(receive), NewTask)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from litestar import Controller, Request, delete, get, patch, post, put
+from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 from msgspec import UnsetType
 
@@ -37,9 +38,10 @@ class Tasks(Controller):
         request: "Request[Any, Any, Any]",
         user_id: FromPath[str],
         list_tasks: FromDishka[ListTasks],
+        state: State,
     ) -> Answer:
         """List tasks."""
-        return await hot_calls.list_page(list_tasks, request.scope, UserId(user_id))
+        return await hot_calls.list_page(list_tasks, request.scope, UserId(user_id), state.stored_pages)
 
     @post(operation_id="createTask")
     @inject

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from adapters.http.hot_calls import HotCalls
+from adapters.http.stored_pages import StoredPages
 from domain.identity import Principal, UserId
 from tests.api import Api, InMemory, running
 
@@ -106,7 +107,7 @@ async def handed_on(method: str, path: str, headers: dict[str, str], *, is_known
         "state": {"principal": Principal(UserId("alice"))} if is_known else {},
     }
     try:
-        await HotCalls(router, nobody, nobody, nobody)(scope, receive, send)
+        await HotCalls(router, nobody, nobody, nobody, StoredPages())(scope, receive, send)
     except LookupError:
         assert reached == ["use case"]
         return False

@@ -1,0 +1,67 @@
+"""Pages as they were last sent: a cache that asks each time whether what it holds is still so (RFC 9111 §4.3)."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from attrs import define, field, frozen
+from cachetools import TTLCache
+
+from adapters.http.answers import Answer
+from domain.identity import UserId
+from domain.task_list import Revision, Revisions
+
+MOST_BYTES: Final = 16 * 2**20
+"""What all of a worker's stored pages come to; then those that were not asked for longest make room."""
+
+LARGEST: Final = MOST_BYTES // 16
+"""Bytes of a page that is still stored: some 3000 tasks as people write them."""
+
+LIFETIME: Final = 600.0
+"""Seconds until a page is forgotten, used or not: nothing that was erased stays in memory for longer."""
+
+_OVERHEAD: Final = 1024
+"""Bytes, about, of what lies around a body."""
+
+
+@frozen
+class StoredPage:
+    """An answer, and the list's revision that it tells of."""
+
+    revision: Revision
+    answer: Answer
+
+    def known(self, clients: Revisions | None) -> Revisions:
+        """This page's revision beside those that the client has."""
+        if clients is None:
+            return Revisions(frozenset((self.revision,)))
+        return clients if clients.known is None else Revisions(clients.known | {self.revision})
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return len(self.answer.body) + _OVERHEAD
+
+
+@define
+class StoredPages:
+    """Pages by their owner and query string.
+
+    Whoever uses one sees first, in the same statement that would read the page, that the list is still at that
+    revision. A revision is never used twice for one owner, not even after everything of theirs was erased.
+    """
+
+    _now: Callable[[], float] = time.monotonic
+    _pages: "TTLCache[tuple[UserId, bytes], StoredPage]" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pages = TTLCache(MOST_BYTES, LIFETIME, timer=self._now, getsizeof=lambda page: page.size)
+
+    def find(self, owner: UserId, query_string: bytes) -> StoredPage | None:
+        """The page that was last sent in answer to this query, whether or not it is still so."""
+        return self._pages.get((owner, query_string))
+
+    def store(self, owner: UserId, query_string: bytes, page: StoredPage) -> None:
+        """Keep a page for the next time; one that is very large is not worth it."""
+        if page.size <= LARGEST:
+            self._pages[owner, query_string] = page

@@ -1,0 +1,152 @@
+"""A page is made once for each revision of its list, and never sent for another one, another list or another query."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from attrs import Factory, define, evolve, frozen
+from dishka import Provider, Scope, provide
+
+from adapters.http.answers import Answer
+from adapters.http.stored_pages import LARGEST, LIFETIME, MOST_BYTES, StoredPage, StoredPages
+from adapters.memory.task_lists import MemoryTaskLists
+from application.ports import TaskList, TaskLists
+from domain.identity import UserId
+from domain.task import Task, TaskId
+from domain.task_list import Revision, Revisions, TaskPage, TaskQuery, Unchanged
+from tests.api import Api, InMemory, running
+
+ALICE, BOB = UserId("alice"), UserId("bob")
+TASKS = "/api/alice/tasks"
+
+
+@define
+class Counted:
+    """A list whose tasks say how many pages have been read before them."""
+
+    inner: TaskList
+    pages: list[TaskQuery]
+
+    async def get(self, task_id: TaskId) -> Task:
+        return await self.inner.get(task_id)
+
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
+        found = await self.inner.page(query, known=known)
+        if isinstance(found, Unchanged):
+            return found
+        self.pages.append(query)
+        tasks = tuple(evolve(task, description=f"{len(self.pages)}") for task in found.tasks)
+        return evolve(found, tasks=tasks)
+
+
+@frozen
+class CountedLists(MemoryTaskLists):
+    """Lists that tell which pages were read."""
+
+    pages: list[TaskQuery] = Factory(list)
+
+    def open(self, owner: UserId) -> TaskList:
+        return Counted(super().open(owner), self.pages)
+
+
+class WithLists(Provider):
+    scope = Scope.APP
+
+    def __init__(self, lists: MemoryTaskLists) -> None:
+        super().__init__()
+        self._lists = lists
+
+    @provide
+    def lists(self) -> TaskLists:
+        return self._lists
+
+
+@pytest.fixture
+def lists() -> CountedLists:
+    return CountedLists()
+
+
+@pytest.fixture
+async def api(lists: CountedLists) -> AsyncIterator[Api]:
+    async with running(InMemory(), WithLists(lists)) as api:
+        yield api
+
+
+@pytest.mark.parametrize("path", [TASKS, f"{TASKS}?limit=1&sort=-created_at", f"{TASKS}/?q=milk"])
+async def test_a_page_is_read_once_for_each_revision(api: Api, lists: CountedLists, path: str) -> None:
+    await api.task("Milk")
+    first, second = await api("GET", path), await api("GET", path)
+    assert [task["description"] for task in first.json()["data"]] == ["1"]
+    assert (second.json(), second.headers["etag"]) == (first.json(), first.headers["etag"])
+    await api.task("More milk")
+    third = await api("GET", path)
+    assert {task["description"] for task in third.json()["data"]} == {"2"}
+    assert third.headers["etag"] != first.headers["etag"]
+    assert len(lists.pages) == 2
+
+
+async def test_lists_at_the_same_revision_are_told_apart(api: Api) -> None:
+    await api.task("Hers")
+    await api.task("His", user="bob")
+    hers, his = await api("GET", TASKS), await api("GET", "/api/bob/tasks", user="bob")
+    assert hers.headers["etag"] == his.headers["etag"]
+    assert [task["title"] for task in hers.json()["data"]] == ["Hers"]
+    assert [task["title"] for task in his.json()["data"]] == ["His"]
+
+
+async def test_queries_are_told_apart(api: Api) -> None:
+    await api.task("A")
+    await api.task("B")
+    first = (await api("GET", f"{TASKS}?limit=1")).json()
+    then = (await api("GET", f"{TASKS}?limit=1&cursor={first['next_cursor']}")).json()
+    assert [page["data"][0]["title"] for page in (first, then)] == ["A", "B"]
+
+
+async def test_what_a_client_has_is_not_sent_again_and_what_it_lacks_is(api: Api, lists: CountedLists) -> None:
+    await api.task("Milk")
+    tag = (await api("GET", TASKS)).headers["etag"]
+
+    async def status(known: str) -> int:
+        return (await api("GET", TASKS, headers={"If-None-Match": known})).status_code
+
+    assert [await status(known) for known in (tag, f'"7", {tag}', "*", '"7"', '"x"')] == [304, 304, 304, 200, 200]
+    assert len(lists.pages) == 1
+    await api.task("More")
+    assert [await status(known) for known in (tag, '"2"', tag)] == [200, 304, 200]
+    assert len(lists.pages) == 2
+
+
+async def test_nothing_that_was_erased_is_sent_again(api: Api, lists: CountedLists) -> None:
+    await api.task("Milk")
+    await api("GET", TASKS)
+    await lists.erase(ALICE)
+    assert (await api("GET", TASKS)).json()["data"] == []
+    await api.task("Bread")
+    assert [task["title"] for task in (await api("GET", TASKS)).json()["data"]] == ["Bread"]
+
+
+def page(size: int = 1, revision: int = 1) -> StoredPage:
+    return StoredPage(Revision(revision), Answer(200, [], b"x" * size))
+
+
+def test_a_page_is_forgotten_when_its_time_is_up_used_or_not() -> None:
+    now = [0.0]
+    stored = StoredPages(lambda: now[0])
+    stored.store(ALICE, b"", page())
+    now[0] = LIFETIME - 1
+    assert stored.find(ALICE, b"") == page()
+    assert stored.find(BOB, b"") is None
+    now[0] = LIFETIME + 1
+    assert stored.find(ALICE, b"") is None
+
+
+def test_all_pages_together_take_no_more_than_their_room() -> None:
+    stored = StoredPages()
+    stored.store(ALICE, b"large", page(LARGEST))
+    assert stored.find(ALICE, b"large") is None
+    each = LARGEST // 2
+    for number in range(MOST_BYTES // each + 10):
+        stored.store(ALICE, b"%d" % number, page(each))
+        assert stored.find(ALICE, b"%d" % number) is not None
+    kept = [number for number in range(MOST_BYTES // each + 10) if stored.find(ALICE, b"%d" % number)]
+    assert len(kept) * each <= MOST_BYTES
+    assert kept[0] > 0
