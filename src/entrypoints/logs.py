@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from adapters.http.edge import request_id_of_context
+from adapters.http.request_log import RequestRecord
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
 _OF_EVERY_RECORD: Final = frozenset(
@@ -25,18 +26,34 @@ def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
     return event
 
 
+class RequestLine(msgspec.Struct, omit_defaults=True):
+    """A request's line: the same as of every record, at a fifth of the cost, because there is one for each request."""
+
+    event: str
+    level: str
+    logger: str
+    method: str
+    route: str
+    status: int
+    ms: float
+    timestamp: str
+    request_id: str | None = None
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line. By hand: structlog's way costs as much as half a request."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's message, level, logger, what its caller has added, its time and its request."""
+        if isinstance(record, RequestRecord):
+            return _ENCODER.encode(_request_line(record)).decode()
         line: dict[str, Any] = {
             "event": record.getMessage(),
             "level": record.levelname.lower(),
             "logger": record.name,
         }
         line.update((name, value) for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD)
-        line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat()[:26] + "Z"
+        line["timestamp"] = _timestamp(record)
         if (request_id := request_id_of_context.get()) is not None:
             line["request_id"] = request_id
         if record.exc_info:
@@ -45,6 +62,24 @@ class JsonLines(logging.Formatter):
             return _ENCODER.encode(line).decode()
         except UnicodeEncodeError:  # half a surrogate pair
             return json.dumps(line, default=repr)
+
+
+def _request_line(record: RequestRecord) -> RequestLine:
+    return RequestLine(
+        record.msg,
+        record.levelname.lower(),
+        record.name,
+        record.method,
+        record.route,
+        record.status,
+        record.ms,
+        _timestamp(record),
+        request_id_of_context.get(),
+    )
+
+
+def _timestamp(record: logging.LogRecord) -> str:
+    return f"{datetime.fromtimestamp(record.created, UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
 def _console() -> logging.Formatter:

@@ -184,7 +184,7 @@ BREAKS: Final = (
         'if text.isascii():\n        return "\\0" not in text',
         "if text.isascii():\n        return True",
     ),
-    Break("A11", f"{HTTP}/task_ids.py", "if str(task_id) != text:", "if False:"),
+    Break("A11", f"{HTTP}/task_ids.py", "if not _CANONICAL.fullmatch(text):", "if False:"),
     Break("A12", f"{HTTP}/cors.py", "origin is None or origin not in self.origins", "origin is None"),
     Break("A13", f"{HTTP}/edge.py", 'b"cache-control", b"no-store"', 'b"cache-control", b"public"'),
     Break("A14", f"{HTTP}/peers.py", "if not self._trusts(here):", "if False:", tests="tests/unit/http/test_peers.py"),

@@ -1,5 +1,6 @@
 """Answers on the hot path: an ASGI application each, which costs half of what Litestar's Response does."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,6 +16,9 @@ from domain.task_list import Revision
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON: Final = (b"content-type", b"application/json")
 
+WHOLE: Final = "http.response.whole"
+"""An ASGI extension of this service's: a message with status, headers and body, after which the answer is complete."""
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -26,10 +30,22 @@ class Answer:
     headers: Headers
     body: bytes = b""
 
-    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
-        """Send it."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
+        """Send it, in one message where the server takes that."""
+        whole: Any = {"type": WHOLE, "status": self.status, "headers": self.headers, "body": self.body}
+        if WHOLE in (scope.get("extensions") or ()):
+            await send(whole)
+        else:
+            for part in parts_of(whole):
+                await send(part)
+
+
+def parts_of(whole: Mapping[str, Any]) -> tuple[Any, Any]:
+    """A whole answer as every ASGI server takes it."""
+    return (
+        {"type": "http.response.start", "status": whole["status"], "headers": whole["headers"]},
+        {"type": "http.response.body", "body": whole["body"], "more_body": False},
+    )
 
 
 def task_answer(task: Task, *, status: int = 200, **more: str) -> Answer:

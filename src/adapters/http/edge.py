@@ -7,21 +7,22 @@ import time
 from contextvars import ContextVar
 from http import HTTPStatus
 from itertools import chain
-from secrets import token_hex
-from typing import Final, cast
+from os import urandom
+from typing import Any, Final, cast
 
 from attrs import Factory, define, field, frozen
 from litestar.enums import ScopeType
 from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from adapters.http.answers import WHOLE
 from adapters.http.cors import Cors
 from adapters.http.metrics import RequestMetrics
 from adapters.http.peers import TrustedProxies
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import Stopping
 from adapters.http.rate_limits import told_allowance
-from adapters.http.request_log import request_record
+from adapters.http.request_log import RequestRecord
 from domain.audit import RequestOrigin
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Edge:
         try:
             if scope["method"] == "OPTIONS" and self.cors.is_preflight(fields):
                 await _send(answer, 204, self.cors.preflight_headers(fields), b"")
-            elif (refusal := _refusal(scope, headers)) is not None:
+            elif (refusal := _refusal(scope, headers, fields)) is not None:
                 await _send(answer, *problem_message(refusal, scope))
             else:
                 await self.app(routed, receive, answer)
@@ -102,7 +103,7 @@ class Edge:
         self.metrics.count(route, scope["method"], answer.status, took)
         level = logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO
         if logger.isEnabledFor(level):
-            logger.handle(request_record(level, scope["method"], route, answer.status, took))
+            logger.handle(RequestRecord(level, scope["method"], route, answer.status, took))
 
 
 @define
@@ -115,11 +116,12 @@ class _Answer:
     status: int = field(init=False, default=0)
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            own = list(message.get("headers", ()))
-            await self.send({"type": "http.response.start", "status": self.status, "headers": self._dressed(own)})
-        elif message["type"] == "http.response.body" and self.scope["method"] == "HEAD":
+        kind = message["type"]
+        if kind in {"http.response.start", WHOLE}:
+            whole_or_start: Any = message  # the types don't know of extensions
+            self.status = whole_or_start["status"]
+            await self.send(whole_or_start | {"headers": self._dressed(list(whole_or_start.get("headers", ())))})
+        elif kind == "http.response.body" and self.scope["method"] == "HEAD":
             if not message.get("more_body"):
                 await self.send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
@@ -143,16 +145,21 @@ def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
 
 
 def _request_id(given: bytes | None) -> str:
-    text = (given or b"").decode("latin-1")
-    return text if _REQUEST_ID.fullmatch(text) else token_hex(16)
+    if given is not None and _REQUEST_ID.fullmatch(text := given.decode("latin-1")):
+        return text
+    return urandom(16).hex()
 
 
-def _refusal(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> ClientException | None:
+def _refusal(
+    scope: HTTPScope, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]
+) -> ClientException | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
         return ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
     if sum(map(len, chain.from_iterable(headers))) > MAX_HEADERS:
         return ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
-    hosts = [name for name, _ in headers].count(b"host")
+    hosts = int(b"host" in fields)
+    if len(fields) < len(headers):  # some stand more than once
+        hosts = [name for name, _ in headers].count(b"host")
     if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
         return ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")
     return None

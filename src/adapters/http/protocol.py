@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
 from uuid import uuid4
 
 import httptools
 import msgspec
+from attrs import define
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from adapters.http.answers import WHOLE, parts_of
 from adapters.http.problems import MEDIA_TYPE, Problem
 
 logger = logging.getLogger(__name__)
@@ -21,6 +24,8 @@ MAX_HEAD: Final = 64 * 1024
 httptools has no limit of its own; a head below this one but above 32 KiB is refused in `edge`.
 """
 
+_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_EXTENSIONS: Final[dict[str, dict[object, object]]] = {WHOLE: {}}
 _HEAD: Final = b"HTTP/1.1 "
 _GO_ON: Final = b"HTTP/1.1 100 "
 
@@ -59,6 +64,48 @@ class JoinedWrites:
         self._transport.close()
 
 
+@define
+class Sending:
+    """An ASGI `send` that takes a whole answer in one message, for a third of what its parts cost."""
+
+    _cycle: RequestResponseCycle
+    _in_parts: Callable[[Any], Awaitable[None]]
+    _transport: asyncio.Transport
+
+    async def __call__(self, message: Any) -> None:
+        """Send it."""
+        if message["type"] != WHOLE:
+            await self._in_parts(message)
+        elif not self._sent(message["status"], message["headers"], message["body"]):
+            for part in parts_of(message):
+                await self._in_parts(part)
+
+    def _sent(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Whether it went out at once; what is not quite usual is left to uvicorn, and so is what can't be sent."""
+        cycle = self._cycle
+        if (
+            cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or cycle.flow.write_paused
+            or cycle.scope["method"] == "HEAD"
+        ):
+            return False
+        lines = [STATUS_LINE[status][:-2], *[b"%b: %b" % field for field in cycle.default_headers]]
+        lines += [b"%b: %b" % field for field in headers]
+        head = b"\r\n".join([*lines, b"", b""])
+        if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1 or b"\r\nconnection: " in head:
+            return False  # a value holds the end of a line, or the connection is to be closed
+        if b"\r\ncontent-length: %d\r\n" % len(body) not in head and (body or status not in _WITHOUT_BODY):
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        self._transport.write(head + body)
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+
 class ProblemProtocol(HttpToolsProtocol):
     """Answers what the parser refuses with a problem, and mends what uvicorn makes of some requests.
 
@@ -91,6 +138,11 @@ class ProblemProtocol(HttpToolsProtocol):
         else:
             if self._unread > MAX_HEAD:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = _EXTENSIONS
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the header, and leave one of the trailer."""
@@ -134,6 +186,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
+        cycle.send = Sending(cycle, cycle.send, self.transport)  # type: ignore[method-assign]  # what the app is given
         super()._start_asgi_task(cycle, app)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:

@@ -1,9 +1,12 @@
 """Task ids in paths."""
 
+import re
 from uuid import UUID
 
 from domain.errors import TaskNotFound
 from domain.task import TaskId
+
+_CANONICAL = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def task_id_of(text: str) -> TaskId:
@@ -12,10 +15,6 @@ def task_id_of(text: str) -> TaskId:
     Raises:
         TaskNotFound: it is in no such form, so there is no such task.
     """
-    try:
-        task_id = UUID(text)
-    except ValueError as error:
-        raise TaskNotFound from error
-    if str(task_id) != text:
+    if not _CANONICAL.fullmatch(text):
         raise TaskNotFound
-    return TaskId(task_id)
+    return TaskId(UUID(text))

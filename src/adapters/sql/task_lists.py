@@ -113,13 +113,14 @@ class SqlTaskLists:
 
     _database: Database
     _execution: Execution = field(init=False)
+    _dialect: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._execution = self._database.execution
+        self._execution, self._dialect = self._database.execution, self._database.dialect
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return SqlTaskList(self._execution, self._database.dialect, owner)
+        return SqlTaskList(self._execution, self._dialect, owner)
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
@@ -127,7 +128,7 @@ class SqlTaskLists:
 
     async def add(self, owner: UserId, task: Task) -> Task:
         """See the port."""
-        if self._database.dialect != "postgresql":
+        if self._dialect != "postgresql":
             async with self._edit(owner) as edit:
                 return await edit.add(task)
         ((revision,),) = await self._execution.write(
@@ -147,7 +148,7 @@ class SqlTaskLists:
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
         async with self._execution.change() as change:
-            edit = SqlEditableTaskList(change, self._database.dialect, owner)
+            edit = SqlEditableTaskList(change, self._dialect, owner)
             yield edit
             if not edit.has_changed:
                 change.abandon()

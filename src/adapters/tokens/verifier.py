@@ -68,7 +68,7 @@ class JwtVerifier:
                 except InvalidToken:
                     await asyncio.sleep(0)  # what came for known tokens goes first, once more
                     raise
-        elif await self._keys.find(known.key.kid) != known.key:
+        elif (key := await self._keys.find(known.key.kid)) is not known.key and key != known.key:
             self._verified.pop(fingerprint, None)
             raise InvalidToken("The token's key has been replaced.")
         self._rules.ensure_current(expires_at=known.expires_at, now=self._now())
