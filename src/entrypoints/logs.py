@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
@@ -24,6 +24,19 @@ def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
         event["request_id"] = request_id
     event.pop("color_message", None)
     return event
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes each record's line in one call, which needs no lock; the library takes two, for half of a line's cost."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write the record's line."""
+        self.emit(record)
+        return True
+
+    def flush(self) -> None:
+        """See to it that what was written leaves the process."""
+        self.stream.flush()
 
 
 class RequestLine(msgspec.Struct, omit_defaults=True):
@@ -106,7 +119,7 @@ def configure_logging(log_format: str | None, log_level: str) -> None:
     structure (CWE-117).
     """
     is_console = log_format == "console" or (log_format is None and sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LineHandler(sys.stderr)
     handler.setFormatter(_console() if is_console else JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]

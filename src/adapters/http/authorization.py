@@ -31,7 +31,7 @@ class Authorization:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let pass what is nobody's, or the principal's own."""
         if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
-            match [part for part in scope["path"].split("/") if part]:
+            match [*filter(None, scope["path"].split("/"))]:
                 case ["api", owner, *_]:
                     authorize = await self.authorize()
                     try:

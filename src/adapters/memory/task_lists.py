@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, field, frozen
 
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
@@ -93,7 +93,7 @@ class MemoryEditableTaskList:
     async def save(self, task: Task) -> Task:
         """See the port."""
         _even_deleted(self._draft, task.id)
-        stored = evolve(task, revision=self._revision)
+        stored = task.stored(self._revision)
         self._draft[task.id] = stored
         self.has_changed = True
         return stored
@@ -117,7 +117,7 @@ class MemoryTaskLists:
         """See the port."""
         mine = self._lists[owner]
         async with mine.lock:
-            stored = evolve(task, revision=Revision(mine.revision + 1))
+            stored = task.stored(Revision(mine.revision + 1))
             mine.tasks, mine.revision = {**mine.tasks, task.id: stored}, stored.revision
         return stored
 

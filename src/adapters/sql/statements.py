@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.row_security import OWNER, acting_user, reading
-from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks, to_row
+from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
 from domain.task import Task
 from domain.task_list import Order, Revisions, TaskQuery
 from domain.text import fold
@@ -113,7 +113,18 @@ def new_task() -> Executable:
 
 def new_values(task: Task) -> dict[str, Any]:
     """What statements that store a task take as its members."""
-    return {f"new_{name}": value for name, value in to_row(task).items()}
+    return {
+        "new_owner_id": task.owner,
+        "new_id": task.id,
+        "new_title": task.title,
+        "new_description": task.description,
+        "new_completed": task.completed,
+        "new_created_at": task.created_at,
+        "new_updated_at": task.updated_at,
+        "new_deleted_at": task.deleted_at,
+        "new_revision": task.revision,
+        "new_search_text": task.search_text,
+    }
 
 
 def _raising(dialect: str) -> Any:

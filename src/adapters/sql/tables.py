@@ -143,19 +143,3 @@ def to_task(owner: UserId, members: Sequence[Any]) -> Task:
         deleted_at=deleted_at,
         revision=revision,
     )
-
-
-def to_row(task: Task) -> dict[str, Any]:
-    """The values of a task's row."""
-    return {
-        "owner_id": task.owner,
-        "id": task.id,
-        "title": task.title,
-        "description": task.description,
-        "completed": task.completed,
-        "created_at": task.created_at,
-        "updated_at": task.updated_at,
-        "deleted_at": task.deleted_at,
-        "revision": task.revision,
-        "search_text": task.search_text,
-    }

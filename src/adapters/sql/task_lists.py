@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from adapters.sql import statements
 from adapters.sql.database import Database
@@ -98,7 +98,7 @@ class SqlEditableTaskList:
         return self._revision
 
     async def _store(self, statement: Any, task: Task) -> Task:
-        stored = evolve(task, revision=await self.next_revision())
+        stored = task.stored(await self.next_revision())
         await self._run(statement, task=task.id, **statements.new_values(stored))
         self.has_changed = True
         return stored
@@ -134,7 +134,7 @@ class SqlTaskLists:
         ((revision,),) = await self._execution.write(
             statements.new_task(), {"owner": owner, **statements.new_values(task)}
         )
-        return evolve(task, revision=Revision(revision))
+        return task.stored(Revision(revision))
 
     async def erase(self, owner: UserId) -> None:
         """See the port."""

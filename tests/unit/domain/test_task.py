@@ -197,3 +197,9 @@ def test_a_tombstone_is_at_the_revision_of_its_deletion_but_is_not_there_for_who
     for expected in (ANY_REVISION, Revisions(frozenset({Revision(6)})), Revisions(frozenset())):
         with pytest.raises(RevisionMismatch):
             tombstone.ensure_revision(expected)
+
+
+def test_a_stored_task_differs_in_its_revision_alone() -> None:
+    done = task().changed(TaskChange(title="Bread", description="Two", completed=True), at=LATER)
+    for one in (done, done.deleted(at=LATER)):
+        assert one.stored(Revision(7)) == evolve(one, revision=Revision(7))
