@@ -6,6 +6,7 @@ import random
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,20 @@ from benchmarks.world import TASKS_EACH, USERS, World, task_id, user
 CONNECTIONS: Final = 32
 SCRIPT: Final = Path(__file__).with_name("load.lua")
 BODY: Final = '{"title":"Buy milk","description":"Something to do"}'
-OPERATIONS: Final = ("get", "list", "create")
+OPERATIONS: Final = {
+    "get": "get one",
+    "list": "list 20",
+    "first list": "list 20, never asked before",
+    "create": "create",
+}
+"""What is measured, and what it is called."""
+_SAME: Final = ("q=", "sort=created_at", "cursor=")
+_WORDS: Final = [
+    words
+    for size in range(len(_SAME) + 1)
+    for more in combinations(_SAME, size)
+    for words in permutations(("limit=20", *more))
+]
 
 
 @frozen
@@ -49,7 +63,7 @@ def requests_for(operation: str, world: World, count: int = 20_000) -> list[Requ
     chance = random.Random(operation)
     tokens = [world.token(number) for number in range(USERS)]
     made = []
-    for _ in range(count):
+    for number in range(count):
         who = chance.randrange(USERS)
         path = f"/api/{user(who)}/tasks"
         match operation:
@@ -57,9 +71,18 @@ def requests_for(operation: str, world: World, count: int = 20_000) -> list[Requ
                 made.append(Request("GET", f"{path}/{task_id(who, chance.randrange(TASKS_EACH))}", tokens[who]))
             case "list":
                 made.append(Request("GET", f"{path}?limit=20", tokens[who]))
+            case "first list":
+                # Each user's list in turn, asked for in other words each time: nobody stores so many answers.
+                who, words = number % USERS, in_other_words(number // USERS)
+                made.append(Request("GET", f"/api/{user(who)}/tasks?{words}", tokens[who]))
             case "create":
                 made.append(Request("POST", path, tokens[who], BODY))
     return made
+
+
+def in_other_words(number: int) -> str:
+    """A query string that asks for the first twenty tasks: one of many."""
+    return "&".join(_WORDS[number % len(_WORDS)])
 
 
 @frozen

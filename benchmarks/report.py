@@ -34,8 +34,8 @@ def load(name: str) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """Throughput as multiples of the guide's stack with their spread, and what else was read off."""
-    head = "| server | get one | list 20 | create | CPU of a get | p50 and p99 of get, half load | memory |"
-    lines = [head, "|---|---|---|---|---|---|---|"]
+    names = ["server", *OPERATIONS.values(), "CPU of a get", "p50 and p99 of get, half load", "memory"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for name, server in found["servers"].items():
         cells = [_spread(ratios(found, name, operation, GUIDE)) for operation in OPERATIONS]
         cpu = median(run["cpu_per_request"] for run in server["runs"]["get"]) * 1e6
@@ -65,11 +65,11 @@ def _spread(values: list[float]) -> str:
 def plot(found: dict[str, Any]) -> None:
     """Draw the multiples of the guide's stack."""
     chart = pygal.HorizontalBar(
-        style=CleanStyle, width=900, height=420, print_values=True, js=[], show_x_guides=True, no_prefix=True
+        style=CleanStyle, width=900, height=520, print_values=True, js=[], show_x_guides=True, no_prefix=True
     )
     chart.title = "Requests per second, as a multiple of the guide's stack (one core)"
     names = [name for name in found["servers"] if name != CEILING]
-    chart.x_labels = ["get one", "list 20", "create"]
+    chart.x_labels = list(OPERATIONS.values())
     chart.value_formatter = lambda value: f"{value:.1f}"
     for name in names:
         chart.add(name, [median(ratios(found, name, operation, GUIDE)) for operation in OPERATIONS])

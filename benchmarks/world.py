@@ -72,6 +72,11 @@ class World:
         now = int(self.issuer.now())
         return self.issuer.token(user(number), iat=now, exp=now + 6 * 86400, sid=f"s{number}")
 
+    @property
+    def administration(self) -> str:
+        """The database's address for its administrator."""
+        return f"{self.server.url.rpartition('/')[0]}/bench"
+
     async def ask(self, statement: str, *arguments: object, database: str = "bench") -> str:
         """Run a statement as an administrator."""
         connection = await asyncpg.connect(f"{self.server.url.rpartition('/')[0]}/{database}")

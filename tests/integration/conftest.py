@@ -6,6 +6,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from sqlalchemy import Executable, event
 
+from adapters.sql.brief_reads import Prepared, prepared
 from adapters.sql.database import Database, connect
 from adapters.sql.held_execution import Compiled, compiled
 from adapters.sql.migrate import migrate
@@ -86,8 +87,15 @@ def statements(database: Database) -> Iterator[list[str]]:
         sent.append(found.sql)
         return found
 
+    def note_and_prepare(statement: Executable) -> Prepared:
+        found = prepared(statement)
+        sent.append(found.sql)
+        return found
+
     if database.held is not None:
         database.held.compile = note_and_compile
+    if database.brief is not None:
+        database.brief.prepare = note_and_prepare
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
         # What workers do beside the requests is none of a call's.

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql.availability import DEADLINE, LAST_WORD, POOL_WAIT, in_time
+from adapters.sql.brief_reads import BriefReads
 from adapters.sql.execution import EngineExecution, Execution
 from adapters.sql.held_connections import HeldConnections
 from adapters.sql.held_execution import HeldExecution
@@ -55,6 +56,8 @@ class Database:
     """A driver's connection outside every pool, to listen on; only PostgreSQL has that."""
     held: HeldExecution | None = None
     """PostgreSQL: what runs the statements on tasks, which are many, on connections of its own."""
+    brief: BriefReads | None = None
+    """SQLite: what reads a few rows without a thread."""
 
     @property
     def dialect(self) -> str:
@@ -64,7 +67,7 @@ class Database:
     @property
     def execution(self) -> Execution:
         """What runs the statements on tasks."""
-        return self.held or EngineExecution(self.read, self.writing)
+        return self.held or EngineExecution(self.read, self.writing, self.brief)
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Ask one statement that stands alone.
@@ -95,6 +98,8 @@ class Database:
         """Close every connection."""
         if self.held is not None:
             await self.held.close()
+        if self.brief is not None:
+            self.brief.close()
         await self.reads.dispose()
         await self.writes.dispose()
 
@@ -155,6 +160,7 @@ def _postgresql(address: URL) -> Database:
 def _sqlite(address: URL) -> Database:
     if address.database in {None, "", ":memory:"}:
         raise ValueError("SQLite needs a file: each connection would have a memory of its own")
+    brief = BriefReads(address.database or "")
     address = address.set(drivername="sqlite+aiosqlite")
 
     def engine(size: int, **options: Any) -> AsyncEngine:
@@ -172,7 +178,7 @@ def _sqlite(address: URL) -> Database:
 
     writes = engine(1)
     event.listen(writes.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return Database(reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"), writes=writes)
+    return Database(reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"), writes=writes, brief=brief)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

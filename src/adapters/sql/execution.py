@@ -1,12 +1,17 @@
 """How the statements on tasks are run: here through SQLAlchemy; held_execution.py does it on the driver alone."""
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, frozen
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+if TYPE_CHECKING:
+    from adapters.sql.brief_reads import BriefReads
 
 Parameters = Mapping[str, Any]
 Rows = Sequence[Any]
@@ -42,9 +47,14 @@ class EngineExecution:
 
     _read: Callable[[Executable, Parameters], Any]
     _writing: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+    _brief: "BriefReads | None" = None
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
+        if self._brief is not None:
+            # What can't be read at once, and why, is for the other way to find out: it can wait.
+            with contextlib.suppress(sqlite3.OperationalError):
+                return self._brief.read(statement, parameters)
         result: CursorResult[Any] = await self._read(statement, parameters)
         return result.all()
 

@@ -1,0 +1,101 @@
+"""Brief reads on SQLite: in the event loop's own thread, on one connection of the driver's.
+
+A thread would have to wait for the interpreter's lock again and again, which takes far longer than SQLite needs for a
+few rows out of its page cache. What turns out not to be brief is given up, and left to the threads of SQLAlchemy's
+driver.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+from attrs import define, field, frozen
+from sqlalchemy import Executable
+from sqlalchemy.dialects.sqlite.aiosqlite import dialect
+
+from adapters.sql.execution import Parameters, Rows
+
+_DIALECT = dialect()
+
+Processor = Callable[[Any], Any] | None
+
+
+@frozen
+class Prepared:
+    """A statement as the driver takes it: its text, how its arguments are made, and what its columns are made into."""
+
+    sql: str
+    constants: Mapping[str, Any]
+    """Arguments that the dialect has added."""
+    arguments: tuple[tuple[str, Processor], ...]
+    columns: tuple[Processor, ...]
+
+    def take(self, parameters: Parameters) -> list[Any]:
+        """The arguments, as SQLite keeps such values."""
+        given = {**self.constants, **parameters}
+        return [make(given[name]) if make else given[name] for name, make in self.arguments]
+
+    def give(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """A row, in Python's types."""
+        return tuple([make(value) if make else value for make, value in zip(self.columns, row, strict=True)])
+
+
+@cache
+def prepared(statement: Executable) -> Prepared:
+    """The statement, compiled once."""
+    found: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # what is executed can be
+    return Prepared(
+        str(found),
+        {name: value for name, value in found.params.items() if value is not None},
+        tuple((name, _processor(found.binds[name], "bind_processor", _DIALECT)) for name in found.positiontup or ()),
+        tuple(_processor(column, "result_processor", _DIALECT, None) for column in found.statement.selected_columns),
+    )
+
+
+def _processor(typed: Any, kind: str, *how: Any) -> Processor:
+    made: Processor = getattr(typed.type.dialect_impl(_DIALECT), kind)(*how)
+    return made
+
+
+PATIENCE: Final = 20_000
+"""Steps of SQLite's machine after which a read is given up, at the latest after as many again: a millisecond or two."""
+
+
+@define
+class BriefReads:
+    """Reads that are done at once, or not at all; the connection is opened when it is first needed."""
+
+    path: str
+    prepare: Callable[[Executable], Prepared] = prepared
+    _connection: sqlite3.Connection | None = field(init=False, default=None)
+    _looks: int = field(init=False, default=0)
+
+    def read(self, statement: Executable, parameters: Parameters) -> Rows:
+        """The rows of a statement that stands alone.
+
+        Raises:
+            sqlite3.OperationalError: it takes too long, the file is locked just now, or it can't be read.
+        """
+        found = self.prepare(statement)
+        self._looks = 0
+        rows = self._open().execute(found.sql, found.take(parameters)).fetchall()
+        return [found.give(row) for row in rows]
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+            self._connection.execute("PRAGMA query_only = ON")
+            self._connection.set_progress_handler(self._is_too_long, PATIENCE)
+        return self._connection
+
+    def _is_too_long(self) -> bool:
+        # The first look of a read comes anywhere in it: SQLite goes on counting from the one before.
+        self._looks += 1
+        return self._looks > 1

@@ -1,0 +1,90 @@
+"""On SQLite a read is done at once, or left to who can wait."""
+
+import sqlite3
+
+import pytest
+from sqlalchemy import Integer, column, text
+
+from adapters.sql import brief_reads
+from adapters.sql.brief_reads import BriefReads
+from adapters.sql.database import Database, connect
+from adapters.sql.tables import tasks
+from adapters.sql.task_lists import SqlTaskLists
+from domain.errors import StorageUnavailable
+from domain.task_list import TaskQuery
+from tests.contracts.task_lists import ALICE, add, get, new, page
+
+pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
+
+
+def brief(database: Database) -> BriefReads:
+    assert database.brief is not None
+    return database.brief
+
+
+async def test_a_brief_read_takes_no_thread(database: Database, statements: list[str]) -> None:
+    lists = SqlTaskLists(database)
+    task = await add(lists, new())
+    await database.reads.dispose()
+    statements.clear()
+    assert await get(lists, task.id) == task
+    assert (await page(lists, TaskQuery())).tasks == (task,)
+    assert len(statements) == 2
+    assert database.reads.pool.status().endswith("Current Checked out connections: 0")
+    assert "Connections in pool: 0" in database.reads.pool.status()
+
+
+async def test_a_long_read_is_given_up_and_done_elsewhere(
+    database: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brief_reads, "PATIENCE", 100)
+    lists = SqlTaskLists(database)
+    stored = [await add(lists, new(f"{number}", after=number)) for number in range(50)]
+    statements.clear()
+    assert (await page(lists, TaskQuery(text="4", limit=3))).tasks == (stored[4], stored[14], stored[24])
+    assert len(statements) == 2
+    assert statements[0] == statements[1]
+    statements.clear()
+    for task in stored:
+        assert await get(lists, task.id) == task
+    assert len(statements) == len(stored), "many brief reads together are no long one"
+
+
+async def test_a_file_that_is_locked_is_waited_for_elsewhere(
+    database: Database, migrated_url: str, statements: list[str]
+) -> None:
+    lists = SqlTaskLists(database)
+    task = await add(lists, new())
+    await database.reads.dispose()
+    await database.writes.dispose()
+    with sqlite3.connect(migrated_url.removeprefix("sqlite:///")) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        statements.clear()
+        with pytest.raises(StorageUnavailable):
+            await get(lists, task.id)
+    other.close()
+    assert await get(lists, task.id) == task
+
+
+async def test_nothing_is_waited_for_that_way(database: Database) -> None:
+    waits = text("PRAGMA busy_timeout").columns(column("timeout", Integer))
+    assert brief(database).read(waits, {}) == [(0,)]
+
+
+async def test_nothing_is_written_that_way(database: Database) -> None:
+    lists = SqlTaskLists(database)
+    task = await add(lists, new())
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        brief(database).read(text("DELETE FROM tasks RETURNING id").columns(tasks.c.id), {})
+    assert (await page(lists, TaskQuery())).tasks == (task,)
+
+
+async def test_what_others_have_written_is_seen_at_once(database: Database, migrated_url: str) -> None:
+    lists, elsewhere = SqlTaskLists(database), connect(migrated_url)
+    assert (await page(lists, TaskQuery())).tasks == ()
+    task = await add(SqlTaskLists(elsewhere), new())
+    await elsewhere.dispose()
+    assert (await page(lists, TaskQuery())).tasks == (task,)
+    await lists.erase(ALICE)
+    assert (await page(lists, TaskQuery())).tasks == ()
