@@ -19,7 +19,7 @@ from benchmarks.compare import expect_all_fine
 from benchmarks.load import OPERATIONS, Load, Request, requests_for
 from benchmarks.machine import cpu_seconds, memory_mib
 from benchmarks.servers import Server, evo_todo, migrate
-from benchmarks.world import USERS, World, fill, task_id, user, world
+from benchmarks.world import USERS, World, fill, fill_sqlite, task_id, user, world
 from domain.task import TaskId
 from domain.task_list import Position, TaskQuery
 
@@ -176,31 +176,16 @@ def _engines() -> dict[str, dict[str, float]]:
         migrate(made, url)
         migrate(made)
         fill(made)
+        fill_sqlite(Path(folder) / "tasks.db")
         with evo_todo(made, DATABASE_URL=url) as small, evo_todo(made) as large:
-            with _client(made, small, 1) as client:
-                path = f"/api/{user(1)}/tasks"
-                stored = [client.post(path, json={"title": f"{n}"}).raise_for_status().json()["id"] for n in range(100)]
-            ids = {"sqlite": stored, "postgresql": [str(task_id(1, number)) for number in range(100)]}
             for operation in OPERATIONS:
+                load = Load.of(requests_for(operation, made))
                 for name, server in (("sqlite", small), ("postgresql", large)):
-                    load = Load.of(_of_one(operation, made, ids[name]))
-                    load.run(server, 2)
+                    load.run(server, 3)
                     result = load.run(server, SECONDS)
                     expect_all_fine(server, f"{name} {operation}", result)
                     found[name][operation] = result.per_second
     return found
-
-
-def _of_one(operation: str, made: World, ids: list[str]) -> list[Request]:
-    """Requests of one user with a hundred tasks; creates are everybody's."""
-    path, token = f"/api/{user(1)}/tasks", made.token(1)
-    match operation:
-        case "get":
-            return [Request("GET", f"{path}/{one}", token) for one in ids]
-        case "list":
-            return [Request("GET", f"{path}?limit=20", token)]
-        case _:
-            return requests_for("create", made, 2000)
 
 
 def _workers(made: World) -> dict[str, float]:

@@ -3,10 +3,13 @@
 import asyncio
 import hashlib
 import json
+import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -121,6 +124,24 @@ def fill(made: World) -> None:
         await made.ask("VACUUM ANALYZE")
 
     asyncio.run(run())
+
+
+def fill_sqlite(file: Path) -> None:
+    """The same tasks in a migrated SQLite file."""
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    tasks = (
+        (user(u), task_id(u, n).hex, f"Task {n}", "Something to do", n % 3 == 0, now, now, n + 1, f"task {n}")
+        for u in range(USERS)
+        for n in range(TASKS_EACH)
+    )
+    with closing(sqlite3.connect(file)) as connection, connection:
+        lists = ((user(number), TASKS_EACH) for number in range(USERS))
+        connection.executemany("INSERT INTO task_lists (owner_id, revision) VALUES (?, ?)", lists)
+        connection.executemany(
+            "INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision,"
+            " search_text) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            tasks,
+        )
 
 
 @contextmanager
