@@ -21,7 +21,7 @@ MAX_SEARCH_TEXT = 255
 
 @frozen
 class Revisions:
-    """The revisions a client says it knows; `None` stands for any (RFC 9110 §13.1, `*`)."""
+    """The revisions that whoever asks says it knows; `None` stands for any (RFC 9110 §13.1, `*`)."""
 
     known: frozenset[Revision] | None
 
@@ -115,6 +115,6 @@ class TaskPage:
 
 @frozen
 class Unchanged:
-    """The list is as the client knows it."""
+    """The list is at a revision that whoever asked knows."""
 
     revision: Revision

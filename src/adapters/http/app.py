@@ -1,5 +1,6 @@
 """The application: routes, and what stands before and behind them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -42,15 +43,20 @@ def create_http_app(
     on_shutdown: Hook,
 ) -> ASGIApp:
     """The whole HTTP adapter as one ASGI application; use cases and the verifier come from the container."""
+    metrics = RequestMetrics()
+    stored = StoredPages()
+    beside: list[asyncio.Task[None]] = []
 
     async def start(_: Litestar) -> None:
         await on_startup()
+        beside.append(asyncio.create_task(stored.tidy()))
 
     async def stop(_: Litestar) -> None:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
         await on_shutdown()
 
-    metrics = RequestMetrics()
-    stored = StoredPages()
     litestar = Litestar(
         [Tasks, SecurityEvents, Operations, Metrics, Documentation],
         state=State({"metrics": metrics, "stored_pages": stored}),

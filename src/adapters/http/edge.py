@@ -108,7 +108,10 @@ class Edge:
 
 @define
 class _Answer:
-    """The way back: puts on what every answer wears, and keeps the body of HEAD to itself (RFC 9110 §9.3.2)."""
+    """The way back: puts on what every answer wears, and keeps the body of HEAD to itself (RFC 9110 §9.3.2).
+
+    Of a whole answer, the server does.
+    """
 
     send: Send
     headers: list[tuple[bytes, bytes]]

@@ -20,7 +20,7 @@ from adapters.http.injection import principal_of
 from adapters.http.preconditions import if_none_match
 from adapters.http.queries import next_link, parse_query
 from adapters.http.schemas import NewTask, TaskPageView
-from adapters.http.stored_pages import StoredPage, StoredPages
+from adapters.http.stored_pages import StoredPages
 from adapters.http.task_ids import task_id_of
 from application.tasks import CreateTask, GetTask, ListTasks
 from domain.identity import UserId
@@ -46,19 +46,19 @@ async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId, stor
     """List tasks."""
     asked = scope["query_string"]
     query = _query(asked)
-    clients = if_none_match(field(scope, b"if-none-match"))
+    by_client = if_none_match(field(scope, b"if-none-match"))
     before = stored.find(owner, asked)
-    known = clients if before is None else before.known(clients)
+    known = by_client if before is None else before.known(by_client)
     page = await list_tasks(principal_of(scope), owner, query, known=known)
     if isinstance(page, Unchanged):
-        if before is None or (clients is not None and page.revision in clients):
+        if before is None or (by_client is not None and page.revision in by_client):
             return not_modified(page.revision)
         return before.answer
     view = TaskPageView.of(page, query)
     follows = view.next_cursor
     link = None if follows is None else next_link(path_of(owner), _pairs(asked), follows)
     answer = page_answer(view, page.revision, link)
-    stored.store(owner, asked, StoredPage(page.revision, answer))
+    stored.store(owner, asked, page.revision, answer)
     return answer
 
 

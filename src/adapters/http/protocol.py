@@ -24,6 +24,14 @@ MAX_HEAD: Final = 64 * 1024
 httptools has no limit of its own; a head below this one but above 32 KiB is refused in `edge`.
 """
 
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t\r\n"})
+_USUAL: Final = frozenset(
+    b"access-control-allow-credentials access-control-allow-headers access-control-allow-methods"
+    b" access-control-allow-origin access-control-expose-headers access-control-max-age allow cache-control"
+    b" content-length content-security-policy content-type etag link location ratelimit ratelimit-policy"
+    b" referrer-policy retry-after vary www-authenticate x-content-type-options x-request-id".split()
+)
+"""Fields that say nothing of how the answer is sent."""
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _EXTENSIONS: Final[dict[str, dict[object, object]]] = {WHOLE: {}}
 _HEAD: Final = b"HTTP/1.1 "
@@ -91,11 +99,13 @@ class Sending:
             or cycle.scope["method"] == "HEAD"
         ):
             return False
-        lines = [STATUS_LINE[status][:-2], *[b"%b: %b" % field for field in cycle.default_headers]]
-        lines += [b"%b: %b" % field for field in headers]
-        head = b"\r\n".join([*lines, b"", b""])
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1 or b"\r\nconnection: " in head:
-            return False  # a value holds the end of a line, or the connection is to be closed
+        if not _USUAL.issuperset([name for name, _ in headers]):
+            return False
+        fields = [*cycle.default_headers, *headers]
+        head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], b"\r\n".join([b"%b: %b" % field for field in fields]))
+        ends = len(fields) + 2
+        if not head.count(b"\r") == head.count(b"\n") == ends or len(head.translate(None, _CONTROLS)) < len(head):
+            return False
         if b"\r\ncontent-length: %d\r\n" % len(body) not in head and (body or status not in _WITHOUT_BODY):
             return False
         cycle.response_started = cycle.response_complete = True
@@ -186,8 +196,11 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
-        cycle.send = Sending(cycle, cycle.send, self.transport)  # type: ignore[method-assign]  # what the app is given
-        super()._start_asgi_task(cycle, app)
+
+        async def answering(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, Sending(cycle, send, self.transport))
+
+        super()._start_asgi_task(cycle, answering)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer what can't be read, after what came before it, and close the connection."""

@@ -1,7 +1,9 @@
 """Pages as they were last sent: a cache that asks each time whether what it holds is still so (RFC 9111 §4.3)."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 from attrs import define, field, frozen
@@ -17,11 +19,14 @@ MOST_BYTES: Final = 16 * 2**20
 LARGEST: Final = MOST_BYTES // 16
 """Bytes of a page that is still stored: some 3000 tasks as people write them."""
 
-LIFETIME: Final = 600.0
-"""Seconds until a page is forgotten, used or not: nothing that was erased stays in memory for longer."""
+LIFETIME: Final = 540.0
+"""Seconds until a page is forgotten, used or not."""
+
+TIDYING: Final = 30.0
+"""Seconds between two looks for pages whose time is up: nothing that was erased is in memory ten minutes later."""
 
 _OVERHEAD: Final = 1024
-"""Bytes, about, of what lies around a body."""
+"""Bytes, about, of the objects around what is kept."""
 
 
 @frozen
@@ -30,17 +35,14 @@ class StoredPage:
 
     revision: Revision
     answer: Answer
+    size: int
+    """Bytes, about, with the query and the header fields, which clients can make long."""
 
-    def known(self, clients: Revisions | None) -> Revisions:
+    def known(self, by_client: Revisions | None) -> Revisions:
         """This page's revision beside those that the client has."""
-        if clients is None:
+        if by_client is None:
             return Revisions(frozenset((self.revision,)))
-        return clients if clients.known is None else Revisions(clients.known | {self.revision})
-
-    @property
-    def size(self) -> int:
-        """Bytes, about."""
-        return len(self.answer.body) + _OVERHEAD
+        return by_client if by_client.known is None else Revisions(by_client.known | {self.revision})
 
 
 @define
@@ -61,7 +63,18 @@ class StoredPages:
         """The page that was last sent in answer to this query, whether or not it is still so."""
         return self._pages.get((owner, query_string))
 
-    def store(self, owner: UserId, query_string: bytes, page: StoredPage) -> None:
+    def store(self, owner: UserId, query_string: bytes, revision: Revision, answer: Answer) -> None:
         """Keep a page for the next time; one that is very large is not worth it."""
-        if page.size <= LARGEST:
-            self._pages[owner, query_string] = page
+        size = len(answer.body) + len(query_string) + sum(map(len, chain.from_iterable(answer.headers))) + _OVERHEAD
+        if size <= LARGEST:
+            self._pages[owner, query_string] = StoredPage(revision, answer, size)
+
+    async def tidy(self) -> None:
+        """Let go of what is forgotten, again and again, until this is cancelled."""
+        while True:
+            await asyncio.sleep(TIDYING)
+            self.forget()
+
+    def forget(self) -> None:
+        """Let go of pages whose time is up."""
+        self._pages.expire()

@@ -8,6 +8,7 @@ driver.
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -27,7 +28,7 @@ class Prepared:
 
     sql: str
     constants: Mapping[str, Any]
-    """Arguments that the dialect has added."""
+    """Arguments that the dialect has added, such as an OFFSET of 0."""
     arguments: tuple[tuple[str, Processor], ...]
     columns: tuple[Processor, ...]
 
@@ -66,7 +67,7 @@ PATIENCE: Final = 20_000
 class BriefReads:
     """Reads that are done at once, or not at all; the connection is opened when it is first needed."""
 
-    path: str
+    path: Path
     prepare: Callable[[Executable], Prepared] = prepared
     _connection: sqlite3.Connection | None = field(init=False, default=None)
     _looks: int = field(init=False, default=0)
@@ -90,9 +91,10 @@ class BriefReads:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sqlite3.connect(self.path, timeout=0, isolation_level=None)
-            self._connection.execute("PRAGMA query_only = ON")
-            self._connection.set_progress_handler(self._is_too_long, PATIENCE)
+            opened = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+            opened.set_progress_handler(self._is_too_long, PATIENCE)
+            opened.execute("PRAGMA query_only = ON")
+            self._connection = opened
         return self._connection
 
     def _is_too_long(self) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -67,7 +68,7 @@ class Database:
     @property
     def execution(self) -> Execution:
         """What runs the statements on tasks."""
-        return self.held or EngineExecution(self.read, self.writing, self.brief)
+        return self.held or EngineExecution(self.read, self.writing, self.brief.read if self.brief else None)
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Ask one statement that stands alone.
@@ -160,7 +161,8 @@ def _postgresql(address: URL) -> Database:
 def _sqlite(address: URL) -> Database:
     if address.database in {None, "", ":memory:"}:
         raise ValueError("SQLite needs a file: each connection would have a memory of its own")
-    brief = BriefReads(address.database or "")
+    # What else the address says is for SQLAlchemy's driver alone.
+    brief = None if address.query else BriefReads(Path(address.database or "").absolute())
     address = address.set(drivername="sqlite+aiosqlite")
 
     def engine(size: int, **options: Any) -> AsyncEngine:

@@ -4,14 +4,14 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import define, frozen
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-if TYPE_CHECKING:
-    from adapters.sql.brief_reads import BriefReads
+TAKES_LONG: Final = "takes_long"
+"""The execution option of statements that may look through a whole list."""
 
 Parameters = Mapping[str, Any]
 Rows = Sequence[Any]
@@ -47,14 +47,15 @@ class EngineExecution:
 
     _read: Callable[[Executable, Parameters], Any]
     _writing: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-    _brief: "BriefReads | None" = None
+    _brief: Callable[[Executable, Parameters], Rows] | None = None
+    """What reads at once or not at all."""
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        if self._brief is not None:
+        if self._brief is not None and not statement.get_execution_options().get(TAKES_LONG):
             # What can't be read at once, and why, is for the other way to find out: it can wait.
             with contextlib.suppress(sqlite3.OperationalError):
-                return self._brief.read(statement, parameters)
+                return self._brief(statement, parameters)
         result: CursorResult[Any] = await self._read(statement, parameters)
         return result.all()
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     all_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapters.sql.execution import TAKES_LONG
 from adapters.sql.row_security import OWNER, acting_user, reading
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
 from domain.task import Task
@@ -154,7 +156,6 @@ def _page(
             select(*TASK_COLUMNS)
             .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
             .order_by(*(column.desc() if order.descending else column for column in columns))
-            .limit(_MOST)
         )
         if completed is not None:
             found = found.where(tasks.c.completed.is_(completed))
@@ -165,22 +166,20 @@ def _page(
             there = tuple_(*(_AFTER[column.name] for column in columns))
             found = found.where(here < there if order.descending else here > there)
         revision = func.coalesce(_revision(owner).scalar_subquery(), _0)
-        if knows:
-            found = found.where(_is_news(dialect, revision))
+        if not knows:
+            found = found.limit(_MOST)
+        elif dialect == "postgresql":
+            found = found.where(revision != all_(bindparam("known", type_=ARRAY(BigInteger)))).limit(_MOST)
+        else:
+            # SQLite would judge a condition for each row, and so read the whole list where it is false.
+            each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
+            is_news = select(revision).scalar_subquery().not_in(select(each.c.value))
+            found = found.limit(case((is_news, _MOST), else_=_0))
         head = select(revision.label("list_revision")).subquery("head")
         page = found.subquery("page")
         return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
 
-    return reading(dialect, wanted)
-
-
-def _is_news(dialect: str, revision: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether the list has another revision than those known; looked at once, before the first task is."""
-    if dialect == "postgresql":
-        return revision != all_(bindparam("known", type_=ARRAY(BigInteger)))
-    each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
-    # As a scalar, so that SQLite takes it for a constant of the statement's.
-    return select(revision).scalar_subquery().not_in(select(each.c.value))
+    return reading(dialect, wanted).execution_options(**{TAKES_LONG: searches})
 
 
 def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:

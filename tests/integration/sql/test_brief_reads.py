@@ -1,17 +1,19 @@
 """On SQLite a read is done at once, or left to who can wait."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
-from sqlalchemy import Integer, column, text
+from sqlalchemy import Executable, Integer, column, text
 
 from adapters.sql import brief_reads
-from adapters.sql.brief_reads import BriefReads
+from adapters.sql.brief_reads import BriefReads, Prepared, prepared
 from adapters.sql.database import Database, connect
+from adapters.sql.statements import page_of, page_parameters
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
-from domain.task_list import TaskQuery
+from domain.task_list import ANY_REVISION, Order, Revision, Revisions, TaskQuery
 from tests.contracts.task_lists import ALICE, add, get, new, page
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
@@ -41,7 +43,7 @@ async def test_a_long_read_is_given_up_and_done_elsewhere(
     lists = SqlTaskLists(database)
     stored = [await add(lists, new(f"{number}", after=number)) for number in range(50)]
     statements.clear()
-    assert (await page(lists, TaskQuery(text="4", limit=3))).tasks == (stored[4], stored[14], stored[24])
+    assert (await page(lists, TaskQuery())).tasks == tuple(stored)
     assert len(statements) == 2
     assert statements[0] == statements[1]
     statements.clear()
@@ -65,6 +67,49 @@ async def test_a_file_that_is_locked_is_waited_for_elsewhere(
             await get(lists, task.id)
     other.close()
     assert await get(lists, task.id) == task
+
+
+async def test_a_search_is_never_brief(database: Database) -> None:
+    lists = SqlTaskLists(database)
+    task = await add(lists, new("Buy milk"))
+
+    def refuse(_: Executable) -> Prepared:
+        raise AssertionError("a search stops everybody else")
+
+    brief(database).prepare = refuse
+    assert (await page(lists, TaskQuery(text="milk"))).tasks == (task,)
+    with pytest.raises(AssertionError):
+        await page(lists, TaskQuery())
+
+
+@pytest.mark.parametrize("query", [TaskQuery(limit=20), TaskQuery(order=Order.UPDATED, completed=False)])
+async def test_no_task_of_a_known_revision_is_looked_at(
+    database: Database, migrated_url: str, query: TaskQuery
+) -> None:
+    lists = SqlTaskLists(database)
+    for number in range(300):
+        await add(lists, new(f"{number}", after=number))
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with closing(sqlite3.connect(migrated_url.removeprefix("sqlite:///"))) as connection:
+        connection.set_progress_handler(count, 1)
+        counted = []
+        for known in (None, Revisions(frozenset({Revision(300)})), ANY_REVISION, Revisions(frozenset({Revision(7)}))):
+            statement = prepared(page_of("sqlite", query, known))
+            steps = 0
+            found = connection.execute(
+                statement.sql, statement.take({"owner": ALICE, **page_parameters(query, known)})
+            ).fetchall()
+            counted.append((len(found), steps))
+    (all_, whole), (one, known_steps), (any_, any_steps), (news, news_steps) = counted
+    assert all_ == news > 20
+    assert (one, any_) == (1, 1)
+    assert max(known_steps, any_steps) < 150 < min(whole, news_steps)
 
 
 async def test_nothing_is_waited_for_that_way(database: Database) -> None:

@@ -1,6 +1,7 @@
 """A whole answer, sent at once, is to the byte what uvicorn makes of its parts."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -93,9 +94,16 @@ async def served() -> AsyncIterator[list[Served]]:
         Answer(200, [(b"content-length", b"0")]),
         Answer(200, [(b"connection", b"close"), *JSON], b"{}"),
         Answer(200, [(b"transfer-encoding", b"chunked")], b"{}"),
-        Answer(200, [*JSON, (b"x", b"a\r\nset-cookie: b")], b"{}"),
-        Answer(200, [*JSON, (b"x", b"a\nb")], b"{}"),
-        Answer(200, [*JSON, (b"x", b"a\rb")], b"{}"),
+        Answer(200, [*JSON, (b"link", b"a\r\nset-cookie: b")], b"{}"),
+        Answer(200, [*JSON, (b"link", b"a\nb")], b"{}"),
+        Answer(200, [*JSON, (b"link", b"a\rb")], b"{}"),
+        Answer(200, [*JSON, (b"link", b"a\x00b")], b"{}"),
+        Answer(200, [*JSON, (b"link", b"a\x7fb")], b"{}"),
+        Answer(200, [*JSON, (b"link", b"a\tb\x80")], b"{}"),
+        Answer(200, [*JSON, (b"x y", b"a")], b"{}"),
+        Answer(200, [*JSON, (b"x\r\ny", b"a")], b"{}"),
+        Answer(200, [*JSON, (b"Connection", b"close")], b"{}"),
+        Answer(200, [*JSON, (b"x", b"y")], b"{}"),
         Answer(200, JSON, b"longer than said"),
         Answer(200, JSON, b""),
     ],
@@ -125,6 +133,20 @@ async def test_a_whole_answer_is_one_write_that_takes_no_parts(
         await one.ask(GET)
     assert len(one.wire.writes) == 3
     assert len(set(one.wire.writes)) == 1
+
+
+async def test_nothing_of_an_answered_request_is_left_for_the_garbage_collector(served: list[Served]) -> None:
+    one = Served(Answer(200, JSON, b"{}"), whole=True)
+    served.append(one)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            await one.ask(GET)
+        cycles = [it for it in gc.get_objects() if isinstance(it, RequestResponseCycle) and it.scope["path"] == "/x"]
+    finally:
+        gc.enable()
+    assert len(cycles) == 1  # the connection's last
 
 
 async def test_nothing_is_sent_to_who_has_gone_nor_before_there_is_room(served: list[Served]) -> None:

@@ -1,13 +1,16 @@
 """A page is made once for each revision of its list, and never sent for another one, another list or another query."""
 
+import asyncio
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
 from attrs import Factory, define, evolve, frozen
 from dishka import Provider, Scope, provide
 
+from adapters.http import stored_pages
 from adapters.http.answers import Answer
-from adapters.http.stored_pages import LARGEST, LIFETIME, MOST_BYTES, StoredPage, StoredPages
+from adapters.http.stored_pages import LARGEST, LIFETIME, MOST_BYTES, StoredPages
 from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import TaskList, TaskLists
 from domain.identity import UserId
@@ -124,29 +127,52 @@ async def test_nothing_that_was_erased_is_sent_again(api: Api, lists: CountedLis
     assert [task["title"] for task in (await api("GET", TASKS)).json()["data"]] == ["Bread"]
 
 
-def page(size: int = 1, revision: int = 1) -> StoredPage:
-    return StoredPage(Revision(revision), Answer(200, [], b"x" * size))
+def answer(size: int = 1) -> Answer:
+    return Answer(200, [], b"x" * size)
 
 
 def test_a_page_is_forgotten_when_its_time_is_up_used_or_not() -> None:
     now = [0.0]
     stored = StoredPages(lambda: now[0])
-    stored.store(ALICE, b"", page())
+    stored.store(ALICE, b"", Revision(1), answer())
     now[0] = LIFETIME - 1
-    assert stored.find(ALICE, b"") == page()
+    found = stored.find(ALICE, b"")
+    assert found is not None
+    assert (found.revision, found.answer) == (1, answer())
     assert stored.find(BOB, b"") is None
     now[0] = LIFETIME + 1
     assert stored.find(ALICE, b"") is None
 
 
-def test_all_pages_together_take_no_more_than_their_room() -> None:
+async def test_what_is_forgotten_is_let_go_of_though_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_pages, "TIDYING", 0)
+    now = [0.0]
+    stored = StoredPages(lambda: now[0])
+    tidying = asyncio.create_task(stored.tidy())
+    erased = answer()
+    let_go = weakref.ref(erased)
+    stored.store(ALICE, b"", Revision(1), erased)
+    del erased
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert let_go() is not None
+    now[0] = LIFETIME + 1
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert let_go() is None
+    tidying.cancel()
+
+
+@pytest.mark.parametrize("query", [b"%d", b"limit=20" + b"&" * 8000 + b"q=%d"])
+def test_all_pages_together_take_no_more_than_their_room(query: bytes) -> None:
     stored = StoredPages()
-    stored.store(ALICE, b"large", page(LARGEST))
+    stored.store(ALICE, b"large", Revision(1), answer(LARGEST))
     assert stored.find(ALICE, b"large") is None
-    each = LARGEST // 2
-    for number in range(MOST_BYTES // each + 10):
-        stored.store(ALICE, b"%d" % number, page(each))
-        assert stored.find(ALICE, b"%d" % number) is not None
-    kept = [number for number in range(MOST_BYTES // each + 10) if stored.find(ALICE, b"%d" % number)]
-    assert len(kept) * each <= MOST_BYTES
-    assert kept[0] > 0
+    each = LARGEST // 2 - len(query) - 2048
+    for number in range(2 * MOST_BYTES // LARGEST + 10):
+        stored.store(ALICE, query % number, Revision(1), answer(each))
+        assert stored.find(ALICE, query % number) is not None
+    kept = [number for number in range(2 * MOST_BYTES // LARGEST + 10) if stored.find(ALICE, query % number)]
+    assert len(kept) * (each + len(query)) <= MOST_BYTES
+    assert len(kept) == 2 * MOST_BYTES // LARGEST
+    assert kept[0] == 10
