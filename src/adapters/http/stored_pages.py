@@ -13,7 +13,7 @@ from adapters.http.answers import Answer
 from domain.identity import UserId
 from domain.task_list import Revision, Revisions
 
-MOST_BYTES: Final = 16 * 2**20
+MOST_BYTES: Final = 14 * 2**20
 """What all of a worker's stored pages come to; then those that were not asked for longest make room."""
 
 LARGEST: Final = MOST_BYTES // 16
