@@ -31,13 +31,13 @@ class Authorization:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let pass what is nobody's, or the principal's own."""
         if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
-            match [*filter(None, scope["path"].split("/"))]:
-                case ["api", owner, *_]:
-                    authorize = await self.authorize()
-                    try:
-                        authorize(scope["state"]["principal"], UserId(owner), origin_of(scope))
-                    except AccessDenied as denied:
-                        scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
-                        await Answer(*problem_message(denied, scope))(scope, receive, send)
-                        return
+            api, owner, *_ = [*filter(None, scope["path"].split("/")), "", ""]
+            if api == "api" and owner:
+                authorize = await self.authorize()
+                try:
+                    authorize(scope["state"]["principal"], UserId(owner), origin_of(scope))
+                except AccessDenied as denied:
+                    scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
+                    await Answer(*problem_message(denied, scope))(scope, receive, send)
+                    return
         await self.app(scope, receive, send)

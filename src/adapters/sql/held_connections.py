@@ -56,39 +56,37 @@ class HeldConnections:
             OSError or what else is in _LOST: there is no connection, or no answer within DEADLINE.
         """
         loop = asyncio.get_running_loop()
-        return await self._fetch(sql, arguments, loop, loop.time() + DEADLINE, is_repeatable=is_repeatable)
-
-    async def _fetch(
-        self,
-        sql: str,
-        arguments: Sequence[Any],
-        loop: asyncio.AbstractEventLoop,
-        until: float,
-        *,
-        is_repeatable: bool,
-    ) -> Sequence[Any]:
-        connection = await self.borrow(until)
-        # To cut the connection is all that a time-out has to do, and a tenth of what asyncio.timeout() costs.
-        time_out = loop.call_at(until, connection.terminate)
-        try:
-            rows: Sequence[Any] = await connection.fetch(sql, *arguments)
-        except _LOST:
-            self.discard(connection)
-            self._discard_idle()  # most likely they went the same way, and only don't know yet
-            if not is_repeatable or loop.time() >= until:
+        until = loop.time() + DEADLINE
+        while True:
+            connection = self._at_once() or await self.borrow(until)
+            # To cut the connection is all that a time-out has to do, and a tenth of what asyncio.timeout() costs.
+            time_out = loop.call_at(until, connection.terminate)
+            try:
+                rows: Sequence[Any] = await connection.fetch(sql, *arguments)
+            except _LOST:
+                self.discard(connection)
+                self._discard_idle()  # most likely they went the same way, and only don't know yet
+                if not is_repeatable or loop.time() >= until:
+                    raise
+                is_repeatable = False
+            except asyncpg.PostgresError:
+                self.give_back(connection)
                 raise
-        except asyncpg.PostgresError:
-            self.give_back(connection)
-            raise
-        except BaseException:
-            self.discard(connection)
-            raise
-        else:
-            self.give_back(connection)
-            return rows
-        finally:
-            time_out.cancel()
-        return await self._fetch(sql, arguments, loop, until, is_repeatable=False)
+            except BaseException:
+                self.discard(connection)
+                raise
+            else:
+                self.give_back(connection)
+                return rows
+            finally:
+                time_out.cancel()
+
+    def _at_once(self) -> "asyncpg.Connection | None":
+        """A connection, where one is idle and alive."""
+        if self._free > 0 and self._idle and not self._idle[-1].is_closed():
+            self._free -= 1
+            return self._idle.pop()
+        return None
 
     async def borrow(self, until: float) -> "asyncpg.Connection":
         """A connection that is alive as far as anybody knows; whoever has it gives it back, or discards it.
