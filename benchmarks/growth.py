@@ -130,7 +130,7 @@ def _people(made: World, server: Server) -> dict[str, float]:
         numbers = [number * step for number in range(asked)]
         requests = [Request("GET", f"/api/{user(one)}/tasks/{task_id(one, 0)}", made.token(one)) for one in numbers]
         load = Load.of(requests)
-        load.run(server, 3)
+        load.run(server, 3 + asked / 600)  # until each token has been verified once
         result = load.run(server, SECONDS)
         expect_all_fine(server, f"{goal} people", result)
         found[f"{goal}"] = result.per_second
