@@ -53,7 +53,7 @@ async def test_the_first_quiet_turn_is_taken() -> None:
 
 
 async def test_in_each_turn_of_the_loop_one_goes_on_in_the_order_in_which_they_came() -> None:
-    turns, loop, now = Turns(), asyncio.get_running_loop(), 0
+    turns, loop, now = Turns(clock=lambda: 0.0), asyncio.get_running_loop(), 0
     taken: list[tuple[int, int]] = []
 
     def tick() -> None:
