@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final, cast
 from uuid import uuid4
 
 import httptools
 import msgspec
-from attrs import define
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from adapters.http.answers import WHOLE, parts_of
+from adapters.http.answers import WHOLE
 from adapters.http.problems import MEDIA_TYPE, Problem
+from adapters.http.sending import JoinedWrites, Sending
 
 logger = logging.getLogger(__name__)
 
@@ -24,96 +23,8 @@ MAX_HEAD: Final = 64 * 1024
 httptools has no limit of its own; a head below this one but above 32 KiB is refused in `edge`.
 """
 
-_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t\r\n"})
-_USUAL: Final = frozenset(
-    b"access-control-allow-credentials access-control-allow-headers access-control-allow-methods"
-    b" access-control-allow-origin access-control-expose-headers access-control-max-age allow cache-control"
-    b" content-length content-security-policy content-type etag link location ratelimit ratelimit-policy"
-    b" referrer-policy retry-after vary www-authenticate x-content-type-options x-request-id".split()
-)
-"""Fields that say nothing of how the answer is sent."""
-_WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _EXTENSIONS: Final[dict[str, dict[object, object]]] = {WHOLE: {}}
-_HEAD: Final = b"HTTP/1.1 "
-_GO_ON: Final = b"HTTP/1.1 100 "
-
 _TOO_LARGE: Final = "The request's header fields are too large: 32 KiB at most."
-
-
-class JoinedWrites:
-    """A transport for uvicorn's answers that holds a head back until its body comes.
-
-    One write instead of two, and one packet: what wakes the reader costs as much as all that made the answer.
-    """
-
-    __slots__ = ("_head", "_transport", "is_closing")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport, self.is_closing = transport, transport.is_closing
-        self._head = b""
-
-    def write(self, data: bytes) -> None:
-        """Send what is held and this; a head alone is held."""
-        if not self._head and data.startswith(_HEAD) and not data.startswith(_GO_ON):
-            self._head = data
-        elif self._head or data:
-            self._transport.write(self._head + data)
-            self._head = b""
-
-    def flush(self) -> None:
-        """Send what is held."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-
-    def close(self) -> None:
-        """Send what is held, and close."""
-        self.flush()
-        self._transport.close()
-
-
-@define
-class Sending:
-    """An ASGI `send` that takes a whole answer in one message, for half of what its parts cost."""
-
-    _cycle: RequestResponseCycle
-    _in_parts: Callable[[Any], Awaitable[None]]
-    _transport: asyncio.Transport
-
-    async def __call__(self, message: Any) -> None:
-        """Send it."""
-        if message["type"] != WHOLE:
-            await self._in_parts(message)
-        elif not self._sent(message["status"], message["headers"], message["body"]):
-            for part in parts_of(message):
-                await self._in_parts(part)
-
-    def _sent(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Whether it went out at once; what is not quite usual is left to uvicorn, and so is what can't be sent."""
-        cycle = self._cycle
-        if (
-            cycle.response_started
-            or cycle.disconnected
-            or not cycle.keep_alive
-            or cycle.flow.write_paused
-            or cycle.scope["method"] == "HEAD"
-        ):
-            return False
-        if not _USUAL.issuperset([name for name, _ in headers]):
-            return False
-        fields = [*cycle.default_headers, *headers]
-        head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], b"\r\n".join([b"%b: %b" % field for field in fields]))
-        ends = len(fields) + 2
-        if not head.count(b"\r") == head.count(b"\n") == ends or len(head.translate(None, _CONTROLS)) < len(head):
-            return False
-        if b"\r\ncontent-length: %d\r\n" % len(body) not in head and (body or status not in _WITHOUT_BODY):
-            return False
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        self._transport.write(head + body)
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
 
 
 class ProblemProtocol(HttpToolsProtocol):
