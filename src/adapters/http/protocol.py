@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import uuid4
 
 import httptools
@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from adapters.http.answers import WHOLE
 from adapters.http.problems import MEDIA_TYPE, Problem
-from adapters.http.sending import JoinedWrites, Sending
+from adapters.http.sending import Cycle, JoinedWrites
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ class ProblemProtocol(HttpToolsProtocol):
         self._in_head, self._unread = False, 0
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            self.cycle.transport = cast("asyncio.Transport", self._writes)
+            cycle: Any = self.cycle  # uvicorn has made it, and its application begins later
+            cycle.__class__, cycle.transport = Cycle, self._writes
 
     def on_body(self, body: bytes) -> None:
         """A part of a body has come; trailers, and the sizes of chunks, are none."""
@@ -107,11 +108,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
-
-        async def answering(scope: Any, receive: Any, send: Any) -> None:
-            await app(scope, receive, Sending(cycle, send, self.transport))
-
-        super()._start_asgi_task(cycle, answering)
+        super()._start_asgi_task(cycle, app)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer what can't be read, after what came before it, and close the connection."""

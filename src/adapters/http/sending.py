@@ -1,11 +1,11 @@
 """How answers leave: whole ones in one write, others' heads with the first of their bodies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
+from operator import itemgetter
 from typing import Any, Final
 
-from attrs import define
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from adapters.http.answers import WHOLE, parts_of
@@ -19,6 +19,7 @@ _USUAL: Final = frozenset(
 )
 """Fields that say nothing of how the answer is sent."""
 _WITHOUT_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_NAME: Final = itemgetter(0)
 _HEAD: Final = b"HTTP/1.1 "
 _GO_ON: Final = b"HTTP/1.1 100 "
 
@@ -43,6 +44,10 @@ class JoinedWrites:
             self._transport.write(self._head + data)
             self._head = b""
 
+    def write_whole(self, data: bytes) -> None:
+        """Send a head with all of its body."""
+        self._transport.write(data)
+
     def flush(self) -> None:
         """Send what is held."""
         if self._head:
@@ -55,45 +60,40 @@ class JoinedWrites:
         self._transport.close()
 
 
-@define
-class Sending:
-    """An ASGI `send` that takes a whole answer in one message, for half of what its parts cost."""
+class Cycle(RequestResponseCycle):
+    """uvicorn's cycle of a request and its answer; takes a whole answer in one message, for half of what parts cost."""
 
-    _cycle: RequestResponseCycle
-    _in_parts: Callable[[Any], Awaitable[None]]
-    _transport: asyncio.Transport
+    transport: JoinedWrites  # type: ignore[assignment]  # all that a cycle wants of one
 
-    async def __call__(self, message: Any) -> None:
+    async def send(self, message: Any) -> None:
         """Send it."""
         if message["type"] != WHOLE:
-            await self._in_parts(message)
+            await super().send(message)
         elif not self._sent(message["status"], message["headers"], message["body"]):
             for part in parts_of(message):
-                await self._in_parts(part)
+                await super().send(part)
 
     def _sent(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Whether it went out at once; what is not quite usual is left to uvicorn, and so is what can't be sent."""
-        cycle = self._cycle
         if (
-            cycle.response_started
-            or cycle.disconnected
-            or not cycle.keep_alive
-            or cycle.flow.write_paused
-            or cycle.scope["method"] == "HEAD"
+            self.response_started
+            or self.disconnected
+            or not self.keep_alive
+            or self.flow.write_paused
+            or self.scope["method"] == "HEAD"
+            or not _USUAL.issuperset(map(_NAME, headers))
         ):
             return False
-        if not _USUAL.issuperset([name for name, _ in headers]):
-            return False
-        fields = [*cycle.default_headers, *headers]
-        head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], b"\r\n".join([b"%b: %b" % field for field in fields]))
+        fields = [*self.default_headers, *headers]
+        head = b"".join((STATUS_LINE[status], b"\r\n".join(map(b": ".join, fields)), b"\r\n\r\n"))
         ends = len(fields) + 2
         if not head.count(b"\r") == head.count(b"\n") == ends or len(head.translate(None, _CONTROLS)) < len(head):
             return False
         if b"\r\ncontent-length: %d\r\n" % len(body) not in head and (body or status not in _WITHOUT_BODY):
             return False
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        self._transport.write(head + body)
-        cycle.message_event.set()
-        cycle.on_response()
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write_whole(head + body)
+        self.message_event.set()
+        self.on_response()
         return True
