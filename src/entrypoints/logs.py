@@ -39,7 +39,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         self.stream.flush()
 
 
-class RequestLine(msgspec.Struct, omit_defaults=True):
+class RequestLine(msgspec.Struct):
     """A request's line: the same as of every record, at a fifth of the cost, because there is one for each request."""
 
     event: str
@@ -49,8 +49,8 @@ class RequestLine(msgspec.Struct, omit_defaults=True):
     route: str
     status: int
     ms: float
+    request_id: str
     timestamp: str
-    request_id: str | None = None
 
 
 class JsonLines(logging.Formatter):
@@ -86,8 +86,8 @@ def _request_line(record: RequestRecord) -> RequestLine:
         record.route,
         record.status,
         record.ms,
+        record.request_id,
         _timestamp(record),
-        request_id_of_context.get(),
     )
 
 

@@ -157,7 +157,7 @@ BREAKS: Final = (
     Break(
         "A3",
         f"{HTTP}/app.py",
-        "Authorization(calls, _once(container, Authorize))",
+        "Authorization(calls, use_cases)",
         "calls",
     ),
     Break("A4", "domain/identity.py", "if owner != self.user_id:", "if owner.lower() != self.user_id.lower():"),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from dishka import AsyncContainer
 from litestar import Litestar, Request, Response
@@ -18,19 +18,16 @@ from adapters.http.documentation import Documentation
 from adapters.http.edge import ASK_METHODS, Edge
 from adapters.http.health import Operations
 from adapters.http.hot_calls import HotCalls
-from adapters.http.injection import WithContainer
+from adapters.http.injection import UseCases, WithContainer
 from adapters.http.metrics import Metrics, RequestMetrics
 from adapters.http.peers import Network, TrustedProxies
 from adapters.http.problem_answers import problem_response
 from adapters.http.problems import Problem
+from adapters.http.request_log import RequestLog
 from adapters.http.security_events import SecurityEvents
 from adapters.http.stored_pages import StoredPages
 from adapters.http.tasks import Tasks
-from application.authentication import Authenticate, Authorize
-from application.limits import LimitRequests
-from application.tasks import CreateTask, GetTask, ListTasks
 
-T = TypeVar("T")
 Hook = Callable[[], Awaitable[None]]
 
 
@@ -44,11 +41,14 @@ def create_http_app(
 ) -> ASGIApp:
     """The whole HTTP adapter as one ASGI application; use cases and the verifier come from the container."""
     metrics = RequestMetrics()
+    log = RequestLog()
     stored = StoredPages()
+    use_cases = UseCases()
     beside: list[asyncio.Task[None]] = []
 
     async def start(_: Litestar) -> None:
         await on_startup()
+        await use_cases.load(container)
         beside.append(asyncio.create_task(stored.tidy()))
 
     async def stop(_: Litestar) -> None:
@@ -56,6 +56,7 @@ def create_http_app(
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await on_shutdown()
+        log.close()
 
     litestar = Litestar(
         [Tasks, SecurityEvents, Operations, Metrics, Documentation],
@@ -72,28 +73,9 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    calls = HotCalls(
-        WithContainer(litestar, container),
-        _once(container, ListTasks),
-        _once(container, GetTask),
-        _once(container, CreateTask),
-        stored,
-    )
-    own_lists_only = Authorization(calls, _once(container, Authorize))
-    guarded = Authentication(own_lists_only, _once(container, Authenticate), _once(container, LimitRequests))
-    return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics)
-
-
-def _once(container: AsyncContainer, kind: type[T]) -> Callable[[], Awaitable[T]]:
-    """What the container has of that kind; asking it at each request costs more than all it is asked for."""
-    found: list[T] = []
-
-    async def get() -> T:
-        if not found:
-            found.append(await container.get(kind))
-        return found[0]
-
-    return get
+    calls = HotCalls(WithContainer(litestar, container), use_cases, stored)
+    guarded = Authentication(Authorization(calls, use_cases), use_cases)
+    return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics, log)
 
 
 def _no_route(request: "Request[Any, Any, Any]", error: Exception) -> Response[Problem] | Response[None]:

@@ -1,21 +1,18 @@
 """Who asks: decided before the router looks at the path or anybody at the body."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from attrs import frozen
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from adapters.http.answers import Answer
+from adapters.http.injection import UseCases
 from adapters.http.peers import origin_of
-from adapters.http.problem_answers import problem_message
 from adapters.http.problems import NoCredentials
 from adapters.http.rate_limits import tell_allowance
-from application.authentication import Authenticate
-from application.limits import LimitRequests
-from domain.errors import InvalidToken, TooManyRequests, Unavailable
+from domain.errors import InvalidToken
 from domain.identity import Principal
 
 PUBLIC_PATHS: Final = frozenset(
@@ -29,25 +26,21 @@ _OTHER_SCHEME = re.compile(r"(?!bearer\b)[!#$%&'*+.^_`|~0-9a-z-]+( .*)?", re.IGN
 
 @frozen
 class Authentication:
-    """ASGI middleware that puts the principal into `scope["state"]`, or answers 401, 429 or 503 itself.
+    """ASGI middleware that puts the principal into `scope["state"]`.
 
     It stands before Litestar's router, which would tell a stranger 404 from 405.
     """
 
     app: ASGIApp
-    authenticate: Callable[[], Awaitable[Authenticate]]
-    limit_requests: Callable[[], Awaitable[LimitRequests]]
+    use_cases: UseCases
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let pass what is public or brings a token that the verifier takes, and is not one request too many."""
-        if scope["type"] != ScopeType.HTTP or scope["path"].rstrip("/") in PUBLIC_PATHS:
-            await self.app(scope, receive, send)
-            return
-        try:
+        """Let pass what is public or brings a token that the verifier takes, and is not one request too many.
+
+        What else is raised as `_principal` says, the edge answers.
+        """
+        if scope["type"] == ScopeType.HTTP and scope["path"].rstrip("/") not in PUBLIC_PATHS:
             scope["state"]["principal"] = await self._principal(scope)
-        except (NoCredentials, InvalidToken, TooManyRequests, Unavailable) as error:
-            await Answer(*problem_message(error, scope))(scope, receive, send)
-            return
         await self.app(scope, receive, send)
 
     async def _principal(self, scope: HTTPScope) -> Principal:
@@ -59,9 +52,9 @@ class Authentication:
             Unavailable: that can't be told now.
         """
         origin = origin_of(scope)
-        authenticate, limit_requests = await self.authenticate(), await self.limit_requests()
+        limit_requests = self.use_cases.limit_requests
         try:
-            principal = await authenticate(bearer_token(scope["headers"]), origin)
+            principal = await self.use_cases.authenticate(bearer_token(scope["headers"]), origin)
         except (NoCredentials, InvalidToken):
             tell_allowance(scope, await limit_requests.of_address(origin))
             raise

@@ -1,16 +1,13 @@
 """Whose list a path names: decided before the router, which would tell 404 from 405 of another's."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from attrs import frozen
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from adapters.http.answers import Answer
+from adapters.http.injection import UseCases, principal_of
 from adapters.http.peers import origin_of
-from adapters.http.problem_answers import problem_message
-from application.authentication import Authorize
 from domain.errors import AccessDenied
 from domain.identity import UserId
 
@@ -20,24 +17,25 @@ DENIED: Final = "/api/{user_id}"
 
 @frozen
 class Authorization:
-    """ASGI middleware that answers 403 to whoever asks for another's path; the use cases ask again.
+    """ASGI middleware that lets nobody pass to another's path; the use cases ask again.
 
     It goes by the same decoded path that the router takes apart, never by the URL.
     """
 
     app: ASGIApp
-    authorize: Callable[[], Awaitable[Authorize]]
+    use_cases: UseCases
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let pass what is nobody's, or the principal's own."""
+        """Let pass what is nobody's, or the principal's own; raise AccessDenied, which the edge answers."""
         if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
-            api, owner, *_ = [*filter(None, scope["path"].split("/")), "", ""]
-            if api == "api" and owner:
-                authorize = await self.authorize()
-                try:
-                    authorize(scope["state"]["principal"], UserId(owner), origin_of(scope))
-                except AccessDenied as denied:
-                    scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
-                    await Answer(*problem_message(denied, scope))(scope, receive, send)
-                    return
+            self._ensure_own(scope)
         await self.app(scope, receive, send)
+
+    def _ensure_own(self, scope: HTTPScope) -> None:
+        api, owner, *_ = [*filter(None, scope["path"].split("/")), "", ""]
+        if api == "api" and owner:
+            try:
+                self.use_cases.authorize(principal_of(scope), UserId(owner), origin_of(scope))
+            except AccessDenied:
+                scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
+                raise

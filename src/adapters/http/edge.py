@@ -15,17 +15,15 @@ from litestar.enums import ScopeType
 from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from adapters.http.answers import WHOLE
+from adapters.http.answers import WHOLE, Answer
 from adapters.http.cors import Cors
 from adapters.http.metrics import RequestMetrics
 from adapters.http.peers import TrustedProxies
 from adapters.http.problem_answers import problem_message
 from adapters.http.problems import Stopping
 from adapters.http.rate_limits import told_allowance
-from adapters.http.request_log import RequestRecord
+from adapters.http.request_log import RequestLog
 from domain.audit import RequestOrigin
-
-logger = logging.getLogger(__name__)
 
 MAX_HEADERS: Final = 32 * 1024
 """Bytes of all header fields together (RFC 6585 §5)."""
@@ -64,6 +62,7 @@ class Edge:
     cors: Cors
     proxies: TrustedProxies = Factory(TrustedProxies)
     metrics: RequestMetrics = Factory(RequestMetrics)
+    log: RequestLog = Factory(RequestLog)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer preflights and oversized heads; hand on everything else, and dress what comes back."""
@@ -85,25 +84,23 @@ class Edge:
             routed = cast("HTTPScope", {**scope, "method": method})
         try:
             if scope["method"] == "OPTIONS" and self.cors.is_preflight(fields):
-                await _send(answer, 204, self.cors.preflight_headers(fields), b"")
-            elif (refusal := _refusal(scope, headers, fields)) is not None:
-                await _send(answer, *problem_message(refusal, scope))
+                await Answer(204, self.cors.preflight_headers(fields))(scope, receive, answer)
             else:
+                _ensure_acceptable(scope, headers, fields)
                 await self.app(routed, receive, answer)
         except asyncio.CancelledError:
             # The server cancels what is left when its time is up; this is the outermost layer, and the task ends here.
             if not answer.status:
-                await _send(answer, *problem_message(Stopping(), scope))
+                await Answer(*problem_message(Stopping(), scope))(scope, receive, answer)
         except Exception as error:
             if answer.status:
                 raise  # the answer has begun: the server can only cut it off
-            await _send(answer, *problem_message(error, scope))
+            await Answer(*problem_message(error, scope))(scope, receive, answer)
         route = routed.get("path_template", "-")  # never the path itself: it names a person
         took = time.perf_counter() - started
         self.metrics.count(route, scope["method"], answer.status, took)
         level = logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO
-        if logger.isEnabledFor(level):
-            logger.handle(RequestRecord(level, scope["method"], route, answer.status, took))
+        self.log.note(level, scope["method"], route, answer.status, took, request_id)
 
 
 @define
@@ -153,21 +150,13 @@ def _request_id(given: bytes | None) -> str:
     return urandom(16).hex()
 
 
-def _refusal(
-    scope: HTTPScope, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]
-) -> ClientException | None:
+def _ensure_acceptable(scope: HTTPScope, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]) -> None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
-        return ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
+        raise ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
     if sum(map(len, chain.from_iterable(headers))) > MAX_HEADERS:
-        return ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
+        raise ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
     hosts = int(b"host" in fields)
     if len(fields) < len(headers):  # some stand more than once
         hosts = [name for name, _ in headers].count(b"host")
     if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
-        return ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")
-    return None
-
-
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+        raise ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")

@@ -4,7 +4,7 @@ The router, its request and the injection cost as much as the rest of such a cal
 goes this way. Every other one, and every odd one, takes the router's, to the same functions and the same answers.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from adapters.http.answers import Answer, not_modified, page_answer, path_of, task_answer
 from adapters.http.bodies import BROKEN_OFF, JSON, MAX_BODY, decode_json
-from adapters.http.injection import principal_of
+from adapters.http.injection import UseCases, principal_of
 from adapters.http.preconditions import if_none_match
 from adapters.http.queries import next_link, parse_query
 from adapters.http.schemas import NewTask, TaskPageView
@@ -82,33 +82,36 @@ class HotCalls:
     """ASGI middleware that answers those calls, where they are plain, to whom authorization has let pass."""
 
     app: ASGIApp
-    list_tasks: Callable[[], Awaitable[ListTasks]]
-    get_task: Callable[[], Awaitable[GetTask]]
-    create_task: Callable[[], Awaitable[CreateTask]]
+    use_cases: UseCases
     stored: StoredPages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
-            answer = await self._answer(scope, receive)
-            if answer is not None:
-                await answer(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        call = self._call_of(scope, receive) if scope["type"] == ScopeType.HTTP else None
+        if call is None:
+            await self.app(scope, receive, send)
+        else:
+            await (await call)(scope, receive, send)
 
-    async def _answer(self, scope: HTTPScope, receive: Receive) -> Answer | None:
+    def _call_of(self, scope: HTTPScope, receive: Receive) -> Awaitable[Answer] | None:
+        """What answers the request."""
+        if "principal" not in scope["state"]:
+            return None
         match scope["method"], scope["path"].split("/"):
             case "GET", ["", "api", owner, "tasks", task_id] if owner and task_id:
                 scope["path_template"] = TASK
-                return await read_task(await self.get_task(), scope, UserId(owner), task_id)
+                return read_task(self.use_cases.get_task, scope, UserId(owner), task_id)
             case "GET", ["", "api", owner, "tasks"] if owner:
                 scope["path_template"] = LIST
-                return await list_page(await self.list_tasks(), scope, UserId(owner), self.stored)
+                return list_page(self.use_cases.list_tasks, scope, UserId(owner), self.stored)
             case "POST", ["", "api", owner, "tasks"] if owner and _has_plain_body(list(scope["headers"])):
                 scope["path_template"] = LIST
-                new = decode_json(await _body(receive), NewTask)
-                return await create(await self.create_task(), scope, UserId(owner), new)
+                return _create(self.use_cases.create_task, scope, UserId(owner), receive)
         return None
+
+
+async def _create(create_task: CreateTask, scope: HTTPScope, owner: UserId, receive: Receive) -> Answer:
+    return await create(create_task, scope, owner, decode_json(await _body(receive), NewTask))
 
 
 def _has_plain_body(headers: list[tuple[bytes, bytes]]) -> bool:

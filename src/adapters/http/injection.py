@@ -7,14 +7,18 @@ cost as much as reading a task does. What belongs to a request, whoever asks, st
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from attrs import define, field
 from dishka import AsyncContainer, FromDishka
 from dishka.integrations.base import wrap_injection
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from application.authentication import Authenticate, Authorize
+from application.limits import LimitRequests
+from application.tasks import CreateTask, GetTask, ListTasks
 from domain.identity import Principal
 
-__all__ = ["FromDishka", "WithContainer", "inject", "principal_of"]
+__all__ = ["FromDishka", "UseCases", "WithContainer", "inject", "principal_of"]
 
 _CONTAINER: Final = "container"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +31,30 @@ def inject(handler: F) -> F:
     )
     filled: F = injected
     return filled
+
+
+@define
+class UseCases:
+    """What nearly every request needs, at hand once the application has started.
+
+    To ask the container at each request costs more than what it is asked for.
+    """
+
+    authenticate: Authenticate = field(init=False)
+    limit_requests: LimitRequests = field(init=False)
+    authorize: Authorize = field(init=False)
+    list_tasks: ListTasks = field(init=False)
+    get_task: GetTask = field(init=False)
+    create_task: CreateTask = field(init=False)
+
+    async def load(self, container: AsyncContainer) -> None:
+        """Ask the container for them."""
+        self.authenticate = await container.get(Authenticate)
+        self.limit_requests = await container.get(LimitRequests)
+        self.authorize = await container.get(Authorize)
+        self.list_tasks = await container.get(ListTasks)
+        self.get_task = await container.get(GetTask)
+        self.create_task = await container.get(CreateTask)
 
 
 def principal_of(scope: Scope) -> Principal:
