@@ -155,8 +155,8 @@ def _ensure_acceptable(scope: HTTPScope, headers: list[tuple[bytes, bytes]], fie
         raise ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
     if sum(map(len, chain.from_iterable(headers))) > MAX_HEADERS:
         raise ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
-    hosts = int(b"host" in fields)
-    if len(fields) < len(headers):  # some stand more than once
-        hosts = [name for name, _ in headers].count(b"host")
+    if b"host" in fields and len(fields) == len(headers):  # none stands more than once
+        return
+    hosts = [name for name, _ in headers].count(b"host")
     if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
         raise ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")

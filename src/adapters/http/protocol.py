@@ -38,7 +38,6 @@ class ProblemProtocol(HttpToolsProtocol):
 
     _writes: "JoinedWrites"
     _unread = 0
-    _in_head = True
     _answered: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is uvicorn's own
@@ -65,16 +64,12 @@ class ProblemProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = _EXTENSIONS
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the header, and leave one of the trailer."""
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        """A head is complete: what follows is a body."""
-        self._in_head, self._unread = False, 0
+        """A head is complete: what follows is a body, and maybe a trailer, whose fields nobody sees."""
+        self._unread = 0
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            self.headers = []
             cycle: Any = self.cycle  # uvicorn has made it, and its application begins later
             cycle.__class__, cycle.transport = Cycle, self._writes
 
@@ -85,7 +80,7 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is complete: what follows is the next one's head."""
-        self._in_head, self._unread = True, 0
+        self._unread = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
