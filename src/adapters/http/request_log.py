@@ -35,8 +35,7 @@ class RequestRecord(logging.LogRecord):
         self, level: int, method: str, route: str, status: int, seconds: float, request_id: str, created: float
     ) -> None:
         # LogRecord's own way looks for files, threads and processes: that costs more than the line itself.
-        self.__dict__ = {
-            **_BLANK,
+        self.__dict__ = _BLANK | {
             "levelno": level,
             "levelname": logging.getLevelName(level),
             "created": created,
