@@ -20,6 +20,7 @@ _OF_EVERY_RECORD: Final = frozenset(
 
 
 def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    event["timestamp"] = _timestamp(event["_record"])
     if (request_id := request_id_of_context.get()) is not None:
         event["request_id"] = request_id
     event.pop("color_message", None)
@@ -95,13 +96,13 @@ def _timestamp(record: logging.LogRecord) -> str:
     return f"{datetime.fromtimestamp(record.created, UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
-def _console() -> logging.Formatter:
+def console_lines() -> logging.Formatter:
+    """Lines for people who watch a terminal."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.ExtraAdder(),
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             _complete,
             structlog.processors.format_exc_info,
         ],
@@ -120,7 +121,7 @@ def configure_logging(log_format: str | None, log_level: str) -> None:
     """
     is_console = log_format == "console" or (log_format is None and sys.stderr.isatty())
     handler = LineHandler(sys.stderr)
-    handler.setFormatter(_console() if is_console else JsonLines())
+    handler.setFormatter(console_lines() if is_console else JsonLines())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(log_level.upper())

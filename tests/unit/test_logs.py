@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from adapters.http.request_log import RequestRecord
-from entrypoints.logs import JsonLines
+from entrypoints.logs import JsonLines, console_lines
 
 
 @pytest.mark.parametrize("created", [1_700_000_000.0, 1_700_000_000.123456, 1_700_000_000.9999])
@@ -19,3 +19,10 @@ def test_a_requests_line_is_like_every_other(created: float) -> None:
     assert json.loads(line)["timestamp"].startswith("2023-11-14T22:13:20.")
     assert json.loads(line)["ms"] == 1.2
     assert json.loads(line)["request_id"] == "abc"
+
+
+def test_on_a_console_it_tells_when_the_request_ended() -> None:
+    record = RequestRecord(logging.INFO, "GET", "/api/{user_id}/tasks", 200, 0.00123, "abc", 1_700_000_000.0)
+    line = console_lines().format(record)
+    assert "2023-11-14T22:13:20.000000Z" in line
+    assert "request_id=abc" in line

@@ -52,11 +52,11 @@ def create_http_app(
         beside.append(asyncio.create_task(stored.tidy()))
 
     async def stop(_: Litestar) -> None:
+        log.close()  # first, so that nothing that fails below takes lines with it
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await on_shutdown()
-        log.close()
 
     litestar = Litestar(
         [Tasks, SecurityEvents, Operations, Metrics, Documentation],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.http.hot_calls import LIST
 from tests.integration.processes.issuer import LoopbackIssuer
 from tests.integration.processes.service import LAST_WORD, Service, eventually, group, running
 from tests.integration.processes.wire import Wire, wire
@@ -89,4 +90,7 @@ def test_a_client_that_never_finishes_does_not_hold_up_the_end(issuer: LoopbackI
             assert_stops_in_time(service)
             answer = stuck.answer()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert [
+                line["status"] for line in service.log_lines if line["event"] == "request" and line["route"] == LIST
+            ] == [503]
             assert "Traceback" not in service.log

@@ -221,6 +221,18 @@ def test_a_trailer_is_no_header(connection: Wire, credentials: str) -> None:
     assert connection.answer().status == 401
 
 
+def test_the_request_after_a_trailer_has_its_own_fields(connection: Wire, credentials: str) -> None:
+    create = ("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked")
+    body = chunk(b'{"title":"Buy milk"}') + f"0\r\nX-Request-Id: trailer\r\n{credentials}\r\n\r\n".encode()
+    connection.send(*create, body=body)
+    assert connection.answer().status == 201
+    connection.send("GET /api/alice/tasks HTTP/1.1", HOST, "X-Request-Id: own")
+    answer = connection.answer()
+    assert (answer.status, answer.headers["X-Request-Id"]) == (401, "own")
+    connection.send("GET /api/alice/tasks HTTP/1.1", HOST, credentials)
+    assert connection.answer().status == 200
+
+
 def test_trailers_without_end_get_the_connection_closed(connection: Wire, credentials: str) -> None:
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked")
     connection.send(*create, body=chunk(b'{"title":"Buy milk"}') + b"0\r\n")

@@ -8,6 +8,7 @@ from litestar.types import Receive, Scope, Send
 
 from adapters.http.cors import Cors
 from adapters.http.edge import Edge
+from adapters.http.request_log import RequestLog
 from tests.api import ORIGIN, Api, InMemory, running
 from tests.contracts.tasks_over_http import LIST, problem
 
@@ -127,10 +128,13 @@ async def ask(app: Any) -> httpx.Response:
 async def test_an_error_that_nobody_foresaw_is_a_plain_500_and_a_line_without_its_words(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    log = RequestLog()
     with caplog.at_level(logging.INFO):
-        told = problem(await ask(Edge(failing, Cors.of(()))), 500)
+        told = problem(await ask(Edge(failing, Cors.of(()), log=log)), 500)
+        log.close()
     assert told["type"] == "about:blank"
     ours = [record for record in caplog.records if record.name.startswith("adapters")]
+    assert "request" in {record.message for record in ours}
     assert "secret" not in str(told) + str([record.__dict__ for record in ours])
     line = next(record for record in caplog.records if record.message == "unexpected error")
     assert line.__dict__["error"] == ["ZeroDivisionError"]

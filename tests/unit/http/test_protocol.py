@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from litestar.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from adapters.http.answers import WHOLE, Answer
+from adapters.http.cors import Cors
+from adapters.http.edge import Edge
 from adapters.http.protocol import ProblemProtocol
+from domain.errors import InvalidToken
 
 GET = b"GET /x HTTP/1.1\r\nHost: api.test\r\n\r\n"
 JSON = [(b"content-type", b"application/json"), (b"content-length", b"2")]
@@ -44,7 +48,7 @@ class Wire(asyncio.Transport):
 class Served:
     """A connection whose requests get one answer, whole or in parts."""
 
-    def __init__(self, answer: Answer, *, whole: bool) -> None:
+    def __init__(self, answer: ASGIApp, *, whole: bool) -> None:
         self.wire = Wire()
         self.sent_whole = 0
 
@@ -135,8 +139,13 @@ async def test_a_whole_answer_is_one_write_that_takes_no_parts(
     assert len(set(one.wire.writes)) == 1
 
 
-async def test_nothing_of_an_answered_request_is_left_for_the_garbage_collector(served: list[Served]) -> None:
-    one = Served(Answer(200, JSON, b"{}"), whole=True)
+async def refuse(_: Scope, __: Receive, ___: Send) -> None:
+    raise InvalidToken("It is nobody's.")
+
+
+@pytest.mark.parametrize("app", [Answer(200, JSON, b"{}"), Edge(refuse, Cors.of(()))], ids=["answered", "refused"])
+async def test_nothing_of_a_request_is_left_for_the_garbage_collector(served: list[Served], app: ASGIApp) -> None:
+    one = Served(app, whole=True)
     served.append(one)
     gc.collect()
     gc.disable()
