@@ -11,22 +11,16 @@ from litestar.types import ASGIApp
 
 from adapters.http.app import create_http_app
 from adapters.tokens.remote_keys import RemoteKeySet
-from application.authentication import Authenticate, Authorize
-from application.limits import LimitRequests
 from application.readiness import CheckReadiness
 from application.sessions import ReceiveSecurityEvent
-from application.tasks import CreateTask, GetTask, ListTasks
 from domain.errors import KeysUnavailable
 from entrypoints.background import Background
 from entrypoints.logs import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
 
-_ASKED_FOR: Final = (
-    *(Authenticate, Authorize, LimitRequests, ReceiveSecurityEvent, CheckReadiness),
-    *(ListTasks, GetTask, CreateTask),
-)
-"""What requests ask the container for."""
+_ASKED_FOR: Final = (ReceiveSecurityEvent, CheckReadiness)
+"""What requests ask the container for, soon after the start; what nearly all need, the HTTP adapter has."""
 
 YOUNG_ENOUGH: Final = 50_000
 """New objects, less those that are gone, after which the garbage collector looks for cycles; Python's own is 700."""

@@ -47,8 +47,8 @@ def create_http_app(
     beside: list[asyncio.Task[None]] = []
 
     async def start(_: Litestar) -> None:
-        await on_startup()
         await use_cases.load(container)
+        await on_startup()
         beside.append(asyncio.create_task(stored.tidy()))
 
     async def stop(_: Litestar) -> None:

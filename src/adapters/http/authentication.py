@@ -37,7 +37,7 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let pass what is public or brings a token that the verifier takes, and is not one request too many.
 
-        What else is raised as `_principal` says, the edge answers.
+        Raises what `_principal` does; the edge answers it.
         """
         if scope["type"] == ScopeType.HTTP and scope["path"].rstrip("/") not in PUBLIC_PATHS:
             scope["state"]["principal"] = await self._principal(scope)

@@ -48,7 +48,7 @@ class UseCases:
     create_task: CreateTask = field(init=False)
 
     async def load(self, container: AsyncContainer) -> None:
-        """Ask the container for them."""
+        """Ask the container for them, one after the other: two who ask at once could be given one each."""
         self.authenticate = await container.get(Authenticate)
         self.limit_requests = await container.get(LimitRequests)
         self.authorize = await container.get(Authorize)
