@@ -1,28 +1,49 @@
 """A request's line is made on a shorter way than others, and looks no different."""
 
 import json
-import logging
+from datetime import UTC, datetime
 
 import pytest
 
-from adapters.http.request_log import RequestRecord
+from adapters.http.request_log import RequestLine, RequestRecord
 from entrypoints.logs import JsonLines, console_lines
 
-
-@pytest.mark.parametrize("created", [1_700_000_000.0, 1_700_000_000.123456, 1_700_000_000.9999])
-def test_a_requests_line_is_like_every_other(created: float) -> None:
-    short = RequestRecord(logging.INFO, "GET", "/api/{user_id}/tasks", 200, 0.00123, "abc", created)
-    long = logging.makeLogRecord(short.__dict__)
-    assert type(long) is not type(short)
-    line = JsonLines().format(short)
-    assert list(json.loads(line).items()) == list(json.loads(JsonLines().format(long)).items())
-    assert json.loads(line)["timestamp"].startswith("2023-11-14T22:13:20.")
-    assert json.loads(line)["ms"] == 1.2
-    assert json.loads(line)["request_id"] == "abc"
+ROUTE = "/api/{user_id}/tasks"
 
 
-def test_on_a_console_it_tells_when_the_request_ended() -> None:
-    record = RequestRecord(logging.INFO, "GET", "/api/{user_id}/tasks", 200, 0.00123, "abc", 1_700_000_000.0)
-    line = console_lines().format(record)
-    assert "2023-11-14T22:13:20.000000Z" in line
-    assert "request_id=abc" in line
+def lines_of(*requests: tuple[float, str]) -> RequestRecord:
+    return RequestRecord(
+        [
+            RequestLine("request", "info", "adapters.http.request_log", "GET", ROUTE, 200, 1.2, name, at(when))
+            for when, name in requests
+        ]
+    )
+
+
+def at(when: float) -> datetime:
+    return datetime.fromtimestamp(when, UTC)
+
+
+@pytest.mark.parametrize("ended", [1_700_000_000.0, 1_700_000_000.123456, 1_700_000_000.9999])
+def test_a_requests_line_is_like_every_other(ended: float) -> None:
+    record = lines_of((ended, "abc"), (ended + 1, "def"))
+    by_hand = JsonLines().format(record).split("\n")
+    assert by_hand == [JsonLines().format(one) for one in record.one_by_one()]
+    first, second = map(json.loads, by_hand)
+    assert (first["request_id"], second["request_id"]) == ("abc", "def")
+    assert first["timestamp"].startswith("2023-11-14T22:13:20")
+    assert (first["event"], first["level"], first["ms"]) == ("request", "info", 1.2)
+
+
+def test_on_a_console_each_tells_when_its_request_ended() -> None:
+    first, second = console_lines().format(lines_of((1_700_000_000.0, "abc"), (1_700_000_001.5, "def"))).split("\n")
+    assert "2023-11-14T22:13:20.000000Z" in first
+    assert "request_id=abc" in first
+    assert "2023-11-14T22:13:21.500000Z" in second
+    assert "request_id=def" in second
+
+
+def test_a_reader_of_plain_text_learns_what_was_answered() -> None:
+    assert lines_of((0, "abc"), (0, "def")).getMessage() == (
+        f"GET {ROUTE} 200 1.2 ms, request abc\nGET {ROUTE} 200 1.2 ms, request def"
+    )

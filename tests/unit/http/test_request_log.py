@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import PIPE_BUF
 
 from adapters.http.edge import request_id_of_context
-from adapters.http.request_log import RequestLog, RequestRecord, logger
+from adapters.http.request_log import TOGETHER, RequestLine, RequestLog, RequestRecord, logger
+from entrypoints.logs import JsonLines
 
 ROUTE = "/api/{user_id}/tasks"
 
@@ -16,19 +18,21 @@ class Lines(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.records: list[RequestRecord] = []
+        self.sizes: list[int] = []
+        self.lines: list[RequestLine] = []
         self.contexts: list[str | None] = []
         self.written = asyncio.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         assert isinstance(record, RequestRecord)
-        self.records.append(record)
+        self.sizes.append(len(record.lines))
+        self.lines += record.lines
         self.contexts.append(request_id_of_context.get())
         self.written.set()
 
     @property
     def ids(self) -> list[str]:
-        return [record.request_id for record in self.records]
+        return [line.request_id for line in self.lines]
 
 
 @contextmanager
@@ -53,14 +57,14 @@ async def test_they_are_written_together_in_their_order_a_moment_after_the_first
     with attached() as lines:
         for request_id in ("a", "b", "c"):
             note(log, request_id)
-        assert lines.records == []
+        assert lines.lines == []
         await asyncio.wait_for(lines.written.wait(), 10)
         assert lines.ids == ["a", "b", "c"]
         lines.written.clear()
         note(log, "d")
         await asyncio.wait_for(lines.written.wait(), 10)
     assert lines.ids == ["a", "b", "c", "d"]
-    assert {(one.method, one.route, one.status, one.ms) for one in lines.records} == {("GET", ROUTE, 200, 1.2)}
+    assert {(one.method, one.route, one.status, one.ms) for one in lines.lines} == {("GET", ROUTE, 200, 1.2)}
 
 
 async def test_they_are_written_in_nobodys_name() -> None:
@@ -77,7 +81,18 @@ async def test_each_tells_when_its_request_ended() -> None:
         note(log, "a")
         note(log, "b")
         log.write()
-    assert [(one.created, one.msecs) for one in lines.records] == [(1000.25, 250.0), (1000.5, 500.0)]
+    assert [one.timestamp.timestamp() for one in lines.lines] == [1000.25, 1000.5]
+
+
+async def test_a_dozen_are_one_record_and_a_pipe_takes_it_in_one_piece() -> None:
+    log, longest = RequestLog(), "x" * 64
+    with attached() as lines:
+        for _ in range(2 * TOGETHER + 1):
+            log.note(logging.WARNING, "OPTIONS", f"{ROUTE}/{{task_id}}/complete", 200, 999_999.9999, longest)
+        log.write()
+    assert lines.sizes == [TOGETHER, TOGETHER, 1]
+    written = JsonLines().format(RequestRecord(lines.lines[:TOGETHER])) + "\n"
+    assert len(written.encode()) <= PIPE_BUF
 
 
 async def test_nothing_waits_once_it_is_closed() -> None:
@@ -95,4 +110,4 @@ async def test_what_nobody_wants_to_read_is_not_noted() -> None:
     with attached(logging.INFO) as lines:
         note(log, "a", level=logging.DEBUG)
         log.close()
-    assert lines.records == []
+    assert lines.lines == []
