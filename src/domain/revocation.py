@@ -36,27 +36,30 @@ class Revocation:
 class Revoked:
     """Every revocation that still matters, to be asked at each request."""
 
-    _sessions: dict[tuple[UserId, SessionId | None], Revocation] = field(init=False, factory=dict)
+    _users: dict[UserId, dict[SessionId | None, Revocation]] = field(init=False, factory=dict)
 
     def add(self, revocation: Revocation) -> None:
         """Remember one; of several on the same, the later counts."""
-        key = revocation.user_id, revocation.session_id
-        known = self._sessions.get(key)
+        sessions = self._users.setdefault(revocation.user_id, {})
+        known = sessions.get(revocation.session_id)
         if known is None or revocation.revoked_at >= known.revoked_at:
-            self._sessions[key] = revocation
+            sessions[revocation.session_id] = revocation
 
     def covers(self, principal: Principal) -> bool:
         """Whether the principal's token has ended with one of them."""
-        for key in ((principal.user_id, principal.session_id), (principal.user_id, None)):
-            revocation = self._sessions.get(key)
-            if revocation is not None and revocation.covers(principal):
-                return True
-        return False
+        sessions = self._users.get(principal.user_id)
+        if sessions is None:
+            return False
+        ended = sessions.get(principal.session_id), sessions.get(None)
+        return any(one is not None and one.covers(principal) for one in ended)
 
     def forget_expired(self, now: datetime) -> None:
         """Drop those that concern no living token."""
-        for key in [key for key, one in self._sessions.items() if one.expires_at <= now]:
-            del self._sessions[key]
+        for user, sessions in list(self._users.items()):
+            for session in [session for session, one in sessions.items() if one.expires_at <= now]:
+                del sessions[session]
+            if not sessions:
+                del self._users[user]
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return sum(map(len, self._users.values()))

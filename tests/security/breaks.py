@@ -34,6 +34,7 @@ TOKENS, HTTP, SQL = "adapters/tokens", "adapters/http", "adapters/sql"
 
 BREAKS: Final = (
     Break("R1", f"{HTTP}/authentication.py", "if len(values) > 1:", "if len(values) > 2:"),
+    Break("R1", f"{HTTP}/fields.py", "len(fields) == len(headers)", "True"),
     Break("R1", f"{HTTP}/authentication.py", '"bearer +([^\\s]+)"', '"bearer\\\\s*([^\\s]+)"'),
     Break("R2", f"{TOKENS}/verifier.py", "if len(unverified_token) > MAX_LENGTH:", "if False:"),
     Break(

@@ -53,7 +53,7 @@ def try_header(value: bytes) -> str | None:
 
 async def _judge(value: bytes) -> str | None:
     try:
-        token = bearer_token([(b"authorization", value)])
+        token = bearer_token([value])
     except (NoCredentials, InvalidToken):
         return None
     known: str | None = None

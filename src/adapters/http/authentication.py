@@ -1,13 +1,14 @@
 """Who asks: decided before the router looks at the path or anybody at the body."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from adapters.http.fields import lines_of
 from adapters.http.injection import UseCases
 from adapters.http.peers import origin_of
 from adapters.http.problems import NoCredentials
@@ -54,7 +55,7 @@ class Authentication:
         origin = origin_of(scope)
         limit_requests = self.use_cases.limit_requests
         try:
-            principal = await self.use_cases.authenticate(bearer_token(scope["headers"]), origin)
+            principal = await self.use_cases.authenticate(bearer_token(lines_of(scope, b"authorization")), origin)
         except (NoCredentials, InvalidToken):
             tell_allowance(scope, await limit_requests.of_address(origin))
             raise
@@ -62,14 +63,13 @@ class Authentication:
         return principal
 
 
-def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The token in the one Authorization header (RFC 6750 §2.1, RFC 9110 §11.6.2).
+def bearer_token(values: Sequence[bytes]) -> str:
+    """The token in the one Authorization header, whose lines these are (RFC 6750 §2.1, RFC 9110 §11.6.2).
 
     Raises:
         NoCredentials: there is no such header, or it is of another scheme.
         InvalidToken: there are several, or it holds no token.
     """
-    values = [value for name, value in headers if name == b"authorization"]
     if not values:
         raise NoCredentials
     if len(values) > 1:

@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from adapters.http.answers import WHOLE, Answer
 from adapters.http.cors import Cors
+from adapters.http.fields import note_fields
 from adapters.http.metrics import RequestMetrics
 from adapters.http.peers import TrustedProxies
 from adapters.http.problem_answers import problem_message
@@ -70,9 +71,9 @@ class Edge:
             await self.app(scope, receive, send)
             return
         headers = list(scope["headers"])
-        fields = dict(reversed(headers))  # of those that stand twice, the first
-        request_id = _request_id(fields.get(b"x-request-id"))
         state = scope.setdefault("state", {})
+        fields = note_fields(scope, headers)
+        request_id = _request_id(fields.get(b"x-request-id"))
         state["origin"] = RequestOrigin(request_id, self.proxies.client_of(scope))
         request_id_of_context.set(request_id)
         added = [(b"x-request-id", request_id.encode()), *self.cors.headers(fields.get(b"origin"))]
@@ -128,7 +129,7 @@ class _Answer:
             await self.send(message)
 
     def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        present = {name for name, _ in own}
+        present = dict(own).keys()
         fixed = _ALWAYS if present.isdisjoint(_NAMES) else [pair for pair in _ALWAYS if pair[0] not in present]
         if b"allow" in present:
             own = [_with_head(pair) for pair in own]

@@ -10,6 +10,7 @@ from msgspec import UnsetType
 from adapters.http import hot_calls
 from adapters.http.answers import Answer, task_answer
 from adapters.http.bodies import JSON, MERGE_PATCH
+from adapters.http.fields import field
 from adapters.http.injection import FromDishka, inject, principal_of
 from adapters.http.preconditions import if_match
 from adapters.http.schemas import Completion, NewTask, Restoration, TaskUpdate
@@ -23,7 +24,7 @@ _RESTORE: Final = Restoration()
 
 
 def _if_match(request: "Request[Any, Any, Any]") -> Revisions | None:
-    return if_match(hot_calls.field(request.scope, b"if-match"))
+    return if_match(field(request.scope, b"if-match"))
 
 
 class Tasks(Controller):

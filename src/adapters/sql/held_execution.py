@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any
 
 import asyncpg
 from attrs import define, frozen
@@ -28,6 +29,10 @@ class Compiled:
     sql: str
     names: tuple[str, ...]
 
+    def arguments(self, parameters: Parameters) -> list[Any]:
+        """The values of the names, in the driver's order."""
+        return [*map(parameters.__getitem__, self.names)]
+
 
 @cache
 def compiled(statement: Executable) -> Compiled:
@@ -48,7 +53,7 @@ class HeldExecution:
         """See the protocol."""
         found = self.compile(statement)
         try:
-            return await self.reads.fetch(found.sql, [parameters[name] for name in found.names], is_repeatable=True)
+            return await self.reads.fetch(found.sql, found.arguments(parameters), is_repeatable=True)
         except Exception as error:
             if (passing := unavailability(error)) is None:
                 raise
@@ -58,7 +63,7 @@ class HeldExecution:
         """See the protocol."""
         found = self.compile(statement)
         try:
-            return await self.writes.fetch(found.sql, [parameters[name] for name in found.names])
+            return await self.writes.fetch(found.sql, found.arguments(parameters))
         except Exception as error:
             if (passing := unavailability(error)) is None:
                 raise
@@ -98,7 +103,7 @@ class _HeldChange:
 
     async def run(self, statement: Executable, parameters: Parameters) -> Rows:
         found = self._compile(statement)
-        rows: Rows = await self._connection.fetch(found.sql, *[parameters[name] for name in found.names])
+        rows: Rows = await self._connection.fetch(found.sql, *found.arguments(parameters))
         return rows
 
     def abandon(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.http.fields import note_fields
 from adapters.http.hot_calls import HotCalls
 from adapters.http.injection import UseCases
 from adapters.http.stored_pages import StoredPages
@@ -103,6 +104,7 @@ async def handed_on(method: str, path: str, headers: dict[str, str], *, is_known
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "state": {"principal": Principal(UserId("alice"))} if is_known else {},
     }
+    note_fields(scope, scope["headers"])
     try:
         await HotCalls(router, UseCases(), StoredPages())(scope, receive, send)
     except AttributeError as error:

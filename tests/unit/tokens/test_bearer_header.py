@@ -12,8 +12,8 @@ from tests.unit.tokens.cases import unhurried
 TOKEN = "eyJh.eyJz.c2ln-_"
 
 
-def authorization(*values: str) -> list[tuple[bytes, bytes]]:
-    return [(b"host", b"tasks"), *((b"authorization", value.encode("latin-1")) for value in values)]
+def authorization(*values: str) -> list[bytes]:
+    return [value.encode("latin-1") for value in values]
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
@@ -30,20 +30,9 @@ def test_white_space_around_a_field_is_no_part_of_it(value: str) -> None:  # RFC
     assert bearer_token(authorization(value)) == TOKEN
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [],
-        [(b"host", b"tasks")],
-        [(b"cookie", b"token=" + TOKEN.encode())],
-        [(b"proxy-authorization", b"Bearer " + TOKEN.encode())],
-        [(b"x-authorization", b"Bearer " + TOKEN.encode())],
-        [(b"authorization-info", b"Bearer " + TOKEN.encode())],
-    ],
-)
-def test_without_the_header_there_are_no_credentials(headers: list[tuple[bytes, bytes]]) -> None:
+def test_without_the_header_there_are_no_credentials() -> None:
     with pytest.raises(NoCredentials):
-        bearer_token(headers)
+        bearer_token([])
 
 
 @pytest.mark.parametrize(
@@ -113,10 +102,10 @@ def test_a_header_that_is_no_bearer_credential_is_refused(value: str) -> None:
 
 
 @unhurried
-@given(st.lists(st.tuples(st.sampled_from([b"authorization", b"cookie"]), st.binary(max_size=60)), max_size=3))
-def test_no_header_does_more_than_be_refused(headers: list[tuple[bytes, bytes]]) -> None:
+@given(st.lists(st.binary(max_size=60), max_size=3))
+def test_no_header_does_more_than_be_refused(values: list[bytes]) -> None:
     try:
-        token = bearer_token(headers)
+        token = bearer_token(values)
     except (InvalidToken, NoCredentials):
         return
     assert token
