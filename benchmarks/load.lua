@@ -1,12 +1,25 @@
 -- Requests from a file, one after the other: method, path, token, body, between tabs. THINK: mean milliseconds between
--- an answer and the connection's next request.
-local requests, at, think = {}, 0, tonumber(os.getenv("THINK") or "0")
+-- an answer and the connection's next request. Each of the THREADS takes its own part of the file.
+local requests, at, think, threads = {}, 0, tonumber(os.getenv("THINK")), tonumber(os.getenv("THREADS"))
+local known = 0
 
-for line in io.lines(os.getenv("REQUESTS")) do
-  local method, path, token, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$")
-  local headers = { Host = wrk.host .. ":" .. wrk.port, Authorization = "Bearer " .. token }
-  if body ~= "" then headers["Content-Type"] = "application/json" end
-  requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
+function setup(thread)
+  known = known + 1
+  thread:set("number", known)
+end
+
+function init()
+  math.randomseed(number)  -- else all threads would pause alike
+  local line_number = 0
+  for line in io.lines(os.getenv("REQUESTS")) do
+    line_number = line_number + 1
+    if line_number % threads == number % threads then
+      local method, path, token, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$")
+      local headers = { Host = wrk.host .. ":" .. wrk.port, Authorization = "Bearer " .. token }
+      if body ~= "" then headers["Content-Type"] = "application/json" end
+      requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
+    end
+  end
 end
 
 function request()

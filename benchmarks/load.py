@@ -102,10 +102,13 @@ class Load:
         self, url: str, seconds: float, *, connections: int = CONNECTIONS, think: float = 0
     ) -> "subprocess.Popen[str]":
         """Begin; `think` is the mean number of milliseconds between an answer and a connection's next request."""
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s", "-s", str(SCRIPT), url]
+        # A thread's pauses end at whole milliseconds, all together: connections that think have a thread each.
+        threads = min(connections, CONNECTIONS) if think else 1
+        command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s"]
+        command += ["-s", str(SCRIPT), url]
         return subprocess.Popen(
             command,
-            env=os.environ | {"REQUESTS": str(self.file), "THINK": str(think)},
+            env=os.environ | {"REQUESTS": str(self.file), "THINK": str(think), "THREADS": str(threads)},
             stdout=subprocess.PIPE,
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORES),
