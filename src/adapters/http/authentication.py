@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from adapters.http.fields import lines_of
@@ -13,6 +12,7 @@ from adapters.http.injection import UseCases
 from adapters.http.peers import origin_of
 from adapters.http.problems import NoCredentials
 from adapters.http.rate_limits import tell_allowance
+from adapters.http.scopes import HTTP
 from domain.errors import InvalidToken
 from domain.identity import Principal
 
@@ -40,7 +40,7 @@ class Authentication:
 
         Raises what `_principal` does; the edge answers it.
         """
-        if scope["type"] == ScopeType.HTTP and scope["path"].rstrip("/") not in PUBLIC_PATHS:
+        if scope["type"] == HTTP and scope["path"].rstrip("/") not in PUBLIC_PATHS:
             scope["state"]["principal"] = await self._principal(scope)
         await self.app(scope, receive, send)
 

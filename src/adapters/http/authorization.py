@@ -3,11 +3,11 @@
 from typing import Final
 
 from attrs import frozen
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from adapters.http.injection import UseCases, principal_of
 from adapters.http.peers import origin_of
+from adapters.http.scopes import HTTP
 from domain.errors import AccessDenied
 from domain.identity import UserId
 
@@ -27,7 +27,7 @@ class Authorization:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let pass what is nobody's, or the principal's own; raise AccessDenied, which the edge answers."""
-        if scope["type"] == ScopeType.HTTP and "principal" in scope["state"]:
+        if scope["type"] == HTTP and "principal" in scope["state"]:
             self._ensure_own(scope)
         await self.app(scope, receive, send)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Iterable
 from contextvars import ContextVar
 from http import HTTPStatus
 from itertools import chain
@@ -11,7 +12,6 @@ from os import urandom
 from typing import Any, Final, cast
 
 from attrs import Factory, define, field, frozen
-from litestar.enums import ScopeType
 from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
@@ -24,6 +24,7 @@ from adapters.http.problem_answers import problem_message
 from adapters.http.problems import Stopping
 from adapters.http.rate_limits import told_allowance
 from adapters.http.request_log import RequestLog
+from adapters.http.scopes import HTTP
 from domain.audit import RequestOrigin
 
 MAX_HEADERS: Final = 32 * 1024
@@ -67,7 +68,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer preflights and oversized heads; hand on everything else, and dress what comes back."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != HTTP:
             await self.app(scope, receive, send)
             return
         headers = list(scope["headers"])
@@ -121,14 +122,15 @@ class _Answer:
         if kind in {"http.response.start", WHOLE}:
             whole_or_start: Any = message  # the types don't know of extensions
             self.status = whole_or_start["status"]
-            await self.send(whole_or_start | {"headers": self._dressed(list(whole_or_start.get("headers", ())))})
+            whole_or_start["headers"] = self._dressed(whole_or_start.get("headers", ()))
+            await self.send(message)
         elif kind == "http.response.body" and self.scope["method"] == "HEAD":
             if not message.get("more_body"):
                 await self.send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
             await self.send(message)
 
-    def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _dressed(self, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = dict(own).keys()
         fixed = _ALWAYS if present.isdisjoint(_NAMES) else [pair for pair in _ALWAYS if pair[0] not in present]
         if b"allow" in present:

@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from attrs import frozen
-from litestar.enums import ScopeType
 from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
@@ -21,6 +20,7 @@ from adapters.http.injection import UseCases, principal_of
 from adapters.http.preconditions import if_none_match
 from adapters.http.queries import next_link, parse_query
 from adapters.http.schemas import NewTask, TaskPageView
+from adapters.http.scopes import HTTP
 from adapters.http.stored_pages import StoredPages
 from adapters.http.task_ids import task_id_of
 from application.tasks import CreateTask, GetTask, ListTasks
@@ -79,7 +79,7 @@ class HotCalls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        call = self._call_of(scope, receive) if scope["type"] == ScopeType.HTTP else None
+        call = self._call_of(scope, receive) if scope["type"] == HTTP else None
         if call is None:
             await self.app(scope, receive, send)
         else:

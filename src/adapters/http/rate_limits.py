@@ -4,7 +4,7 @@ from typing import Final
 
 from litestar.types import HTTPScope
 
-from domain.rate_limit import Allowance, RateLimit
+from domain.rate_limit import Allowance
 
 _ALLOWANCE: Final = "allowance"
 
@@ -19,17 +19,19 @@ def told_allowance(scope: HTTPScope) -> list[tuple[bytes, bytes]]:
     allowance: Allowance | None = scope["state"].get(_ALLOWANCE)
     if allowance is None:
         return []
-    return [(b"ratelimit", _left(allowance).encode()), (b"ratelimit-policy", _policy(allowance.limit).encode())]
+    left, policy = _values(allowance)
+    return [(b"ratelimit", left.encode()), (b"ratelimit-policy", policy.encode())]
 
 
 def rate_limit_fields(allowance: Allowance) -> dict[str, str]:
     """RateLimit-Policy and RateLimit (§3, §4)."""
-    return {"RateLimit": _left(allowance), "RateLimit-Policy": _policy(allowance.limit)}
+    left, policy = _values(allowance)
+    return {"RateLimit": left, "RateLimit-Policy": policy}
 
 
-def _left(allowance: Allowance) -> str:
-    return f'"{allowance.limit.policy}";r={allowance.remaining};t={allowance.reset_seconds}'
-
-
-def _policy(limit: RateLimit) -> str:
-    return f'"{limit.policy}";q={limit.amount};w={limit.seconds}'
+def _values(allowance: Allowance) -> tuple[str, str]:
+    limit = allowance.limit
+    return (
+        f'"{limit.policy}";r={allowance.remaining};t={allowance.reset_seconds}',
+        f'"{limit.policy}";q={limit.amount};w={limit.seconds}',
+    )

@@ -6,6 +6,7 @@ They are in autocommit, and nothing is reset when one comes back: whatever a tra
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Any, Final
 
 import asyncpg
@@ -43,6 +44,10 @@ class HeldConnections:
     _idle: "list[asyncpg.Connection]" = Factory(list)
     _free: int = field(init=False)
     _waiting: "deque[asyncio.Future[None]]" = Factory(deque)
+    _due: "dict[asyncpg.Connection, float]" = field(init=False, factory=dict)
+    """By what time of the event loop's each that is asked something has to have answered."""
+    _next_look: float = field(init=False, default=inf)
+    _timer: asyncio.TimerHandle | None = field(init=False, default=None)
     _is_closed: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -59,8 +64,9 @@ class HeldConnections:
         until = loop.time() + DEADLINE
         while True:
             connection = self._at_once() or await self.borrow(until)
-            # To cut the connection is all that a time-out has to do, and a tenth of what asyncio.timeout() costs.
-            time_out = loop.call_at(until, connection.terminate)
+            self._due[connection] = until
+            if until < self._next_look:
+                self._look()
             try:
                 rows: Sequence[Any] = await connection.fetch(sql, *arguments)
             except _LOST:
@@ -79,7 +85,22 @@ class HeldConnections:
                 self.give_back(connection)
                 return rows
             finally:
-                time_out.cancel()
+                del self._due[connection]
+
+    def _look(self) -> None:
+        """Cut what has not answered in time, and look again when the next will not have.
+
+        To cut the connection is all that a time-out has to do, and one timer is enough for all: asyncio.timeout() costs
+        a tenth of a read, a timer each two hundredths.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in [connection for connection, until in self._due.items() if until <= now]:
+            connection.terminate()
+        self._next_look = min((until for until in self._due.values() if until > now), default=inf)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self._next_look == inf else loop.call_at(self._next_look, self._look)
 
     def _at_once(self) -> "asyncpg.Connection | None":
         """A connection, where one is idle and alive."""

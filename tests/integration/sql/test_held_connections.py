@@ -170,6 +170,23 @@ async def test_a_server_that_does_not_answer_costs_the_deadline_and_the_connecti
     assert await pid(held) != before
 
 
+async def test_of_several_each_is_cut_when_its_own_time_is_up(
+    hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(3)
+    await other.execute("SELECT pg_advisory_lock(1)")
+    patient = asyncio.create_task(held.fetch(LOCK, ()))
+    await blocked(other)
+    for deadline in (0.05, 0.1):  # sooner than what is watched for, and again, when that look is over
+        monkeypatch.setattr(held_connections, "DEADLINE", deadline)
+        async with asyncio.timeout(10):
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+                await held.fetch(LOCK, ())
+    assert not patient.done()
+    await other.execute("SELECT pg_advisory_unlock(1)")
+    assert await patient
+
+
 async def test_who_leaves_in_the_middle_leaves_no_answer_to_the_next(hold: Hold, other: "asyncpg.Connection") -> None:
     held = hold()
     before = await pid(held)
