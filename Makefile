@@ -14,6 +14,8 @@ export UV_SYSTEM_CERTS ?= 1
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps
+ALONE := $(VENV)/alone
+INSTALL_ALONE := $(BIN)/uv pip install --quiet --python $(ALONE)/bin/python --no-deps
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-annotate
 
@@ -81,7 +83,7 @@ mutants: $(READY)/dev ## plant small faults in src and see which ones the tests 
 	$(BIN)/mutmut run $(ARGS)
 
 .PHONY: bench
-bench: $(READY)/bench ## measure beside peers; ARGS="growth", "floods", "revocation", "soak", "docs"
+bench: $(READY)/bench $(READY)/alone ## measure beside peers; ARGS="growth", "floods", "revocation", "soak", "docs"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks
@@ -134,6 +136,13 @@ $(READY)/test: requirements/test.txt $(READY)/run
 
 $(READY)/e2e: requirements/e2e.txt $(READY)/test
 	$(INSTALL) --require-hashes -r requirements/e2e.txt
+	@touch $@
+
+# The service by itself: where the benchmark's peers are installed too, it would load more than it needs.
+$(READY)/alone: requirements/run.txt pyproject.toml $(READY)/tools
+	"$(PYTHON)" -m venv --clear --without-pip $(ALONE)
+	$(INSTALL_ALONE) --compile-bytecode --require-hashes -r requirements/build.txt -r requirements/run.txt
+	$(INSTALL_ALONE) --no-build-isolation --editable .
 	@touch $@
 
 $(READY)/bench: requirements/bench.txt $(READY)/e2e

@@ -18,6 +18,8 @@ from benchmarks.world import OWNER, PASSWORD, SERVICE, World
 from tests.postgres_local import free_port
 
 HERE: Final = Path(__file__).parent
+ALONE: Final = str(HERE.parent / ".venv" / "alone" / "bin" / "python")
+"""The service's own environment: where Litestar finds a peer's pydantic, it loads that as well."""
 UNLIMITED: Final = "1000000000/minute"
 """The limit stands, and nobody reaches it."""
 
@@ -53,7 +55,7 @@ def migrate(world: World, database: str | None = None) -> None:
 @contextmanager
 def evo_todo(world: World, name: str = "evo-todo", **more: str) -> Generator[Server]:
     """The service, by `evo-todo serve`."""
-    with _started(name, [sys.executable, "-m", "entrypoints", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
+    with _started(name, [ALONE, "-m", "entrypoints", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
         yield it
 
 
