@@ -9,6 +9,7 @@ from benchmarks import report
 from benchmarks.compare import compare
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
+from benchmarks.instructions import instructions
 from benchmarks.machine import need, versions
 from benchmarks.trust import revocation, soak
 from benchmarks.verdicts import verdicts
@@ -50,6 +51,13 @@ def floods_command(seconds: float, rounds: int) -> None:
     found = floods(seconds, rounds)
     path = report.save("floods", {"versions": versions(), "floods": found})
     click.echo(f"{summary(found)}\n\nIn {path}.")
+
+
+@main.command(name="instructions")
+@click.option("--seconds", default=15.0, show_default=True, help="Of each run.")
+def instructions_command(seconds: float) -> None:
+    """Count what the processor does for a request: for machines whose clock says little."""
+    _tell("instructions", {"instructions": instructions(seconds)})
 
 
 @main.command(name="revocation")

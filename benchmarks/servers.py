@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -53,9 +53,9 @@ def migrate(world: World, database: str | None = None) -> None:
 
 
 @contextmanager
-def evo_todo(world: World, name: str = "evo-todo", **more: str) -> Generator[Server]:
-    """The service, by `evo-todo serve`."""
-    with _started(name, [ALONE, "-m", "entrypoints", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
+def evo_todo(world: World, name: str = "evo-todo", under: Sequence[str] = (), **more: str) -> Generator[Server]:
+    """The service, by `evo-todo serve`; `under` is a command that runs it, and watches."""
+    with _started(name, [*under, ALONE, "-m", "entrypoints", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
         yield it
 
 

@@ -1,0 +1,59 @@
+"""What the processor does for a request, counted: for machines whose clock says little because others share them."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from benchmarks.load import Load, Result, requests_for
+from benchmarks.machine import need
+from benchmarks.servers import Server, evo_todo, migrate
+from benchmarks.world import World, fill, world
+
+FEW: Final = 12
+"""Users whose tokens are known after the warm-up: under the counter, a first sight would be most of what is seen."""
+CONNECTIONS: Final = 8
+
+
+def instructions(seconds: float) -> dict[str, dict[str, float]]:
+    """Instructions of a worker for each operation, and how many lines of code were not in the first cache (32 KiB).
+
+    Requests are slow under the counter, so that fewer lines of the log gather: a get has some 20 000 instructions more.
+    """
+    need("valgrind", "valgrind")
+    with world() as made:
+        migrate(made)
+        fill(made)
+        return {operation: _counted(made, operation, seconds) for operation in ("get", "list", "create")}
+
+
+def _counted(made: World, operation: str, seconds: float) -> dict[str, float]:
+    tokens = {made.token(number) for number in range(FEW)}
+    load = Load.of(request for request in requests_for(operation, made) if request.token in tokens)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "counts"
+        counter = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--cache-sim=yes", "--I1=32768,8,64"]
+        with evo_todo(made, under=[*counter, f"--callgrind-out-file={file}"]) as server:
+            _run(load, server, seconds)
+            _tell(server, "--instr=on")
+            _run(load, server, 2)
+            _tell(server, "--zero")
+            result = _run(load, server, seconds)
+            _tell(server, "--dump")
+            text = Path(f"{file}.1").read_text()
+    names, totals = (re.findall(rf"^{word}: (.*)$", text, re.MULTILINE)[0].split() for word in ("events", "summary"))
+    counts = dict(zip(names, map(int, totals), strict=True))
+    return {
+        "instructions": round(counts["Ir"] / result.requests),
+        "first cache missed": round(counts["I1mr"] / result.requests),
+        "requests": result.requests,
+    }
+
+
+def _run(load: Load, server: Server, seconds: float) -> Result:
+    return load.run(server, seconds, connections=CONNECTIONS)
+
+
+def _tell(server: Server, what: str) -> None:
+    subprocess.run(["callgrind_control", what, str(server.process.pid)], check=True, capture_output=True)
