@@ -104,6 +104,8 @@ def _flood(bad: Load, server: Server, seconds: float) -> Generator[None]:
     process = bad.start(server.url, seconds + 2, connections=CONNECTIONS, think=CONNECTIONS)
     while process.poll() is None and len(psutil.Process(process.pid).net_connections()) < CONNECTIONS:
         time.sleep(0.05)  # between two looks at another process, which begins
+    if process.poll() is not None:
+        raise SystemExit("the flood has ended before it was there")
     try:
         yield
     finally:

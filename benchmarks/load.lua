@@ -1,5 +1,5 @@
 -- Requests from a file, one after the other: method, path, token, body, between tabs. THINK: mean milliseconds between
--- an answer and the connection's next request. Each of the THREADS takes its own part of the file.
+-- an answer and the connection's next request. THREADS: wrk's -t; each takes its own part of the file.
 local requests, at, think, threads = {}, 0, tonumber(os.getenv("THINK")), tonumber(os.getenv("THREADS"))
 local known = 0
 

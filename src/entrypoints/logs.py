@@ -56,7 +56,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
         }
         line.update((name, value) for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD)
-        line["timestamp"] = _time(record)
+        line["timestamp"] = _timestamp(record)
         if (request_id := request_id_of_context.get()) is not None:
             line["request_id"] = request_id
         if record.exc_info:
@@ -64,15 +64,11 @@ class JsonLines(logging.Formatter):
         try:
             return _ENCODER.encode(line).decode()
         except UnicodeEncodeError:  # half a surrogate pair
-            return json.dumps(line | {"timestamp": _timestamp(record)}, default=repr)
-
-
-def _time(record: logging.LogRecord) -> datetime:
-    return datetime.fromtimestamp(record.created, UTC)
+            return json.dumps(line, default=repr)
 
 
 def _timestamp(record: logging.LogRecord) -> str:
-    return f"{_time(record).isoformat(timespec='microseconds')[:26]}Z"
+    return f"{datetime.fromtimestamp(record.created, UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
 class ConsoleLines(structlog.stdlib.ProcessorFormatter):
@@ -86,7 +82,7 @@ class ConsoleLines(structlog.stdlib.ProcessorFormatter):
 
 
 def console_lines() -> logging.Formatter:
-    """How they are made."""
+    """The formatter for a terminal."""
     return ConsoleLines(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,

@@ -1,6 +1,7 @@
 """A request's line is made on a shorter way than others, and looks no different."""
 
 import json
+import logging
 from datetime import UTC, datetime
 
 import pytest
@@ -13,10 +14,11 @@ ROUTE = "/api/{user_id}/tasks"
 
 def lines_of(*requests: tuple[float, str]) -> RequestRecord:
     return RequestRecord(
+        logging.INFO,
         [
             RequestLine("request", "info", "adapters.http.request_log", "GET", ROUTE, 200, 1.2, name, at(when))
             for when, name in requests
-        ]
+        ],
     )
 
 
@@ -24,14 +26,14 @@ def at(when: float) -> datetime:
     return datetime.fromtimestamp(when, UTC)
 
 
-@pytest.mark.parametrize("ended", [1_700_000_000.0, 1_700_000_000.123456, 1_700_000_000.9999])
+@pytest.mark.parametrize("ended", [1_700_000_000.000001, 1_700_000_000.123456, 1_700_000_000.9999])
 def test_a_requests_line_is_like_every_other(ended: float) -> None:
     record = lines_of((ended, "abc"), (ended + 1, "def"))
     by_hand = JsonLines().format(record).split("\n")
     assert by_hand == [JsonLines().format(one) for one in record.one_by_one()]
     first, second = map(json.loads, by_hand)
     assert (first["request_id"], second["request_id"]) == ("abc", "def")
-    assert first["timestamp"].startswith("2023-11-14T22:13:20")
+    assert first["timestamp"].startswith("2023-11-14T22:13:20.")
     assert (first["event"], first["level"], first["ms"]) == ("request", "info", 1.2)
 
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable
 from contextvars import ContextVar
 from http import HTTPStatus
 from itertools import chain
@@ -122,7 +121,7 @@ class _Answer:
         if kind in {"http.response.start", WHOLE}:
             whole_or_start: Any = message  # the types don't know of extensions
             self.status = whole_or_start["status"]
-            whole_or_start["headers"] = self._dressed(whole_or_start.get("headers", ()))
+            whole_or_start["headers"] = self._dressed(list(whole_or_start.get("headers", ())))
             await self.send(message)
         elif kind == "http.response.body" and self.scope["method"] == "HEAD":
             if not message.get("more_body"):
@@ -130,7 +129,7 @@ class _Answer:
         else:
             await self.send(message)
 
-    def _dressed(self, own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = dict(own).keys()
         fixed = _ALWAYS if present.isdisjoint(_NAMES) else [pair for pair in _ALWAYS if pair[0] not in present]
         if b"allow" in present:

@@ -9,7 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -21,9 +23,10 @@ GATHERING: Final = 0.02
 """Seconds from the first line that waits until it is written, with those that have come since."""
 
 TOGETHER: Final = 12
-"""Lines of one record: what a pipe takes in one piece, whoever else writes to it (POSIX: PIPE_BUF, here 4096 bytes)."""
+"""Lines of one record: what a pipe takes in one piece, whoever else writes to it (PIPE_BUF: 4096 bytes on Linux)."""
 
-_LEVELS: Final = {number: name.lower() for name, number in logging.getLevelNamesMapping().items()}
+_LEVELS: Final = {number: logging.getLevelName(number).lower() for number in logging.getLevelNamesMapping().values()}
+_TICK: Final = timedelta(microseconds=1)
 
 
 class RequestLine(msgspec.Struct):
@@ -41,10 +44,10 @@ class RequestLine(msgspec.Struct):
 
 
 class RequestRecord(logging.LogRecord):
-    """A record of several requests; as a message, it is what a reader of plain text needs of them."""
+    """A record of several requests of one level; as a message, it is what a reader of plain text needs of them."""
 
-    def __init__(self, lines: Sequence[RequestLine]) -> None:
-        super().__init__(logger.name, logging.INFO, "", 0, "requests", None, None)
+    def __init__(self, level: int, lines: Sequence[RequestLine]) -> None:
+        super().__init__(logger.name, level, "", 0, "requests", None, None)
         self.lines = lines
 
     def getMessage(self) -> str:  # noqa: N802  (the library's name)
@@ -57,9 +60,9 @@ class RequestRecord(logging.LogRecord):
         """A record like any other for each request."""
         for line in self.lines:
             values = msgspec.structs.asdict(line)
-            level, ended = values.pop("level").upper(), values.pop("timestamp")
+            ended = values.pop("timestamp")
             values |= {"msg": values.pop("event"), "name": values.pop("logger")}
-            values |= {"levelname": level, "levelno": logging.getLevelNamesMapping()[level]}
+            values |= {"levelname": values.pop("level").upper(), "levelno": self.levelno}
             values |= {"created": ended.timestamp(), "msecs": ended.microsecond / 1000}
             yield logging.makeLogRecord(values)
 
@@ -73,7 +76,7 @@ class RequestLog:
     """
 
     _now: Callable[[], float] = time.time
-    _noted: list[RequestLine] = field(init=False, factory=list)
+    _noted: list[tuple[int, RequestLine]] = field(init=False, factory=list)
     _is_closed: bool = field(init=False, default=False)
 
     def note(self, level: int, method: str, route: str, status: int, seconds: float, request_id: str) -> None:
@@ -83,17 +86,20 @@ class RequestLog:
         if not self._noted and not self._is_closed:
             asyncio.get_running_loop().call_later(GATHERING, self.write, context=Context())
         ms, ended = round(seconds * 1000, 1), datetime.fromtimestamp(self._now(), UTC)
-        self._noted.append(
-            RequestLine("request", _LEVELS[level], logger.name, method, route, status, ms, request_id, ended)
-        )
+        if not ended.microsecond:
+            ended += _TICK  # else JSON would have no fraction, as no other line has
+        line = RequestLine("request", _LEVELS[level], logger.name, method, route, status, ms, request_id, ended)
+        self._noted.append((level, line))
         if self._is_closed:
             self.write()
 
     def write(self) -> None:
         """Write what has been noted."""
         noted, self._noted = self._noted, []
-        for first in range(0, len(noted), TOGETHER):
-            logger.handle(RequestRecord(noted[first : first + TOGETHER]))
+        for level, group in groupby(noted, itemgetter(0)):
+            lines = [line for _, line in group]
+            for first in range(0, len(lines), TOGETHER):
+                logger.handle(RequestRecord(level, lines[first : first + TOGETHER]))
 
     def close(self) -> None:
         """Write what has been noted, and whatever comes later at once."""

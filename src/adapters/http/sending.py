@@ -101,9 +101,10 @@ class Cycle(RequestResponseCycle):
             return False
         if (b"content-length", b"%d" % len(body)) not in headers and (body or status not in _WITHOUT_BODY):
             return False
+        whole = b"".join((STATUS_LINE[status], form % values, body))
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write_whole(b"".join((STATUS_LINE[status], form % values, body)))
+        self.transport.write_whole(whole)
         self.message_event.set()
         self.on_response()
         return True

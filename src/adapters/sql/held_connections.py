@@ -65,9 +65,9 @@ class HeldConnections:
         while True:
             connection = self._at_once() or await self.borrow(until)
             self._due[connection] = until
-            if until < self._next_look:
-                self._look()
             try:
+                if until < self._next_look:
+                    self._look()
                 rows: Sequence[Any] = await connection.fetch(sql, *arguments)
             except _LOST:
                 self.discard(connection)
@@ -95,12 +95,13 @@ class HeldConnections:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connection in [connection for connection, until in self._due.items() if until <= now]:
-            connection.terminate()
+        overdue = [connection for connection, until in self._due.items() if until <= now]
         self._next_look = min((until for until in self._due.values() if until > now), default=inf)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if self._next_look == inf else loop.call_at(self._next_look, self._look)
+        for connection in overdue:
+            connection.terminate()
 
     def _at_once(self) -> "asyncpg.Connection | None":
         """A connection, where one is idle and alive."""

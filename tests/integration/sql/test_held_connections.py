@@ -17,6 +17,9 @@ from tests.postgres import SERVICE, as_role
 WHO = "SELECT pg_backend_pid()"
 LOCK = "SELECT pg_advisory_xact_lock(1), pg_backend_pid() AS pid"
 
+_CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)
+"""What a statement raises whose connection is cut."""
+
 Hold = Callable[..., HeldConnections]
 
 
@@ -163,28 +166,49 @@ async def test_a_server_that_does_not_answer_costs_the_deadline_and_the_connecti
     await other.execute("SELECT pg_advisory_lock(1)")
     monkeypatch.setattr(held_connections, "DEADLINE", 0.05)
     async with asyncio.timeout(10):
-        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+        with pytest.raises(_CUT):
             await held.fetch(LOCK, (), is_repeatable=True)
     monkeypatch.undo()
     await other.execute("SELECT pg_advisory_unlock(1)")
     assert await pid(held) != before
 
 
-async def test_of_several_each_is_cut_when_its_own_time_is_up(
+async def opened(held: HeldConnections) -> None:
+    """Have all of its connections open."""
+    for connection in [await borrow(held) for _ in range(held.size)]:
+        held.give_back(connection)
+
+
+async def test_one_whose_time_is_up_sooner_than_that_of_others_does_not_wait_for_them(
     hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = hold(3)
+    held = hold(2)
+    await opened(held)
     await other.execute("SELECT pg_advisory_lock(1)")
     patient = asyncio.create_task(held.fetch(LOCK, ()))
     await blocked(other)
-    for deadline in (0.05, 0.1):  # sooner than what is watched for, and again, when that look is over
-        monkeypatch.setattr(held_connections, "DEADLINE", deadline)
-        async with asyncio.timeout(10):
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
-                await held.fetch(LOCK, ())
+    monkeypatch.setattr(held_connections, "DEADLINE", 0.05)
+    async with asyncio.timeout(10):
+        with pytest.raises(_CUT):
+            await held.fetch(LOCK, ())
     assert not patient.done()
     await other.execute("SELECT pg_advisory_unlock(1)")
     assert await patient
+
+
+async def test_who_came_while_another_was_watched_is_cut_in_turn(
+    hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(3)
+    await opened(held)
+    await other.execute("SELECT pg_advisory_lock(1)")
+    monkeypatch.setattr(held_connections, "DEADLINE", 0.2)
+    assert await pid(held)  # which is watched for, and then is gone
+    asking = [asyncio.create_task(held.fetch(LOCK, ())) for _ in range(3)]
+    async with asyncio.timeout(10):
+        results = await asyncio.gather(*asking, return_exceptions=True)
+    await other.execute("SELECT pg_advisory_unlock(1)")
+    assert [isinstance(result, _CUT) for result in results] == [True, True, True]
 
 
 async def test_who_leaves_in_the_middle_leaves_no_answer_to_the_next(hold: Hold, other: "asyncpg.Connection") -> None:

@@ -72,3 +72,17 @@ def test_what_concerns_no_living_token_is_forgotten() -> None:
     assert len(revoked) == 1
     assert not revoked.covers(token())
     assert revoked.covers(token(BOB))
+
+
+def test_of_several_of_one_user_each_is_remembered_until_its_own_end() -> None:
+    revoked = Revoked()
+    revoked.add(Revocation(ALICE, ONE, NOON, LATER))
+    revoked.add(Revocation(ALICE, OTHER, NOON, LATER + timedelta(seconds=1)))
+    assert revoked.covers(token())
+    assert revoked.covers(token(session=OTHER))
+    assert len(revoked) == 2
+    revoked.forget_expired(LATER)
+    assert not revoked.covers(token())
+    assert revoked.covers(token(session=OTHER))
+    revoked.forget_expired(LATER + timedelta(seconds=1))
+    assert len(revoked) == 0

@@ -19,6 +19,7 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.sizes: list[int] = []
+        self.levels: list[int] = []
         self.lines: list[RequestLine] = []
         self.contexts: list[str | None] = []
         self.written = asyncio.Event()
@@ -27,6 +28,7 @@ class Lines(logging.Handler):
         assert isinstance(record, RequestRecord)
         self.sizes.append(len(record.lines))
         self.lines += record.lines
+        self.levels.append(record.levelno)
         self.contexts.append(request_id_of_context.get())
         self.written.set()
 
@@ -91,8 +93,27 @@ async def test_a_dozen_are_one_record_and_a_pipe_takes_it_in_one_piece() -> None
             log.note(logging.WARNING, "OPTIONS", f"{ROUTE}/{{task_id}}/complete", 200, 999_999.9999, longest)
         log.write()
     assert lines.sizes == [TOGETHER, TOGETHER, 1]
-    written = JsonLines().format(RequestRecord(lines.lines[:TOGETHER])) + "\n"
+    written = JsonLines().format(RequestRecord(logging.WARNING, lines.lines[:TOGETHER])) + "\n"
     assert len(written.encode()) <= PIPE_BUF
+
+
+async def test_each_level_has_records_of_its_own() -> None:
+    log = RequestLog()
+    with attached(logging.DEBUG) as lines:
+        for level in (logging.DEBUG, logging.INFO, logging.INFO, logging.DEBUG):
+            note(log, "a", level=level)
+        log.write()
+    assert list(zip(lines.levels, lines.sizes, strict=True)) == [(10, 1), (20, 2), (10, 1)]
+    assert [line.level for line in lines.lines] == ["debug", "info", "info", "debug"]
+
+
+async def test_one_that_ends_with_a_second_is_written_like_all_others() -> None:
+    log = RequestLog(lambda: 1_700_000_000.0)
+    with attached() as lines:
+        note(log, "a")
+        log.write()
+    written = JsonLines().format(RequestRecord(logging.INFO, lines.lines))
+    assert '"timestamp":"2023-11-14T22:13:20.000001Z"' in written
 
 
 async def test_nothing_waits_once_it_is_closed() -> None:
