@@ -3,6 +3,7 @@
 import json
 import logging
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import pytest
 
@@ -16,7 +17,9 @@ def lines_of(*requests: tuple[float, str]) -> RequestRecord:
     return RequestRecord(
         logging.INFO,
         [
-            RequestLine("request", "info", "adapters.http.request_log", "GET", ROUTE, 200, 1.2, name, at(when))
+            RequestLine(
+                "request", "info", "adapters.http.request_log", "GET", ROUTE, HTTPStatus.OK, 1.2, name, at(when)
+            )
             for when, name in requests
         ],
     )
@@ -41,6 +44,7 @@ def test_on_a_console_each_tells_when_its_request_ended() -> None:
     first, second = console_lines().format(lines_of((1_700_000_000.0, "abc"), (1_700_000_001.5, "def"))).split("\n")
     assert "2023-11-14T22:13:20.000000Z" in first
     assert "request_id=abc" in first
+    assert "status=200" in second
     assert "2023-11-14T22:13:21.500000Z" in second
     assert "request_id=def" in second
 

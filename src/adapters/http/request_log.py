@@ -61,7 +61,7 @@ class RequestRecord(logging.LogRecord):
         for line in self.lines:
             values = msgspec.structs.asdict(line)
             ended = values.pop("timestamp")
-            values |= {"msg": values.pop("event"), "name": values.pop("logger")}
+            values |= {"msg": values.pop("event"), "name": values.pop("logger"), "status": int(line.status)}
             values |= {"levelname": values.pop("level").upper(), "levelno": self.levelno}
             values |= {"created": ended.timestamp(), "msecs": ended.microsecond / 1000}
             yield logging.makeLogRecord(values)
