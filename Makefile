@@ -83,7 +83,7 @@ mutants: $(READY)/dev ## plant small faults in src and see which ones the tests 
 	$(BIN)/mutmut run $(ARGS)
 
 .PHONY: bench
-bench: $(READY)/bench $(READY)/alone ## measure beside peers; ARGS="growth", "floods", "instructions", "soak", "docs"
+bench: $(READY)/bench $(READY)/alone ## measure beside peers; ARGS="growth", "floods", "soak", "revocation", "instructions", "docs"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks

@@ -17,7 +17,7 @@ CONNECTIONS: Final = 8
 
 
 def instructions(seconds: float) -> dict[str, dict[str, float]]:
-    """Instructions of a worker for each operation, and how many lines of code were not in the first cache (32 KiB).
+    """Instructions of a worker for each operation, and how often code was not in the first cache (32 KiB).
 
     Requests are slow under the counter, so that fewer lines of the log gather: a get has some 20 000 instructions more.
     """

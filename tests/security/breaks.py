@@ -199,6 +199,14 @@ BREAKS: Final = (
     Break("A16", "application/authentication.py", "if self.revocations.is_revoked(principal):", "if False:"),
     Break(
         "A16",
+        "domain/revocation.py",
+        "self._users.setdefault(revocation.user_id, {})",
+        "self._users[revocation.user_id] = {}",
+        tests="tests/unit/domain/test_revocation.py",
+    ),
+    Break("A16", "domain/revocation.py", "if not sessions:", "if True:", tests="tests/unit/domain/test_revocation.py"),
+    Break(
+        "A16",
         f"{TOKENS}/security_events.py",
         "if abs(self._now() - issued_at) > FRESH + self._rules.leeway:",
         "if False:",

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
-from attrs import define
+from attrs import frozen
 from litestar.types import Receive, Scope, Send
 
 from adapters.http.preconditions import etag
@@ -23,7 +23,7 @@ WHOLE: Final = "http.response.whole"
 Headers = list[tuple[bytes, bytes]]
 
 
-@define
+@frozen
 class Answer:
     """A status, header fields, and a body."""
 

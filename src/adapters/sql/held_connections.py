@@ -91,7 +91,7 @@ class HeldConnections:
         """Cut what has not answered in time, and look again when the next will not have.
 
         To cut the connection is all that a time-out has to do, and one timer is enough for all: asyncio.timeout() costs
-        a tenth of a read, a timer each two hundredths.
+        a tenth of a read, a timer each a hundredth.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()

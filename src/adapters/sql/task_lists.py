@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from adapters.sql import statements
 from adapters.sql.database import Database
@@ -17,7 +17,7 @@ from domain.task import Task, TaskId
 from domain.task_list import Revision, Revisions, TaskPage, TaskQuery, Unchanged
 
 
-@define
+@frozen
 class SqlTaskList:
     """One owner's tasks, to be read; each method is one statement."""
 

@@ -173,18 +173,18 @@ async def test_a_server_that_does_not_answer_costs_the_deadline_and_the_connecti
     assert await pid(held) != before
 
 
-async def opened(held: HeldConnections) -> None:
-    """Have all of its connections open."""
+async def before_a_lock(held: HeldConnections, other: "asyncpg.Connection") -> HeldConnections:
+    """Have all of its connections open, and whoever asks for the lock wait."""
     for connection in [await borrow(held) for _ in range(held.size)]:
         held.give_back(connection)
+    await other.execute("SELECT pg_advisory_lock(1)")
+    return held
 
 
 async def test_one_whose_time_is_up_sooner_than_that_of_others_does_not_wait_for_them(
     hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = hold(2)
-    await opened(held)
-    await other.execute("SELECT pg_advisory_lock(1)")
+    held = await before_a_lock(hold(2), other)
     patient = asyncio.create_task(held.fetch(LOCK, ()))
     await blocked(other)
     monkeypatch.setattr(held_connections, "DEADLINE", 0.05)
@@ -199,9 +199,7 @@ async def test_one_whose_time_is_up_sooner_than_that_of_others_does_not_wait_for
 async def test_who_came_while_another_was_watched_is_cut_in_turn(
     hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = hold(3)
-    await opened(held)
-    await other.execute("SELECT pg_advisory_lock(1)")
+    held = await before_a_lock(hold(3), other)
     monkeypatch.setattr(held_connections, "DEADLINE", 0.2)
     assert await pid(held)  # which is watched for, and then is gone
     asking = [asyncio.create_task(held.fetch(LOCK, ())) for _ in range(3)]
