@@ -4,22 +4,28 @@ local requests, at, think, threads = {}, 0, tonumber(os.getenv("THINK")), tonumb
 local known = 0
 
 function setup(thread)
-  known = known + 1
   thread:set("number", known)
+  known = known + 1
 end
 
+-- The threads that are ready don't wait for those that are not: to read the whole file in each would take the load's
+-- processor a second in which the first of them measure already.
 function init()
   math.randomseed(number)  -- else all threads would pause alike
-  local line_number = 0
-  for line in io.lines(os.getenv("REQUESTS")) do
-    line_number = line_number + 1
-    if line_number % threads == number % threads then
-      local method, path, token, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$")
-      local headers = { Host = wrk.host .. ":" .. wrk.port, Authorization = "Bearer " .. token }
-      if body ~= "" then headers["Content-Type"] = "application/json" end
-      requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
-    end
+  local file = io.open(os.getenv("REQUESTS"))
+  local share = file:seek("end") / threads
+  local left = math.floor((number + 1) * share) - math.floor(number * share)
+  file:seek("set", math.floor(number * share))
+  if number > 0 then left = left - #file:read("*l") - 1 end  -- the rest of a line: it is the thread's before
+  while left > 0 do
+    local line = file:read("*l")
+    left = left - #line - 1
+    local method, path, token, body = line:match("^([^\t]*)\t([^\t]*)\t([^\t]*)\t?(.*)$")
+    local headers = { Host = wrk.host .. ":" .. wrk.port, Authorization = "Bearer " .. token }
+    if body ~= "" then headers["Content-Type"] = "application/json" end
+    requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
   end
+  file:close()
 end
 
 function request()

@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from benchmarks.machine import LOAD_CORES, cpu_seconds
+from benchmarks.machine import LOAD_CORES, cpu_seconds, keep_to
 from benchmarks.servers import Server
 from benchmarks.world import TASKS_EACH, USERS, World, task_id, user
 
@@ -112,7 +112,7 @@ class Load:
             env=os.environ | {"REQUESTS": str(self.file), "THINK": str(think), "THREADS": str(threads)},
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORES),
+            preexec_fn=keep_to(LOAD_CORES),
         )
 
     def run(self, server: Server, seconds: float, *, connections: int = CONNECTIONS, think: float = 0) -> Result:

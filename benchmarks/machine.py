@@ -4,6 +4,9 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -14,8 +17,36 @@ LOAD_CORES: Final = set(range(1, os.cpu_count() or 2)) or {0}
 """For the load, and for PostgreSQL."""
 
 
+def keep_to(cores: set[int]) -> Callable[[], None]:
+    """For a new process, before it begins: it stays on these cores, and so do its threads and children.
+
+    Later would be too late: to pin a process is to pin its first thread, and Node has its signatures checked by others.
+    """
+    return lambda: os.sched_setaffinity(0, cores)
+
+
+@contextmanager
+def awake() -> Generator[None]:
+    """Let no processor fall asleep while nothing is to do, where the system allows it.
+
+    A request wakes one side four times. How long that takes is the machine's affair, of virtual machines above all,
+    and weighs the more the faster the server is; so tools that measure latency keep the processors awake.
+    """
+    try:
+        latency = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
+    except OSError as error:
+        sys.stderr.write(f"processors may sleep ({error}): latencies will be longer, and further apart\n")
+        yield
+        return
+    try:
+        os.write(latency, (0).to_bytes(4, sys.byteorder))  # microseconds; holds as long as the file is open
+        yield
+    finally:
+        os.close(latency)
+
+
 def pin(process: psutil.Process, cores: set[int]) -> None:
-    """Keep a process and its children to these cores."""
+    """Keep the first threads of a process and its children to these cores: enough where there are no others."""
     for one in [process, *process.children(recursive=True)]:
         one.cpu_affinity(sorted(cores))
 

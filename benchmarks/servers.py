@@ -13,7 +13,7 @@ import httpx
 import psutil
 from attrs import frozen
 
-from benchmarks.machine import SERVER_CORE, pin
+from benchmarks.machine import SERVER_CORE, keep_to
 from benchmarks.world import OWNER, PASSWORD, SERVICE, World
 from tests.postgres_local import free_port
 
@@ -99,12 +99,12 @@ def _started(
             stderr=nowhere,
             cwd=HERE.parent,
             start_new_session=True,
+            preexec_fn=keep_to({SERVER_CORE}),
         )
         seen = psutil.Process(process.pid)
         server = Server(name, f"http://127.0.0.1:{port}", seen)
         try:
             _wait_for(server, process)
-            pin(seen, {SERVER_CORE})
             yield server
         finally:
             process.terminate()
