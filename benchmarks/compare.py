@@ -11,7 +11,7 @@ from attrs import asdict
 from benchmarks.load import CONNECTIONS, OPERATIONS, Load, Result, requests_for
 from benchmarks.machine import memory_mib, versions
 from benchmarks.servers import Server, evo_todo, fastify, migrate, python_peer
-from benchmarks.world import World, fill, task_id, user, world
+from benchmarks.world import World, fill, settle, task_id, user, world
 from tests.postgres_local import version
 
 GUIDE, CEILING, OURS = "guide (FastAPI, ORM)", "Litestar alone (the ceiling)", "Evo-TODO"
@@ -55,6 +55,7 @@ def compare(seconds: float, rounds: int) -> dict[str, Any]:
                     if number:
                         found[server.name][operation].append(result)
                         _say(f"{server.name:30} {operation:7} {result.per_second:8.0f}/s")
+        settle(made)
         half: dict[str, list[Result]] = {one.name: [] for one in servers}
         for _ in range(rounds):
             for one in servers:
