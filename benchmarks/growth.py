@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
@@ -13,13 +13,14 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+from attrs import frozen
 
 from adapters.http.cursors import encode_cursor
 from benchmarks.compare import expect_all_fine
 from benchmarks.load import OPERATIONS, Load, Request, requests_for
 from benchmarks.machine import cpu_seconds, memory_mib
 from benchmarks.servers import Server, evo_todo, migrate
-from benchmarks.world import USERS, World, fill, fill_sqlite, task_id, user, world
+from benchmarks.world import USERS, World, fill, fill_sqlite, settle, task_id, user, world
 from domain.task import TaskId
 from domain.task_list import Position, TaskQuery
 
@@ -27,6 +28,7 @@ SIZES: Final = (20, 1000, 100_000, 1_000_000)
 PEOPLE: Final = (10, 1000, 100_000)
 ASKED: Final = 300
 SECONDS: Final = 8.0
+TURNS: Final = 5
 _MANY: Final = """
 INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
 SELECT 'u' || u, md5(u || '-0')::uuid, 'Task', 'Something', false, now(), now(), 1, 'task'
@@ -69,15 +71,6 @@ def _changing(made: World, owner: int) -> Generator[Callable[[], object]]:
             runner.run(connection.close())
 
 
-def _timed(
-    client: httpx.Client,
-    ask: Callable[[httpx.Client, int], httpx.Response],
-    change: Callable[[], object] = lambda: None,
-) -> float:
-    """The median in milliseconds, one after the other, each after a change."""
-    return median(_times(client, ask, change))
-
-
 def _times(
     client: httpx.Client, ask: Callable[[httpx.Client, int], httpx.Response], change: Callable[[], object]
 ) -> list[float]:
@@ -92,25 +85,73 @@ def _times(
     return [one * 1000 for one in took]
 
 
+@frozen
+class _List:
+    """Somebody's list, and a way to ask for it."""
+
+    client: httpx.Client
+    path: str
+    ids: list[UUID]
+    change: Callable[[], object]
+
+    def page(self, **parameters: str) -> Callable[[int], httpx.Response]:
+        """Ask for the first page, or for what the parameters say, after a change."""
+
+        def ask(_: int) -> httpx.Response:
+            self.change()
+            return self.client.get(self.path, params={"limit": "20", **parameters})
+
+        return ask
+
+    @property
+    def deepest(self) -> str:
+        """The cursor of the last page."""
+        return encode_cursor(Position(datetime.now(UTC), TaskId(self.ids[-min(21, len(self.ids))])), TaskQuery())
+
+
 def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
-    """One list that grows; its first and deepest page, one task, one more task."""
-    owner, found, size = 9_000_000, {}, 0
-    path = f"/api/{user(owner)}/tasks"
+    """Milliseconds, in lists of each size by turns, of the first and the deepest page, one task, one more task."""
+    with ExitStack() as stack:
+        lists = {f"{size}": stack.enter_context(_list_of(made, server, size)) for size in SIZES}
+        settle(made)
+        kinds: dict[str, dict[str, Callable[[int], httpx.Response]]] = {
+            "first page": {size: one.page() for size, one in lists.items()},
+            "deepest page": {size: one.page(cursor=one.deepest) for size, one in lists.items()},
+            "get": {size: _getting(one) for size, one in lists.items()},
+            "create": {size: _creating(one) for size, one in lists.items()},
+        }
+        found: dict[str, dict[str, float]] = {size: {} for size in lists}
+        for kind, asks in kinds.items():
+            for size, took in _by_turns(asks).items():
+                found[size][kind] = took
+        return found
+
+
+@contextmanager
+def _list_of(made: World, server: Server, size: int) -> Generator[_List]:
+    owner = 9_100_000 + size
     asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
+    asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, size))
+    ids: list[UUID] = sorted(task_id(owner, number) for number in range(size))
     with _client(made, server, owner) as client, _changing(made, owner) as change:
-        for goal in SIZES:
-            asyncio.run(made.ask(_GROW, user(owner), str(owner), size, goal))
-            asyncio.run(made.ask("VACUUM ANALYZE tasks"))
-            size = goal
-            ids = sorted(task_id(owner, number) for number in range(size))
-            behind = encode_cursor(Position(datetime.now(UTC), TaskId(ids[-min(21, size)])), TaskQuery())
-            found[f"{goal}"] = {
-                "first page": _timed(client, _asking(path, limit="20"), change),
-                "deepest page": _timed(client, _asking(path, limit="20", cursor=behind), change),
-                "get": _timed(client, _getting(path, ids)),
-                "create": _timed(client, lambda http, _: http.post(path, json={"title": "x"})),
-            }
-    return found
+        yield _List(client, f"/api/{user(owner)}/tasks", ids, change)
+
+
+def _by_turns(asks: dict[str, Callable[[int], httpx.Response]]) -> dict[str, float]:
+    """The median of each in milliseconds: on a shared machine, only neighbours in time can be compared."""
+    took: dict[str, list[float]] = {name: [] for name in asks}
+    for number in range(ASKED):
+        for name, ask in asks.items():
+            took[name].append(ask(number).raise_for_status().elapsed.total_seconds() * 1000)
+    return {name: median(times) for name, times in took.items()}
+
+
+def _getting(one: _List) -> Callable[[int], httpx.Response]:
+    return lambda number: one.client.get(f"{one.path}/{one.ids[number * 7919 % len(one.ids)]}")
+
+
+def _creating(one: _List) -> Callable[[int], httpx.Response]:
+    return lambda _: one.client.post(one.path, json={"title": "x"})
 
 
 def _people(made: World, server: Server) -> dict[str, float]:
@@ -154,8 +195,8 @@ def _thousand(made: World, server: Server) -> dict[str, float]:
     asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, 1000))
     with _client(made, server, owner) as client, _changing(made, owner) as change:
         before = cpu_seconds(server.process)
-        took = _timed(client, _asking(f"/api/{user(owner)}/tasks", limit="1000"), change)
-        return {"cpu": (cpu_seconds(server.process) - before) / ASKED * 1000, "p50": took}
+        took = _times(client, _asking(f"/api/{user(owner)}/tasks", limit="1000"), change)
+        return {"cpu": (cpu_seconds(server.process) - before) / ASKED * 1000, "p50": median(took)}
 
 
 def _memory(made: World, server: Server, minutes: float) -> list[float]:
@@ -194,22 +235,21 @@ def _workers(made: World) -> dict[str, float]:
     Two workers on two cores can only be timed where load and database have others. What is the same on every machine
     is what a worker's company costs: twice the quotient is the most that a second core can bring.
     """
-    load, found = Load.of(requests_for("get", made)), dict[str, float]()
-    for name, count in (("one", 1), ("two", 2)):
-        with evo_todo(made, EVO_TODO_WORKERS=str(count)) as server:
+    load = Load.of(requests_for("get", made))
+    with evo_todo(made, EVO_TODO_WORKERS="1") as one, evo_todo(made, EVO_TODO_WORKERS="2") as two:
+        servers, found = {"one": one, "two": two}, dict[str, list[float]](one=[], two=[])
+        for server in servers.values():
             load.run(server, 2 * SECONDS)  # until each worker has started and knows each token
-            result = load.run(server, SECONDS)
-            expect_all_fine(server, f"{name} workers", result)
-            found[name] = result.cpu_per_request * 1e6
-    return found
+        for _ in range(TURNS):
+            for name, server in servers.items():
+                result = load.run(server, SECONDS / 2)
+                expect_all_fine(server, f"{name} workers", result)
+                found[name].append(result.cpu_per_request * 1e6)
+    return {name: median(used) for name, used in found.items()}
 
 
 def _asking(path: str, **parameters: str) -> Callable[[httpx.Client, int], httpx.Response]:
     return lambda http, _: http.get(path, params=parameters)
-
-
-def _getting(path: str, ids: list[UUID]) -> Callable[[httpx.Client, int], httpx.Response]:
-    return lambda http, number: http.get(f"{path}/{ids[number * 7919 % len(ids)]}")
 
 
 def _client(made: World, server: Server, owner: int) -> httpx.Client:

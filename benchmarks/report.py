@@ -51,15 +51,15 @@ def targets(found: dict[str, Any]) -> str:
     for one, operation, other, least in TARGETS:
         spread = ratios(found, one, operation, other)
         is_met = "yes" if median(spread) >= least else "no"
-        lines.append(f"| {operation}: at least {least:g} times {other} | {_spread(spread)} | {is_met} |")
+        lines.append(f"| {operation}: at least {least:g} times {other} | {_spread(spread, 2)} | {is_met} |")
     tails = [run["p99"] / run["p50"] for run in found["servers"][OURS]["half"]]
     is_met = "yes" if median(tails) <= 3 else "no"
-    lines.append(f"| get at half load: p99 at most 3 times p50 | {_spread(tails)} | {is_met} |")
+    lines.append(f"| get at half load: p99 at most 3 times p50 | {_spread(tails, 2)} | {is_met} |")
     return "\n".join(lines)
 
 
-def _spread(values: list[float]) -> str:
-    return f"{median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+def _spread(values: list[float], digits: int = 1) -> str:
+    return f"{median(values):.{digits}f} ({min(values):.1f}-{max(values):.1f})"
 
 
 def plot(found: dict[str, Any]) -> None:
