@@ -29,8 +29,8 @@ def keep_to(cores: set[int]) -> Callable[[], None]:
 def awake() -> Generator[None]:
     """Let no processor fall asleep while nothing is to do, where the system allows it.
 
-    A request wakes one side four times. How long that takes is the machine's affair, of virtual machines above all,
-    and weighs the more the faster the server is; so tools that measure latency keep the processors awake.
+    For each request, four times somebody wakes who sleeps. How long that takes is the machine's affair, above all of
+    virtual ones, and weighs the more the faster the server is; so tools that measure latency keep processors awake.
     """
     try:
         latency = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
