@@ -26,8 +26,8 @@ def main(context: click.Context) -> None:
 
 
 @main.command()
-@click.option("--seconds", default=10.0, show_default=True, help="Of each run.")
-@click.option("--rounds", default=3, show_default=True, help="How often each is measured; servers take turns.")
+@click.option("--seconds", default=4.0, show_default=True, help="Of each run.")
+@click.option("--rounds", default=8, show_default=True, help="How often each is measured; servers take turns.")
 def peers(seconds: float, rounds: int) -> None:
     """Compare with the guide's stack, Fastify, and the framework alone."""
     found = compare(seconds, rounds)
