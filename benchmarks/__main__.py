@@ -10,7 +10,7 @@ from benchmarks.compare import compare
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
-from benchmarks.machine import awake, need, versions
+from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
 from benchmarks.trust import revocation, soak
 from benchmarks.verdicts import verdicts
 
@@ -20,6 +20,7 @@ from benchmarks.verdicts import verdicts
 def main(context: click.Context) -> None:
     """Measure the service: beside its peers unless something else is asked for."""
     need("wrk", "wrk")
+    keep_to(LOAD_CORES)  # and with it all that it starts, but for the servers
     context.with_resource(awake())
     if context.invoked_subcommand is None:
         context.invoke(peers)

@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -71,20 +70,6 @@ def _changing(made: World, owner: int) -> Generator[Callable[[], object]]:
             runner.run(connection.close())
 
 
-def _times(
-    client: httpx.Client, ask: Callable[[httpx.Client, int], httpx.Response], change: Callable[[], object]
-) -> list[float]:
-    took = []
-    for number in range(ASKED):
-        change()
-        began = time.perf_counter()
-        answer = ask(client, number)
-        took.append(time.perf_counter() - began)
-        if not answer.is_success:
-            raise SystemExit(f"{answer.request.url}: {answer.status_code}")
-    return [one * 1000 for one in took]
-
-
 @frozen
 class _List:
     """Somebody's list, and a way to ask for it."""
@@ -112,7 +97,7 @@ class _List:
 def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
     """Milliseconds, in lists of each size by turns, of the first and the deepest page, one task, one more task."""
     with ExitStack() as stack:
-        lists = {f"{size}": stack.enter_context(_list_of(made, server, size)) for size in SIZES}
+        lists = {f"{size}": stack.enter_context(_list_of(made, server, 9_100_000 + size, size)) for size in SIZES}
         settle(made)
         kinds: dict[str, dict[str, Callable[[int], httpx.Response]]] = {
             "first page": {size: one.page() for size, one in lists.items()},
@@ -123,13 +108,12 @@ def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
         found: dict[str, dict[str, float]] = {size: {} for size in lists}
         for kind, asks in kinds.items():
             for size, took in _by_turns(asks).items():
-                found[size][kind] = took
+                found[size][kind] = median(took)
         return found
 
 
 @contextmanager
-def _list_of(made: World, server: Server, size: int) -> Generator[_List]:
-    owner = 9_100_000 + size
+def _list_of(made: World, server: Server, owner: int, size: int) -> Generator[_List]:
     asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
     asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, size))
     ids: list[UUID] = sorted(task_id(owner, number) for number in range(size))
@@ -137,13 +121,13 @@ def _list_of(made: World, server: Server, size: int) -> Generator[_List]:
         yield _List(client, f"/api/{user(owner)}/tasks", ids, change)
 
 
-def _by_turns(asks: dict[str, Callable[[int], httpx.Response]]) -> dict[str, float]:
-    """The median of each in milliseconds: on a shared machine, only neighbours in time can be compared."""
+def _by_turns(asks: dict[str, Callable[[int], httpx.Response]]) -> dict[str, list[float]]:
+    """Milliseconds of each: on a shared machine, only neighbours in time can be compared."""
     took: dict[str, list[float]] = {name: [] for name in asks}
     for number in range(ASKED):
         for name, ask in asks.items():
             took[name].append(ask(number).raise_for_status().elapsed.total_seconds() * 1000)
-    return {name: median(times) for name, times in took.items()}
+    return took
 
 
 def _getting(one: _List) -> Callable[[int], httpx.Response]:
@@ -180,22 +164,16 @@ def _people(made: World, server: Server) -> dict[str, float]:
 
 def _search(made: World, server: Server) -> dict[str, float]:
     """Milliseconds of a search over 10 000 tasks that finds nothing, and so reads them all."""
-    owner = 9_000_001
-    asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
-    asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, 10_000))
-    with _client(made, server, owner) as client, _changing(made, owner) as change:
-        took = _times(client, _asking(f"/api/{user(owner)}/tasks", q="not to be found"), change)
+    with _list_of(made, server, 9_000_001, 10_000) as one:
+        took = _by_turns({"search": one.page(q="not to be found")})["search"]
     return {"p50": median(took), "p99": quantiles(took, n=100)[98]}
 
 
 def _thousand(made: World, server: Server) -> dict[str, float]:
     """Milliseconds of the server's CPU for an answer with 1000 tasks."""
-    owner = 9_000_002
-    asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
-    asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, 1000))
-    with _client(made, server, owner) as client, _changing(made, owner) as change:
+    with _list_of(made, server, 9_000_002, 1000) as one:
         before = cpu_seconds(server.process)
-        took = _times(client, _asking(f"/api/{user(owner)}/tasks", limit="1000"), change)
+        took = _by_turns({"thousand": one.page(limit="1000")})["thousand"]
         return {"cpu": (cpu_seconds(server.process) - before) / ASKED * 1000, "p50": median(took)}
 
 
@@ -246,10 +224,6 @@ def _workers(made: World) -> dict[str, float]:
                 expect_all_fine(server, f"{name} workers", result)
                 found[name].append(result.cpu_per_request * 1e6)
     return {name: median(used) for name, used in found.items()}
-
-
-def _asking(path: str, **parameters: str) -> Callable[[httpx.Client, int], httpx.Response]:
-    return lambda http, _: http.get(path, params=parameters)
 
 
 def _client(made: World, server: Server, owner: int) -> httpx.Client:

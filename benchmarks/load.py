@@ -1,4 +1,4 @@
-"""wrk, pinned away from the servers, with requests of many users."""
+"""wrk, away from the servers, with requests of many users."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from benchmarks.machine import LOAD_CORES, cpu_seconds, keep_to
+from benchmarks.machine import cpu_seconds
 from benchmarks.servers import Server
 from benchmarks.world import TASKS_EACH, USERS, World, task_id, user
 
@@ -112,7 +112,6 @@ class Load:
             env=os.environ | {"REQUESTS": str(self.file), "THINK": str(think), "THREADS": str(threads)},
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=keep_to(LOAD_CORES),
         )
 
     def run(self, server: Server, seconds: float, *, connections: int = CONNECTIONS, think: float = 0) -> Result:

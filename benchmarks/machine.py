@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -14,15 +14,15 @@ import psutil
 
 SERVER_CORE: Final = 0
 LOAD_CORES: Final = set(range(1, os.cpu_count() or 2)) or {0}
-"""For the load, and for PostgreSQL."""
+"""For all else: the load, PostgreSQL, and the benchmark itself."""
 
 
-def keep_to(cores: set[int]) -> Callable[[], None]:
-    """For a new process, before it begins: it stays on these cores, and so do its threads and children.
+def keep_to(cores: set[int]) -> None:
+    """Have this process, which has begun nothing yet, stay on these cores, with its threads and children to come.
 
     Later would be too late: to pin a process is to pin its first thread, and Node has its signatures checked by others.
     """
-    return lambda: os.sched_setaffinity(0, cores)
+    os.sched_setaffinity(0, cores)
 
 
 @contextmanager
@@ -43,12 +43,6 @@ def awake() -> Generator[None]:
         yield
     finally:
         os.close(latency)
-
-
-def pin(process: psutil.Process, cores: set[int]) -> None:
-    """Keep the first threads of a process and its children to these cores: enough where there are no others."""
-    for one in [process, *process.children(recursive=True)]:
-        one.cpu_affinity(sorted(cores))
 
 
 def cpu_seconds(process: psutil.Process) -> float:

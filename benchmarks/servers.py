@@ -99,7 +99,7 @@ def _started(
             stderr=nowhere,
             cwd=HERE.parent,
             start_new_session=True,
-            preexec_fn=keep_to({SERVER_CORE}),
+            preexec_fn=lambda: keep_to({SERVER_CORE}),
         )
         seen = psutil.Process(process.pid)
         server = Server(name, f"http://127.0.0.1:{port}", seen)

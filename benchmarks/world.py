@@ -14,10 +14,8 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-import psutil
 from attrs import frozen
 
-from benchmarks.machine import LOAD_CORES, pin
 from tests.postgres_local import Installation, PostgresServer, free_port, installation
 from tests.tokens import Issuer
 
@@ -102,8 +100,6 @@ def world() -> Generator[World]:
 def _server(programs: Installation) -> Generator[PostgresServer]:
     # Not durable: the disk of a shared machine would decide, for everybody alike.
     with programs.server(durable=False) as server:
-        assert server.process is not None
-        pin(psutil.Process(server.process.pid), LOAD_CORES)
         yield server
 
 
