@@ -1,7 +1,8 @@
 """The log lines of requests: noted when an answer has gone, and written a moment later, many together.
 
 A line's way through the logging library, by itself, costs a sixth of a request: little of what it touches is still in
-the processor's caches. So a dozen lines go that way as one record.
+the processor's caches. So a dozen lines go that way as one record. No more of them wait: written in one go, they would
+keep the next requests waiting.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from attrs import define, field
 logger = logging.getLogger(__name__)
 
 GATHERING: Final = 0.02
-"""Seconds from the first line that waits until it is written, with those that have come since."""
+"""Seconds that a line waits at most for those with which it is written."""
 
 TOGETHER: Final = 12
 """Lines of one record: what a pipe takes in one piece, whoever else writes to it (PIPE_BUF: 4096 bytes on Linux)."""
@@ -77,29 +78,33 @@ class RequestLog:
 
     _now: Callable[[], float] = time.time
     _noted: list[tuple[int, RequestLine]] = field(init=False, factory=list)
+    _is_timed: bool = field(init=False, default=False)
     _is_closed: bool = field(init=False, default=False)
 
     def note(self, level: int, method: str, route: str, status: int, seconds: float, request_id: str) -> None:
         """Have a line written that says how a request was answered, and how long that took."""
         if not logger.isEnabledFor(level):
             return
-        if not self._noted and not self._is_closed:
-            asyncio.get_running_loop().call_later(GATHERING, self.write, context=Context())
+        if not self._is_timed and not self._is_closed:
+            self._is_timed = True
+            asyncio.get_running_loop().call_later(GATHERING, self._write_in_time, context=Context())
         ms, ended = round(seconds * 1000, 1), datetime.fromtimestamp(self._now(), UTC)
         if not ended.microsecond:
             ended += _TICK  # else JSON would have no fraction, as no other line has
         line = RequestLine("request", _LEVELS[level], logger.name, method, route, status, ms, request_id, ended)
         self._noted.append((level, line))
-        if self._is_closed:
-            self.write()
+        if self._is_closed or len(self._noted) == TOGETHER:
+            Context().run(self.write)
+
+    def _write_in_time(self) -> None:
+        self._is_timed = False
+        self.write()
 
     def write(self) -> None:
         """Write what has been noted."""
         noted, self._noted = self._noted, []
         for level, group in groupby(noted, itemgetter(0)):
-            lines = [line for _, line in group]
-            for first in range(0, len(lines), TOGETHER):
-                logger.handle(RequestRecord(level, lines[first : first + TOGETHER]))
+            logger.handle(RequestRecord(level, [line for _, line in group]))
 
     def close(self) -> None:
         """Write what has been noted, and whatever comes later at once."""

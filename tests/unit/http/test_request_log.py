@@ -32,6 +32,12 @@ class Lines(logging.Handler):
         self.contexts.append(request_id_of_context.get())
         self.written.set()
 
+    async def wait_for(self, count: int) -> None:
+        """Until so many have been written."""
+        while len(self.lines) < count:
+            self.written.clear()
+            await self.written.wait()
+
     @property
     def ids(self) -> list[str]:
         return [line.request_id for line in self.lines]
@@ -86,14 +92,34 @@ async def test_each_tells_when_its_request_ended() -> None:
     assert [one.timestamp.timestamp() for one in lines.lines] == [1000.25, 1000.5]
 
 
-async def test_a_dozen_are_one_record_and_a_pipe_takes_it_in_one_piece() -> None:
+async def test_a_dozen_are_one_record_and_are_written_at_once() -> None:
+    log = RequestLog()
+    with attached() as lines:
+        for number in range(2 * TOGETHER + 1):
+            note(log, f"{number}")
+        assert lines.sizes == [TOGETHER, TOGETHER]
+        assert lines.contexts == [None, None]
+        await asyncio.wait_for(lines.wait_for(2 * TOGETHER + 1), 10)
+    assert lines.ids == [f"{number}" for number in range(2 * TOGETHER + 1)]
+
+
+async def test_those_that_gather_after_a_dozen_are_written_in_time_too() -> None:
+    log = RequestLog()
+    with attached() as lines:
+        for turn in range(1, 4):
+            for number in range(TOGETHER + 1):
+                note(log, f"{number}")
+            await asyncio.wait_for(lines.wait_for(turn * (TOGETHER + 1)), 10)
+    assert lines.sizes == [TOGETHER, 1] * 3
+
+
+async def test_a_pipe_takes_a_dozen_in_one_piece() -> None:
     log, longest = RequestLog(), "x" * 64
     with attached() as lines:
-        for _ in range(2 * TOGETHER + 1):
+        for _ in range(TOGETHER):
             log.note(logging.WARNING, "OPTIONS", f"{ROUTE}/{{task_id}}/complete", 200, 999_999.9999, longest)
-        log.write()
-    assert lines.sizes == [TOGETHER, TOGETHER, 1]
-    written = JsonLines().format(RequestRecord(logging.WARNING, lines.lines[:TOGETHER])) + "\n"
+    written = JsonLines().format(RequestRecord(logging.WARNING, lines.lines)) + "\n"
+    assert len(lines.lines) == TOGETHER
     assert len(written.encode()) <= PIPE_BUF
 
 
