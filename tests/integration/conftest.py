@@ -89,8 +89,13 @@ def statements(database: Database) -> Iterator[list[str]]:
 
     def note_and_prepare(statement: Executable) -> Prepared:
         found = prepared(statement)
-        sent.append(found.sql)
+        keep(found.sql)
         return found
+
+    def keep(statement: str) -> None:
+        # What workers do beside the requests is none of a call's.
+        if not statement.startswith("BEGIN") and "FROM revocations" not in statement:
+            sent.append(statement)
 
     if database.held is not None:
         database.held.compile = note_and_compile
@@ -98,9 +103,7 @@ def statements(database: Database) -> Iterator[list[str]]:
         database.brief.prepare = note_and_prepare
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
-        # What workers do beside the requests is none of a call's.
-        if not statement.startswith("BEGIN") and "FROM revocations" not in statement:
-            sent.append(statement)
+        keep(statement)
 
     # Engines that share a pool share their events, too.
     engines = {engine.pool: engine.sync_engine for engine in (database.reads, database.writes)}.values()

@@ -57,6 +57,8 @@ class Database:
     """A driver's connection outside every pool, to listen on; only PostgreSQL has that."""
     held: HeldExecution | None = None
     """PostgreSQL: what runs the statements on tasks, which are many, on connections of its own."""
+    held_looking: HeldExecution | None = None
+    """PostgreSQL: what runs the look for what was revoked, on a connection that no request can keep from it."""
     brief: BriefReads | None = None
     """SQLite: what reads a few rows without a thread."""
 
@@ -69,6 +71,11 @@ class Database:
     def execution(self) -> Execution:
         """What runs the statements on tasks."""
         return self.held or EngineExecution(self.read, self.writing, self.brief.read if self.brief else None)
+
+    @property
+    def looking(self) -> Execution:
+        """What runs the look for what was revoked: requests wait while the event loop is at it, each second."""
+        return self.held_looking or self.execution
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Ask one statement that stands alone.
@@ -97,8 +104,9 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every connection."""
-        if self.held is not None:
-            await self.held.close()
+        for held in (self.held, self.held_looking):
+            if held is not None:
+                await held.close()
         if self.brief is not None:
             self.brief.close()
         await self.reads.dispose()
@@ -154,8 +162,14 @@ def _postgresql(address: URL) -> Database:
             **options,
         )
 
-    held = HeldExecution(HeldConnections(connection, READERS), HeldConnections(connection, WRITERS))
-    return Database(reads=engine(isolation_level="AUTOCOMMIT"), writes=engine(), connect=connection, held=held)
+    one = HeldConnections(connection, 1)
+    return Database(
+        reads=engine(isolation_level="AUTOCOMMIT"),
+        writes=engine(),
+        connect=connection,
+        held=HeldExecution(HeldConnections(connection, READERS), HeldConnections(connection, WRITERS)),
+        held_looking=HeldExecution(one, one),
+    )
 
 
 def _sqlite(address: URL) -> Database:

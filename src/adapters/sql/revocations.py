@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from attrs import define, field
-from sqlalchemy import Executable, delete, func, literal, select, tuple_
+from sqlalchemy import Executable, bindparam, delete, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.availability import DEADLINE
@@ -37,6 +37,15 @@ FORGOTTEN_AT_ONCE: Final = 1000
 
 EVERY_SESSION: Final = ""
 """In the column of session ids: no issuer has an empty one."""
+
+_LIVING: Final = select(
+    revocations.c.user_id,
+    revocations.c.session_id,
+    revocations.c.revoked_at,
+    revocations.c.expires_at,
+    revocations.c.recorded_at,
+).where(revocations.c.expires_at > bindparam("now", type_=revocations.c.expires_at.type))
+_NEW: Final = _LIVING.where(revocations.c.recorded_at >= bindparam("since", type_=revocations.c.recorded_at.type))
 
 
 def _now() -> datetime:
@@ -90,14 +99,16 @@ class SqlRevocations:
             StorageUnavailable: it can't be read now.
         """
         began = self._monotonic()
-        wanted = select(revocations).where(revocations.c.expires_at > self._now())
+        looking, now = self._database.looking, {"now": self._now()}
         is_all = self._newest is None or began >= self._all_again_at
-        if self._newest is not None and not is_all:
-            wanted = wanted.where(revocations.c.recorded_at >= self._newest - OVERLAP)
-        for row in await self._database.read(wanted):
-            session_id = None if row.session_id == EVERY_SESSION else row.session_id
-            self._revoked.add(Revocation(row.user_id, session_id, row.revoked_at, row.expires_at))
-            self._newest = max(self._newest or row.recorded_at, row.recorded_at)
+        if self._newest is None or is_all:
+            rows = await looking.read(_LIVING, now)
+        else:
+            rows = await looking.read(_NEW, now | {"since": self._newest - OVERLAP})
+        for user_id, session_id, revoked_at, expires_at, recorded_at in rows:
+            session = None if session_id == EVERY_SESSION else session_id
+            self._revoked.add(Revocation(user_id, session, revoked_at, expires_at))
+            self._newest = max(self._newest or recorded_at, recorded_at)
         if is_all:  # one that failed is not put off for a minute
             self._all_again_at = began + ALL_AGAIN
         self._read_at = began

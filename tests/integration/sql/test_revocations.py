@@ -1,3 +1,4 @@
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -5,7 +6,7 @@ from sqlalchemy import select, text, update
 
 from adapters.sql import revocations
 from adapters.sql.availability import DEADLINE
-from adapters.sql.database import Database
+from adapters.sql.database import Database, connect
 from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
 from adapters.sql.tables import revocations as table
 from application.ports import Revocations
@@ -177,6 +178,23 @@ async def test_a_look_at_everything_that_fails_is_not_put_off(
     hand.seconds += 1
     await elsewhere.read_new()
     assert elsewhere.is_revoked(token())
+
+
+async def test_requests_that_hold_every_connection_keep_no_look_waiting(migrated_postgres_url: str, hand: Hand) -> None:
+    database = connect(migrated_postgres_url)
+    assert database.held is not None
+    loop = asyncio.get_running_loop()
+    lent = [
+        (held, await held.borrow(loop.time() + DEADLINE))
+        for held in (database.held.reads, database.held.writes)
+        for _ in range(held.size)
+    ]
+    try:
+        await hand.of_a_worker(database).read_new()
+    finally:
+        for held, connection in lent:
+            held.give_back(connection)
+        await database.dispose()
 
 
 async def test_settling_takes_a_look_and_a_deadline(here: SqlRevocations, monkeypatch: pytest.MonkeyPatch) -> None:
