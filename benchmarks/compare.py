@@ -109,7 +109,7 @@ def expect_all_fine(server: Server, what: str, result: Result) -> None:
 def _at_half(server: Server, load: Load, runs: list[Result], seconds: float) -> Result:
     """The latency where connections think so long between requests that half of what is possible is asked."""
     goal = median(one.per_second for one in runs) / 2
-    think = max(1.0, CONNECTIONS / goal * 1000)
+    think = CONNECTIONS / goal * 1000
     result = load.run(server, seconds, think=think)
     expect_all_fine(server, "half", result)
     return result

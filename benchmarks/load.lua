@@ -2,6 +2,8 @@
 -- an answer and the connection's next request. THREADS: wrk's -t; each takes its own part of the file.
 local requests, at, think, threads = {}, 0, tonumber(os.getenv("THINK")), tonumber(os.getenv("THREADS"))
 local known = 0
+local ffi = require("ffi")
+ffi.cdef("int usleep(unsigned int microseconds);")
 
 function setup(thread)
   thread:set("number", known)
@@ -28,13 +30,12 @@ function init()
   file:close()
 end
 
+-- wrk's own delay() knows whole milliseconds only: whoever was kept waiting together would come again together. It looks
+-- at the clock after this.
 function request()
+  if think > 0 then ffi.C.usleep(math.random() * 2000 * think) end
   at = at % #requests + 1
   return requests[at]
-end
-
-if think > 0 then
-  function delay() return math.random(0, math.floor(2 * think)) end
 end
 
 function done(summary, latency)

@@ -102,9 +102,7 @@ class Load:
         self, url: str, seconds: float, *, connections: int = CONNECTIONS, think: float = 0
     ) -> "subprocess.Popen[str]":
         """Begin; `think` is the mean number of milliseconds between an answer and a connection's next request."""
-        # A thread's pauses end at whole milliseconds, all together: who thinks has few companions, or none. wrk gives
-        # each thread as many connections as the others, and leaves the rest out.
-        threads = max(n for n in range(1, CONNECTIONS + 1) if connections % n == 0) if think else 1
+        threads = connections if think else 1  # who thinks keeps the thread from all else
         command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s"]
         command += ["-s", str(SCRIPT), url]
         return subprocess.Popen(

@@ -5,9 +5,10 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -15,6 +16,7 @@ import psutil
 SERVER_CORE: Final = 0
 LOAD_CORES: Final = set(range(1, os.cpu_count() or 2)) or {0}
 """For all else: the load, PostgreSQL, and the benchmark itself."""
+_CPU_GROUPS: Final = Path("/sys/fs/cgroup/cpu")
 
 
 def keep_to(cores: set[int]) -> None:
@@ -43,6 +45,29 @@ def awake() -> Generator[None]:
         yield
     finally:
         os.close(latency)
+
+
+@contextmanager
+def parts_of_a_core(processes: Sequence[psutil.Process], part: float) -> Generator[bool]:
+    """Give each process that part of a core and no more, as if it had a slower one for itself; whether that worked.
+
+    It takes root, and control groups of version 1.
+    """
+    groups = [_CPU_GROUPS / f"evo-todo-benchmark-{process.pid}" for process in processes]
+    with ExitStack() as stack:
+        try:
+            for process, group in zip(processes, groups, strict=True):
+                group.mkdir()
+                stack.callback(group.rmdir)
+                period = int((group / "cpu.cfs_period_us").read_text())
+                (group / "cpu.cfs_quota_us").write_text(f"{int(period * part)}")
+                (group / "cgroup.procs").write_text(f"{process.pid}")
+                stack.callback((_CPU_GROUPS / "cgroup.procs").write_text, f"{process.pid}")
+        except OSError as error:
+            sys.stderr.write(f"no part of a core for each process ({error})\n")
+            yield False
+        else:
+            yield True
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -32,6 +32,12 @@ class Server:
     url: str
     process: psutil.Process
 
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """What answers: the process itself, or those that it minds."""
+        minded = [one for one in self.process.children() if "--multiprocessing-fork" in one.cmdline()]
+        return minded or [self.process]
+
 
 def ours(world: World, **more: str) -> dict[str, str]:
     """The settings of the service, with all of its walls."""
