@@ -30,8 +30,8 @@ function init()
   file:close()
 end
 
--- wrk's own delay() knows whole milliseconds only: whoever was kept waiting together would come again together. It looks
--- at the clock after this.
+-- wrk's own delay() knows whole milliseconds only: whoever was kept waiting together would come again together. The
+-- latency begins after this.
 function request()
   if think > 0 then ffi.C.usleep(math.random() * 2000 * think) end
   at = at % #requests + 1

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -57,17 +57,23 @@ def parts_of_a_core(processes: Sequence[psutil.Process], part: float) -> Generat
     with ExitStack() as stack:
         try:
             for process, group in zip(processes, groups, strict=True):
-                group.mkdir()
+                group.mkdir(exist_ok=True)
                 stack.callback(group.rmdir)
+                stack.callback(_leave, process)
                 period = int((group / "cpu.cfs_period_us").read_text())
                 (group / "cpu.cfs_quota_us").write_text(f"{int(period * part)}")
                 (group / "cgroup.procs").write_text(f"{process.pid}")
-                stack.callback((_CPU_GROUPS / "cgroup.procs").write_text, f"{process.pid}")
         except OSError as error:
             sys.stderr.write(f"no part of a core for each process ({error})\n")
+            stack.close()
             yield False
         else:
             yield True
+
+
+def _leave(process: psutil.Process) -> None:
+    with suppress(ProcessLookupError):
+        (_CPU_GROUPS / "cgroup.procs").write_text(f"{process.pid}")
 
 
 def cpu_seconds(process: psutil.Process) -> float:

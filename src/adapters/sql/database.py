@@ -58,7 +58,7 @@ class Database:
     held: HeldExecution | None = None
     """PostgreSQL: what runs the statements on tasks, which are many, on connections of its own."""
     held_looking: HeldExecution | None = None
-    """PostgreSQL: what runs the look for what was revoked, on a connection that no request can keep from it."""
+    """PostgreSQL: what runs the look for what was revoked, on a connection that no request about tasks uses."""
     brief: BriefReads | None = None
     """SQLite: what reads a few rows without a thread."""
 

@@ -1,4 +1,7 @@
-"""How the statements on tasks are run: here through SQLAlchemy; held_execution.py does it on the driver alone."""
+"""How statements on tasks, and the look for what was revoked, are run: here through SQLAlchemy.
+
+held_execution.py does it on the driver alone.
+"""
 
 import contextlib
 import sqlite3

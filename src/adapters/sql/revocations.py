@@ -99,12 +99,12 @@ class SqlRevocations:
             StorageUnavailable: it can't be read now.
         """
         began = self._monotonic()
-        looking, now = self._database.looking, {"now": self._now()}
+        looking, parameters = self._database.looking, {"now": self._now()}
         is_all = self._newest is None or began >= self._all_again_at
         if self._newest is None or is_all:
-            rows = await looking.read(_LIVING, now)
+            rows = await looking.read(_LIVING, parameters)
         else:
-            rows = await looking.read(_NEW, now | {"since": self._newest - OVERLAP})
+            rows = await looking.read(_NEW, parameters | {"since": self._newest - OVERLAP})
         for user_id, session_id, revoked_at, expires_at, recorded_at in rows:
             session = None if session_id == EVERY_SESSION else session_id
             self._revoked.add(Revocation(user_id, session, revoked_at, expires_at))

@@ -150,6 +150,7 @@ async def test_nothing_waits_once_it_is_closed() -> None:
         assert lines.ids == ["a"]
         note(log, "b")
         assert lines.ids == ["a", "b"]
+        assert lines.contexts[-1] is None
 
 
 async def test_what_nobody_wants_to_read_is_not_noted() -> None:
