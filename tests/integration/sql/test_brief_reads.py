@@ -14,7 +14,9 @@ from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
 from domain.task_list import ANY_REVISION, Order, Revision, Revisions, TaskQuery
+from tests.contracts.revocations import NOON, ONE, token
 from tests.contracts.task_lists import ALICE, add, get, new, page
+from tests.integration.sql.hand import Hand
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
@@ -33,6 +35,16 @@ async def test_a_brief_read_takes_no_thread(database: Database, statements: list
     assert (await page(lists, TaskQuery())).tasks == (task,)
     assert len(statements) == 2
     assert database.reads.pool.status().endswith("Current Checked out connections: 0")
+    assert "Connections in pool: 0" in database.reads.pool.status()
+
+
+async def test_nor_does_the_look_for_what_was_revoked(database: Database) -> None:
+    revocations = Hand().of_a_worker(database)
+    await revocations.revoke(ALICE, ONE, NOON)
+    elsewhere = Hand().of_a_worker(database)
+    for _ in ("everything", "what is new"):
+        await elsewhere.read_new()
+    assert elsewhere.is_revoked(token(ALICE, ONE))
     assert "Connections in pool: 0" in database.reads.pool.status()
 
 
