@@ -26,7 +26,8 @@ WRITERS: Final = 6
 SQLITE_READERS: Final = 4
 """Connections for reads on SQLite, a thread each."""
 UPKEEP: Final = 2
-"""Connections for whatever else is read, and as many for what else is written, on PostgreSQL."""
+"""Connections for whatever else is read, one of them for the look for what was revoked, and as many for what else is
+written, on PostgreSQL."""
 
 # libpq's own options, which hosted databases put into the address; asyncpg would send them to the server.
 _LIBPQ_ONLY = frozenset(
@@ -151,12 +152,12 @@ def _postgresql(address: URL) -> Database:
             server_settings={"application_name": "evo-todo"},
         )
 
-    def engine(**options: Any) -> AsyncEngine:
+    def engine(size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connection,
             hide_parameters=True,
-            pool_size=UPKEEP,
+            pool_size=size,
             max_overflow=0,
             pool_timeout=POOL_WAIT,
             **options,
@@ -164,8 +165,8 @@ def _postgresql(address: URL) -> Database:
 
     one = HeldConnections(connection, 1)
     return Database(
-        reads=engine(isolation_level="AUTOCOMMIT"),
-        writes=engine(),
+        reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
+        writes=engine(UPKEEP),
         connect=connection,
         held=HeldExecution(HeldConnections(connection, READERS), HeldConnections(connection, WRITERS)),
         held_looking=HeldExecution(one, one),

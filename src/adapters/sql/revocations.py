@@ -99,17 +99,14 @@ class SqlRevocations:
             StorageUnavailable: it can't be read now.
         """
         began = self._monotonic()
-        looking, parameters = self._database.looking, {"now": self._now()}
-        is_all = self._newest is None or began >= self._all_again_at
-        if self._newest is None or is_all:
-            rows = await looking.read(_LIVING, parameters)
-        else:
-            rows = await looking.read(_NEW, parameters | {"since": self._newest - OVERLAP})
+        since = None if self._newest is None or began >= self._all_again_at else self._newest - OVERLAP
+        wanted, parameters = _LIVING if since is None else _NEW, {"now": self._now(), "since": since}
+        rows = await self._database.looking.read(wanted, parameters)
         for user_id, session_id, revoked_at, expires_at, recorded_at in rows:
             session = None if session_id == EVERY_SESSION else session_id
             self._revoked.add(Revocation(user_id, session, revoked_at, expires_at))
             self._newest = max(self._newest or recorded_at, recorded_at)
-        if is_all:  # one that failed is not put off for a minute
+        if since is None:  # one that failed is not put off for a minute
             self._all_again_at = began + ALL_AGAIN
         self._read_at = began
 

@@ -108,7 +108,7 @@ async def test_a_database_that_stands_still_costs_a_client_its_patience_never_it
     async with a_connection(own_postgres.url) as database:
         assert (
             await database.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evo-todo'")
-            <= READERS + WRITERS + 2 * UPKEEP + 2  # which look and listen
+            <= READERS + WRITERS + 2 * UPKEEP + 1  # which listens
         )
 
 

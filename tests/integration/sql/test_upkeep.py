@@ -92,8 +92,8 @@ async def test_a_task_that_is_being_brought_back_is_not_taken_away(
 
 async def somebody_waits_for_a_lock(database: Database) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(20), database.reads.connect() as connection:
-        while not (await connection.execute(text(waiting))).scalar_one():  # noqa: ASYNC110  (the server tells nobody)
+    async with asyncio.timeout(20):
+        while not (await database.read(text(waiting))).scalar_one():  # noqa: ASYNC110  (the server tells nobody)
             await asyncio.sleep(0.01)
 
 
