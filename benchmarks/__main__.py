@@ -28,7 +28,7 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.option("--seconds", default=4.0, show_default=True, help="Of each run.")
-@click.option("--rounds", default=8, show_default=True, help="How often each is measured; servers take turns.")
+@click.option("--rounds", default=8, show_default=True, help="How often each is measured; servers take queue.")
 def peers(seconds: float, rounds: int) -> None:
     """Compare with the guide's stack, Fastify, and the framework alone."""
     found = compare(seconds, rounds)

@@ -12,7 +12,7 @@ from benchmarks.load import CONNECTIONS, OPERATIONS, Load, Result, requests_for
 from benchmarks.machine import memory_mib, versions
 from benchmarks.servers import Server, evo_todo, fastify, migrate, python_peer
 from benchmarks.world import World, fill, settle, task_id, user, world
-from tests.postgres_local import version
+from tests.support.postgres_local import version
 
 GUIDE, CEILING, OURS = "guide (FastAPI, ORM)", "Litestar alone (the ceiling)", "Evo-TODO"
 FASTIFY, CACHED = "Fastify + jose + pg", "Fastify with a token cache"

@@ -18,7 +18,7 @@ from benchmarks.compare import expect_all_fine
 from benchmarks.load import BODY, Load, Request, finished, requests_for
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.world import World, fill, user, world
-from tests.tokens import Issuer
+from tests.support.tokens import Issuer
 
 CONNECTIONS: Final = 100
 """Of an attacker."""
@@ -31,7 +31,7 @@ Flood = Callable[[], AbstractContextManager[Any]]
 
 
 def floods(seconds: float, rounds: int) -> dict[str, Any]:
-    """Measure good requests by turns alone and with a flood beside them, for each flood and each load."""
+    """Measure good requests by queue alone and with a flood beside them, for each flood and each load."""
     with world() as made:
         migrate(made)
         fill(made)
@@ -58,8 +58,8 @@ def summary(found: dict[str, Any]) -> str:
     """What becomes of good requests, as a table: medians of the rounds, and from the least to the most."""
     lines = ["| beside | load | good requests | half within | 99 % within |", "|---|---|---|---|---|"]
     for kind, loads in found.items():
-        for name, turns in loads.items():
-            pairs = list(zip(turns["alone"], turns["beside"], strict=True))
+        for name, queue in loads.items():
+            pairs = list(zip(queue["alone"], queue["beside"], strict=True))
             share = [beside["per_second"] / alone["per_second"] for alone, beside in pairs]
             cells = [f"{median(share):.2f} ({min(share):.2f}-{max(share):.2f}) times"]
             for quantile in ("p50", "p99"):

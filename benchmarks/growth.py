@@ -14,14 +14,14 @@ import asyncpg
 import httpx
 from attrs import frozen
 
-from adapters.http.cursors import encode_cursor
+from adapters.http.list_params import encode_cursor
 from benchmarks.compare import expect_all_fine
 from benchmarks.load import OPERATIONS, Load, Request, requests_for
 from benchmarks.machine import cpu_seconds, memory_mib, parts_of_a_core
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.world import USERS, World, fill, fill_sqlite, settle, task_id, user, world
 from domain.task import TaskId
-from domain.task_list import Position, TaskQuery
+from domain.task_list import PageKey, TaskQuery
 
 SIZES: Final = (20, 1000, 100_000, 1_000_000)
 PEOPLE: Final = (10, 1000, 100_000)
@@ -93,11 +93,11 @@ class _List:
     @property
     def deepest(self) -> str:
         """The cursor of the last page."""
-        return encode_cursor(Position(datetime.now(UTC), TaskId(self.ids[-min(21, len(self.ids))])), TaskQuery())
+        return encode_cursor(PageKey(datetime.now(UTC), TaskId(self.ids[-min(21, len(self.ids))])), TaskQuery())
 
 
 def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
-    """Milliseconds, in lists of each size by turns, of the first and the deepest page, one task, one more task."""
+    """Milliseconds, in lists of each size by queue, of the first and the deepest page, one task, one more task."""
     with ExitStack() as stack:
         lists = {f"{size}": stack.enter_context(_list_of(made, server, 9_100_000 + size, size)) for size in SIZES}
         settle(made)
@@ -190,7 +190,7 @@ def _memory(made: World, server: Server, minutes: float) -> list[float]:
 
 
 def _engines() -> dict[str, dict[str, float]]:
-    """Requests per second on SQLite and on PostgreSQL, by turns; on SQLite a create is on disk when it is answered."""
+    """Requests per second on SQLite and on PostgreSQL, by queue; on SQLite a create is on disk when it is answered."""
     found: dict[str, dict[str, float]] = {"sqlite": {}, "postgresql": {}}
     with world() as made, tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'tasks.db'}"
@@ -210,7 +210,7 @@ def _engines() -> dict[str, dict[str, float]]:
 
 
 def _workers(made: World) -> dict[str, list[float]]:
-    """What one worker and two do, by turns: gets a second, and microseconds of CPU for each.
+    """What one worker and two do, by queue: gets a second, and microseconds of CPU for each.
 
     Each worker has a part of the server's core and no more, so that even two of them leave load and database as much
     of theirs as they want. Where that can't be had, two workers share one's core, and only the microseconds tell what

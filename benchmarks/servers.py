@@ -15,7 +15,7 @@ from attrs import frozen
 
 from benchmarks.machine import SERVER_CORE, keep_to
 from benchmarks.world import OWNER, PASSWORD, SERVICE, World
-from tests.postgres_local import free_port
+from tests.support.postgres_local import free_port
 
 HERE: Final = Path(__file__).parent
 ALONE: Final = str(HERE.parent / ".venv" / "alone" / "bin" / "python")

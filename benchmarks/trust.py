@@ -18,7 +18,7 @@ from attrs import define, field
 from benchmarks.machine import memory_mib
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.world import SERVICE, World, fill, user, world
-from tests.tokens import Issuer
+from tests.support.tokens import Issuer
 
 WORKERS: Final = 4
 SET: Final = {"Content-Type": "application/secevent+jwt"}

@@ -16,8 +16,8 @@ from uuid import UUID
 import asyncpg
 from attrs import frozen
 
-from tests.postgres_local import Installation, PostgresServer, free_port, installation
-from tests.tokens import Issuer
+from tests.support.postgres_local import Installation, PostgresServer, free_port, installation
+from tests.support.tokens import Issuer
 
 USERS: Final = 2000
 TASKS_EACH: Final = 100

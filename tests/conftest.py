@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.postgres import (
+from tests.support.postgres import (
     OWNER,
     Installation,
     PostgresServer,

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import NewType, Protocol
 
 from domain.audit import AuditEvent, AuditKind
 from domain.identity import Principal, SessionId, UserId
-from domain.rate_limit import Allowance, RateLimit
-from domain.security_event import SecurityEvent
+from domain.rate_limit import RateLimit, RateLimitStatus
+from domain.revocation import SecurityEvent
 from domain.task import Task, TaskId
-from domain.task_list import Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import NotModified, Revisions, TaskPage, TaskQuery
 
 
 class TaskList(Protocol):
@@ -19,7 +19,7 @@ class TaskList(Protocol):
     async def get(self, task_id: TaskId) -> Task:
         """Raise TaskNotFound when this owner has no such task."""
 
-    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """The tasks that the query asks for, and the revision at which they were so, all of one instant.
 
         The list of an owner who never had a task is at revision 0. Where the revision is among those `known`, it alone
@@ -36,7 +36,7 @@ class EditableTaskList(Protocol):
     async def get(self, task_id: TaskId) -> Task:
         """Raise TaskNotFound when this owner has no such task."""
 
-    async def get_even_deleted(self, task_id: TaskId) -> Task:
+    async def get_including_deleted(self, task_id: TaskId) -> Task:
         """The task or its tombstone. Raise TaskNotFound when this owner has neither."""
 
     async def save(self, task: Task) -> Task:
@@ -70,7 +70,7 @@ class TaskLists(Protocol):
 
 
 class TokenVerifier(Protocol):
-    """Turns a bearer token into the principal it speaks for."""
+    """VerificationQueue a bearer token into the principal it speaks for."""
 
     async def verify(self, unverified_token: str) -> Principal:
         """Raise InvalidToken when it fails any rule, KeysUnavailable or Overloaded when it can't be judged now."""
@@ -91,12 +91,12 @@ class Revocations(Protocol):
         Raises StorageUnavailable when it could not be kept: then it may hold here, but not elsewhere.
         """
 
-    async def settle(self) -> None:
+    async def wait_for_propagation(self) -> None:
         """Wait until what was revoked before holds everywhere, and what began before that is over."""
 
 
 class SecurityEventVerifier(Protocol):
-    """Turns a Security Event Token (RFC 8417) into the event it tells of."""
+    """VerificationQueue a Security Event Token (RFC 8417) into the event it tells of."""
 
     async def verify(self, unverified_event: str) -> SecurityEvent:
         """Raise InvalidSecurityEvent when it fails any rule, KeysUnavailable when it can't be judged now."""
@@ -127,17 +127,17 @@ class AuditTrail(Protocol):
         Raises StorageUnavailable when they can't be read.
         """
 
-    async def forget_before(self, instant: datetime) -> int:
+    async def purge_before(self, instant: datetime) -> int:
         """Take away what is older; how many events that were.
 
         Raises StorageUnavailable when that can't be done now.
         """
 
 
-class RateMeter(Protocol):
+class RateLimiter(Protocol):
     """Counts requests, each key by itself, window by window."""
 
-    async def hit(self, key: str, limit: RateLimit) -> Allowance:
+    async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """Count one more request of that key in the present window of the limit; tell what is left.
 
         Never fails, and never waits long: where a shared count can't be reached, a nearer one stands in.
@@ -151,7 +151,7 @@ class Clock(Protocol):
         """The present instant, in UTC."""
 
 
-class TaskIds(Protocol):
+class IdGenerator(Protocol):
     """Where new tasks get their names."""
 
     def next(self, at: datetime) -> TaskId:
@@ -167,3 +167,17 @@ class ReadinessCheck(Protocol):
 
     async def problem(self) -> str | None:
         """What is missing and what to do about it; `None` when all is well."""
+
+
+class BackgroundTask(Protocol):
+    """Work beside the requests of one worker, until it is cancelled."""
+
+    async def prepare(self) -> None:
+        """Do what must be done before the first request; an unavailable dependency must not stop the worker."""
+
+    async def run(self) -> None:
+        """Do the rest."""
+
+
+BackgroundWork = NewType("BackgroundWork", tuple[BackgroundTask, ...])
+"""Everything that runs beside the requests."""

@@ -5,10 +5,10 @@ Each raises AccessDenied before anything is opened, and StorageUnavailable when 
 
 from attrs import frozen
 
-from application.ports import Clock, TaskIds, TaskLists
+from application.ports import Clock, IdGenerator, TaskLists
 from domain.identity import Principal, UserId
 from domain.task import Task, TaskChange, TaskId
-from domain.task_list import Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import NotModified, Revisions, TaskPage, TaskQuery
 
 
 @frozen
@@ -19,8 +19,8 @@ class ListTasks:
 
     async def __call__(
         self, actor: Principal, owner: UserId, query: TaskQuery, *, known: Revisions | None = None
-    ) -> TaskPage | Unchanged:
-        """The page; or `Unchanged`, at the cost of one small read, when the list is at a revision that is known."""
+    ) -> TaskPage | NotModified:
+        """The page; or `NotModified`, at the cost of one small read, when the list is at a revision that is known."""
         actor.ensure_owns(owner)
         return await self.lists.open(owner).page(query, known=known)
 
@@ -43,7 +43,7 @@ class CreateTask:
 
     lists: TaskLists
     clock: Clock
-    ids: TaskIds
+    ids: IdGenerator
 
     async def __call__(self, actor: Principal, owner: UserId, *, title: str, description: str | None) -> Task:
         """Raise InvalidField when title or description breaks its rule."""
@@ -137,7 +137,7 @@ class RestoreTask:
         """Raise TaskNotFound when there never was such a task, or RevisionMismatch."""
         actor.ensure_owns(owner)
         async with self.lists.edit(owner) as tasks:
-            task = await tasks.get_even_deleted(task_id)
+            task = await tasks.get_including_deleted(task_id)
             task.ensure_revision(expected)
             restored = task.restored(at=self.clock.now())
             return task if restored is task else await tasks.save(restored)

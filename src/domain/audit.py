@@ -22,7 +22,7 @@ class AuditKind(StrEnum):
 
 
 @frozen
-class RequestOrigin:
+class AuditContext:
     """Which request something happened in."""
 
     request_id: str
@@ -38,7 +38,7 @@ class AuditEvent:
     at: datetime
     user_id: UserId | None = None
     session_id: SessionId | None = None
-    origin: RequestOrigin | None = None
+    origin: AuditContext | None = None
     reason: str | None = None
     """One of our own fixed words or sentences: never a word out of a request."""
     token_digest: str | None = None

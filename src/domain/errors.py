@@ -2,7 +2,7 @@
 
 from attrs import define
 
-from domain.rate_limit import Allowance
+from domain.rate_limit import RateLimitStatus
 
 
 class DomainError(Exception):
@@ -54,7 +54,7 @@ class RevisionMismatch(DomainError):
 class TooManyRequests(DomainError):
     """More was asked for in this window than the limit allows (RFC 6585 §4)."""
 
-    allowance: Allowance
+    allowance: RateLimitStatus
 
 
 @define

@@ -37,7 +37,7 @@ class RateLimit:
 
 
 @frozen
-class Allowance:
+class RateLimitStatus:
     """What a limit leaves to somebody in the present window, the request at hand counted."""
 
     limit: RateLimit

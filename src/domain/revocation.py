@@ -19,7 +19,7 @@ class Revocation:
     expires_at: datetime
     """When the last token that this could concern has expired."""
 
-    def covers(self, principal: Principal) -> bool:
+    def matches(self, principal: Principal) -> bool:
         """Whether the principal's token has ended with this.
 
         A session's tokens all end with it. Of a user's tokens those do that were issued up to then. Either date may be
@@ -33,7 +33,7 @@ class Revocation:
 
 
 @define
-class Revoked:
+class RevocationSet:
     """Every revocation that still matters, to be asked at each request."""
 
     _users: dict[UserId, dict[SessionId | None, Revocation]] = field(init=False, factory=dict)
@@ -45,15 +45,15 @@ class Revoked:
         if known is None or revocation.revoked_at >= known.revoked_at:
             sessions[revocation.session_id] = revocation
 
-    def covers(self, principal: Principal) -> bool:
+    def matches(self, principal: Principal) -> bool:
         """Whether the principal's token has ended with one of them."""
         sessions = self._users.get(principal.user_id)
         if sessions is None:
             return False
         ended = sessions.get(principal.session_id), sessions.get(None)
-        return any(one is not None and one.covers(principal) for one in ended)
+        return any(one is not None and one.matches(principal) for one in ended)
 
-    def forget_expired(self, now: datetime) -> None:
+    def purge_expired(self, now: datetime) -> None:
         """Drop those that concern no living token."""
         for user, sessions in list(self._users.items()):
             for session in [session for session, one in sessions.items() if one.expires_at <= now]:
@@ -63,3 +63,24 @@ class Revoked:
 
     def __len__(self) -> int:
         return sum(map(len, self._users.values()))
+
+
+@frozen
+class SessionRevoked:
+    """A session has ended, or all of a user's have."""
+
+    user_id: UserId
+    session_id: SessionId | None
+    """`None`: every session up to `at`."""
+    at: datetime
+
+
+@frozen
+class AccountPurged:
+    """An account is gone for good, and what belongs to it is to go, too."""
+
+    user_id: UserId
+    at: datetime
+
+
+SecurityEvent = SessionRevoked | AccountPurged

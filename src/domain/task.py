@@ -19,13 +19,13 @@ MAX_TITLE = 255
 MAX_DESCRIPTION = 2000
 
 
-class Keep(Enum):
+class Unset(Enum):
     """Stands where a change says nothing, so that `None` can say "clear it"."""
 
-    KEEP = "keep"
+    UNSET = "keep"
 
 
-KEEP: Final = Keep.KEEP
+UNSET: Final = Unset.UNSET
 
 
 def _is_title(_: Any, __: Any, value: str) -> None:
@@ -34,12 +34,12 @@ def _is_title(_: Any, __: Any, value: str) -> None:
     _ensure_text("title", value, most=MAX_TITLE)
 
 
-def _is_title_or_kept(_: Any, __: Any, value: str | Keep) -> None:
+def _is_title_or_kept(_: Any, __: Any, value: str | Unset) -> None:
     if isinstance(value, str):
         _is_title(_, __, value)
 
 
-def _is_description(_: Any, __: Any, value: str | Keep | None) -> None:
+def _is_description(_: Any, __: Any, value: str | Unset | None) -> None:
     if isinstance(value, str):
         _ensure_text("description", value, most=MAX_DESCRIPTION)
 
@@ -55,7 +55,7 @@ def _trimmed(text: str) -> str:
     return text.strip()
 
 
-def _trimmed_or_kept(text: str | Keep) -> str | Keep:
+def _trimmed_or_kept(text: str | Unset) -> str | Unset:
     return text.strip() if isinstance(text, str) else text
 
 
@@ -72,9 +72,9 @@ class TaskChange:
         InvalidField: a member breaks the rule that it has in a task.
     """
 
-    title: str | Keep = field(default=KEEP, converter=_trimmed_or_kept, validator=_is_title_or_kept)
-    description: str | Keep | None = field(default=KEEP, validator=_is_description)
-    completed: bool | Keep = KEEP
+    title: str | Unset = field(default=UNSET, converter=_trimmed_or_kept, validator=_is_title_or_kept)
+    description: str | Unset | None = field(default=UNSET, validator=_is_description)
+    completed: bool | Unset = UNSET
 
 
 @frozen(kw_only=True)
@@ -107,7 +107,7 @@ class Task:
         wanted = {
             name: value
             for name in ("title", "description", "completed")
-            if (value := getattr(change, name)) is not KEEP
+            if (value := getattr(change, name)) is not UNSET
         }
         changed = evolve(self, **wanted)
         return self if changed == self else evolve(changed, updated_at=self._later(at))

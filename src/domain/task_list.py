@@ -52,7 +52,7 @@ class Order(Enum):
 
 
 @frozen
-class Position:
+class PageKey:
     """A task's place in an order: where the next page begins is just behind it."""
 
     at: datetime
@@ -93,7 +93,7 @@ class TaskQuery:
     """What title or description must contain, whatever the case; empty asks for nothing."""
     order: Order = Order.CREATED
     limit: int = field(default=MAX_PAGE, validator=_is_page_size)
-    after: Position | None = None
+    after: PageKey | None = None
 
 
 @frozen
@@ -102,19 +102,19 @@ class TaskPage:
 
     tasks: "tuple[Task, ...]"
     revision: Revision
-    next: Position | None
+    next: PageKey | None
     """The last task's place when more follow; else `None`."""
 
     @classmethod
-    def cut(cls, found: "tuple[Task, ...]", query: TaskQuery, revision: Revision) -> Self:
+    def from_rows(cls, found: "tuple[Task, ...]", query: TaskQuery, revision: Revision) -> Self:
         """Make a page of what was found when one task more than the limit was asked for."""
         tasks = found[: query.limit]
         more = len(found) > query.limit
-        return cls(tasks, revision, Position.of(tasks[-1], query.order) if more else None)
+        return cls(tasks, revision, PageKey.of(tasks[-1], query.order) if more else None)
 
 
 @frozen
-class Unchanged:
+class NotModified:
     """The list is at a revision that whoever asked knows."""
 
     revision: Revision

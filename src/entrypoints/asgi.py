@@ -3,26 +3,28 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 from typing import Final
 
+from attrs import define, field
 from dishka import Provider
 from litestar.types import ASGIApp
 
 from adapters.http.app import create_http_app
-from adapters.tokens.remote_keys import RemoteKeySet
-from application.readiness import CheckReadiness
-from application.sessions import ReceiveSecurityEvent
+from adapters.tokens.jwks_cache import JwksCache
+from application.health import CheckReadiness
+from application.ports import BackgroundTask, BackgroundWork
+from application.security_events import ReceiveSecurityEvent
 from domain.errors import KeysUnavailable
-from entrypoints.background import Background
-from entrypoints.logs import configure_logging
+from entrypoints.logging_config import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
 
-_ASKED_FOR: Final = (ReceiveSecurityEvent, CheckReadiness)
+PRELOADED: Final = (ReceiveSecurityEvent, CheckReadiness)
 """What requests ask the container for, soon after the start; what nearly all need, the HTTP adapter has."""
 
-YOUNG_ENOUGH: Final = 50_000
+GC_THRESHOLD: Final = 50_000
 """New objects, less those that are gone, after which the garbage collector looks for cycles; Python's own is 700."""
 
 
@@ -40,21 +42,24 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
         configure_logging(settings.log_format, settings.log_level)
     container = make_container(settings, *overrides)
     warming: list[asyncio.Task[None]] = []
+    background: list[BackgroundTasks] = []
 
-    async def fetch_keys(keys: RemoteKeySet) -> None:
+    async def fetch_keys(keys: JwksCache) -> None:
         with contextlib.suppress(KeysUnavailable):  # /readyz tells; the service starts without the issuer
             await keys.ensure_loaded()
 
     async def start() -> None:
         if is_served:
-            _leave_alone_what_is_there()
-        for kind in _ASKED_FOR:
+            freeze_startup_objects()
+        for kind in PRELOADED:
             await container.get(kind)  # one after the other: two who ask at once could be given one each
-        warming.append(asyncio.create_task(fetch_keys(await container.get(RemoteKeySet))))
-        await (await container.get(Background)).start()
+        warming.append(asyncio.create_task(fetch_keys(await container.get(JwksCache))))
+        background.append(BackgroundTasks(await container.get(BackgroundWork)))
+        await background[0].start()
 
     async def stop() -> None:
-        await (await container.get(Background)).stop()
+        for tasks in background:
+            await tasks.stop()
         for task in warming:
             task.cancel()
         await asyncio.gather(*warming, return_exceptions=True)
@@ -69,8 +74,44 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
     )
 
 
-def _leave_alone_what_is_there() -> None:
+def freeze_startup_objects() -> None:
     """Take what the start has made out of the garbage collector's sight: to look through it stops every request."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_ENOUGH, *gc.get_threshold()[1:])
+    gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
+
+
+logger = logging.getLogger(__name__)
+
+AGAIN_AFTER: Final = 1.0
+"""Seconds after which a chore that failed is taken up again."""
+
+
+@define
+class BackgroundTasks:
+    """The chores of one worker."""
+
+    _work: BackgroundWork
+    _tasks: list[asyncio.Task[None]] = field(init=False, factory=list)
+
+    async def start(self) -> None:
+        """Prepare them all, and begin."""
+        await asyncio.gather(*(task.prepare() for task in self._work))
+        self._tasks = [asyncio.create_task(_run_forever(task), name=type(task).__name__) for task in self._work]
+
+    async def stop(self) -> None:
+        """End them all."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _run_forever(task: BackgroundTask) -> None:
+    while True:
+        try:
+            await task.run()
+        except Exception as error:  # noqa: BLE001  (told in the log; the work must go on without a hand)
+            logger.error(  # noqa: TRY400  (an exception's words may hold what a person wrote)
+                "a background task failed", extra={"task": type(task).__name__, "error": type(error).__name__}
+            )
+        await asyncio.sleep(AGAIN_AFTER)

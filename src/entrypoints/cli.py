@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from application.diagnosis import is_well
+from application.health import all_passed
 from domain.audit import AuditKind
 from domain.errors import InvalidField
 from domain.identity import Principal, UserId
@@ -77,9 +77,9 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
     \b
     Another user's token:  evo-todo token bob
     """
+    from entrypoints.commands import run_migrations
     from entrypoints.dev_issuer import DevIssuer
     from entrypoints.server import run_server
-    from entrypoints.storage import bring_up_to_date
 
     principal = _principal(user)
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click ha
         os.environ["EVO_TODO_JWKS_URL"] = issuer.publish()
     settings = _settings()
     _ensure_port_is_free(settings)
-    bring_up_to_date(settings)
+    run_migrations(settings)
     address = f"http://{_in_url(settings.host)}:{settings.port}"
     click.echo(f"Evo-TODO on {address}, described at {address}/docs.", nl=False)
     if issuer is None:
@@ -116,15 +116,15 @@ def serve(migrate_first: bool) -> None:  # noqa: FBT001  (click hands flags over
 
     On SIGTERM it takes no more connections, finishes what is in flight, and is gone within ten seconds.
     """
+    from entrypoints.commands import database_of, ensure_row_security, run_migrations
     from entrypoints.server import run_server
-    from entrypoints.storage import bring_up_to_date, database_of, ensure_rows_are_secured
 
     settings = _settings()
     database_of(settings)
     _ensure_port_is_free(settings)
     if migrate_first:
-        bring_up_to_date(settings)
-    ensure_rows_are_secured(settings)
+        run_migrations(settings)
+    ensure_row_security(settings)
     run_server(settings, workers=settings.workers)
 
 
@@ -135,9 +135,9 @@ def migrate() -> None:
     With EVO_TODO_SERVICE_ROLE set, PostgreSQL gets a role of that name, too, for `serve` to log in as: it owns
     nothing and may do what the service does. EVO_TODO_SERVICE_PASSWORD becomes its password.
     """
-    from entrypoints.storage import bring_up_to_date
+    from entrypoints.commands import run_migrations
 
-    bring_up_to_date(_settings())
+    run_migrations(_settings())
     click.echo("The tables are up to date.", err=True)
 
 
@@ -162,7 +162,7 @@ def token(user: str, data: Path) -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
 def openapi(output: Path | None) -> None:
     """Print the API's description as OpenAPI 3.1."""
-    from adapters.http.openapi import document_json
+    from adapters.http.openapi.document import document_json
 
     if output is None:
         sys.stdout.buffer.write(document_json())
@@ -191,7 +191,7 @@ def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | Non
     evo-todo audit --user alice --since 7d --json
     evo-todo audit --kind access-denied --limit 20
     """
-    from entrypoints.audit import print_audit
+    from entrypoints.commands import print_audit
 
     wanted = frozenset(AuditKind(kind) for kind in kinds)
     print_audit(_settings(), user=user, start=start, kinds=wanted, limit=limit, is_json=is_json)
@@ -207,9 +207,9 @@ def purge() -> None:
 
     Deleted tasks are everybody's: on PostgreSQL it takes a role that row-level security does not hold, as for a backup.
     """
-    from entrypoints.purge import purge as take_away
+    from entrypoints.commands import purge as run_purge
 
-    take_away(_settings(), lambda what, count: click.echo(f"{what}: {count}"))
+    run_purge(_settings(), lambda what, count: click.echo(f"{what}: {count}"))
 
 
 @main.command(context_settings={"allow_extra_args": True})
@@ -230,9 +230,9 @@ def doctor(context: click.Context, given: str | None, origin: str | None, is_jso
     \b
     evo-todo doctor --token - < token.txt
     """
+    from entrypoints.commands import read_token
     from entrypoints.doctor import Doctor, examine
-    from entrypoints.report import as_json, as_text
-    from entrypoints.token_input import read_token
+    from entrypoints.doctor_report import as_json, as_text
 
     if context.args:  # click's own words would repeat them, and one of them may be a token
         raise click.UsageError("doctor takes options only; quote a value that has a space")
@@ -242,7 +242,7 @@ def doctor(context: click.Context, given: str | None, origin: str | None, is_jso
     click.echo(as_json(findings) if is_json else as_text(findings), nl=False)
     sys.stdout.flush()
     # A thread that waits for a resolver or a file system that hangs would hold up the interpreter's own way to end.
-    os._exit(0 if is_well(findings) else 1)
+    os._exit(0 if all_passed(findings) else 1)
 
 
 def _principal(user: str) -> Principal:

@@ -7,14 +7,14 @@ from typing import Final
 
 from attrs import frozen
 
-from adapters.sql.diagnosis import DATABASE, ROW_SECURITY, TABLES, diagnose_database
-from adapters.tokens.diagnosis import TOKEN, judge_token
-from adapters.tokens.fetch import HttpKeySet, key_set_client
-from adapters.tokens.probe import CLOCK, KEY_SET, KEYS, probe_key_set
-from application.diagnosis import Finding, quoted
-from entrypoints.origins import CORS, judge_origin
+from adapters.sql.diagnostics import DATABASE, ROW_SECURITY, TABLES, check_database
+from adapters.tokens.doctor.issuer_check import CLOCK, KEY_SET, KEYS, check_issuer
+from adapters.tokens.doctor.token_check import TOKEN, check_token
+from adapters.tokens.jwks import HttpJwks, key_set_client
+from application.health import Finding, quoted
+from entrypoints.cors_check import CORS, check_origin
+from entrypoints.providers import token_rules
 from entrypoints.settings import SettingError, Settings, origin_of
-from entrypoints.token_rules import token_rules
 
 SETTINGS, EXPECTED, KEY_SET_ORIGIN = "settings", "expected-claims", "key-set-origin"
 CHECKS: Final = (SETTINGS, KEY_SET, KEYS, CLOCK, EXPECTED, KEY_SET_ORIGIN, TOKEN, CORS, DATABASE, TABLES, ROW_SECURITY)
@@ -44,7 +44,7 @@ class Doctor:
             settings = Settings.from_env(self.env)
         except SettingError as error:
             failed = Finding.failed(SETTINGS, str(error), "correct it: docs/operations.md says what each takes")
-            return (failed, *(Finding.not_judged(name, "the settings can't be read") for name in CHECKS[1:]))
+            return (failed, *(Finding.skipped(name, "the settings can't be read") for name in CHECKS[1:]))
         about_issuer, about_database = await asyncio.gather(
             self._in_time(self._ask_issuer(settings), KEY_SET, KEYS, CLOCK, TOKEN),
             self._in_time(_ask_database(settings), DATABASE, TABLES, ROW_SECURITY),
@@ -56,7 +56,7 @@ class Doctor:
             *keys,
             *_expectations(settings),
             token,
-            judge_origin(origin, settings.cors_origins),
+            check_origin(origin, settings.cors_origins),
             *about_database,
         )
 
@@ -70,15 +70,15 @@ class Doctor:
             failed = Finding.failed(first, f"no answer within {self.deadline:g} s", "see what hangs there")
         except Exception as error:  # noqa: BLE001  (a traceback helps nobody here, and its text may hold a secret)
             failed = Finding.failed(first, f"unforeseen: {type(error).__name__}", "see that its address is right")
-        return (failed, *(Finding.not_judged(name, f"{first} was not answered") for name in others))
+        return (failed, *(Finding.skipped(name, f"{first} was not answered") for name in others))
 
     async def _ask_issuer(self, settings: Settings) -> Findings:
         async with key_set_client() as client:
-            probed = await probe_key_set(HttpKeySet(client, settings.jwks_url), leeway=settings.leeway, now=self.now)
+            probed = await check_issuer(HttpJwks(client, settings.jwks_url), leeway=settings.leeway, now=self.now)
         if self.token is None:
-            judged = Finding.not_judged(TOKEN, "none was given", "evo-todo doctor --token - reads one")
+            judged = Finding.skipped(TOKEN, "none was given", "evo-todo doctor --token - reads one")
         else:
-            judged = await judge_token(self.token, probed.keys, token_rules(settings), self.now)
+            judged = await check_token(self.token, probed.keys, token_rules(settings), self.now)
         return (*probed.findings, judged)
 
 
@@ -90,9 +90,9 @@ async def _ask_database(settings: Settings) -> Findings:
                 "DATABASE_URL is not set",
                 "set it to postgresql://user:password@host/name or sqlite:///path; evo-todo dev brings its own",
             ),
-            *(Finding.not_judged(name, "there is no database") for name in (TABLES, ROW_SECURITY)),
+            *(Finding.skipped(name, "there is no database") for name in (TABLES, ROW_SECURITY)),
         )
-    return await diagnose_database(settings.database_url, allows_bypass=settings.allow_rls_bypass)
+    return await check_database(settings.database_url, allows_bypass=settings.allow_rls_bypass)
 
 
 def _expectations(settings: Settings) -> Findings:

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import uvicorn
 
-from adapters.http.protocol import ProblemProtocol
-from entrypoints.logs import configure_logging
+from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
+from entrypoints.logging_config import configure_logging
 from entrypoints.settings import Settings
 
 GRACE: Final = 7
@@ -20,7 +20,7 @@ def run_server(settings: Settings, *, grace: int = GRACE, **more: Any) -> None:
         factory=True,
         host=settings.host,
         port=settings.port,
-        http=ProblemProtocol,
+        http=HardenedHttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

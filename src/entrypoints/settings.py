@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from domain.rate_limit import RateLimit
-from entrypoints.limit_settings import Network, address_limit, limits_store, networks
+from entrypoints.settings_parsers import Network, address_limit, limits_store, networks
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from application.ports import AuditLog, AuditTrail
-from domain.audit import AuditEvent, AuditKind, RequestOrigin
+from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.identity import SessionId, UserId
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -21,7 +21,7 @@ FULL = AuditEvent(
     at=NOON + timedelta(microseconds=1),
     user_id=ALICE,
     session_id=SessionId("s-1"),
-    origin=RequestOrigin("r-1", "2001:db8::1"),
+    origin=AuditContext("r-1", "2001:db8::1"),
     reason="The token has expired.",
     token_digest="0123456789abcdef",
 )
@@ -38,7 +38,7 @@ class AuditContract:
 
     async def test_what_is_recorded_is_read_as_it_was(self, log: AuditLog, trail: AuditTrail, settle: Settling) -> None:
         bare = AuditEvent(kind=AuditKind.KEYS_CHANGED, at=NOON)
-        nameless = AuditEvent(kind=AuditKind.LIMIT_HIT, at=NOON + timedelta(seconds=9), origin=RequestOrigin("r-2"))
+        nameless = AuditEvent(kind=AuditKind.LIMIT_HIT, at=NOON + timedelta(seconds=9), origin=AuditContext("r-2"))
         for one in (bare, FULL, nameless):
             log.record(one)
         await settle()
@@ -87,6 +87,6 @@ class AuditContract:
             log.record(event(-1 - number))
         log.record(event(0))
         await settle()
-        assert await trail.forget_before(NOON) == 1001
+        assert await trail.purge_before(NOON) == 1001
         assert [one async for one in trail.read()] == [event(0)]
-        assert await trail.forget_before(NOON) == 0
+        assert await trail.purge_before(NOON) == 0

@@ -7,16 +7,16 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
-from adapters.system.task_ids import RandomTaskIds
+from adapters.system.clock_and_ids import UuidV7Generator
 from application.ports import TaskLists
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskChange, TaskId
-from domain.task_list import ANY_REVISION, Order, Position, Revision, Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import ANY_REVISION, NotModified, Order, PageKey, Revision, Revisions, TaskPage, TaskQuery
 
 ALICE, BOB = UserId("alice"), UserId("bob")
 START = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
-IDS = RandomTaskIds()
+IDS = UuidV7Generator()
 
 
 def new(title: str = "Buy milk", *, owner: UserId = ALICE, after: int = 0, description: str | None = None) -> Task:
@@ -36,7 +36,7 @@ async def save(lists: TaskLists, task: Task) -> Task:
 
 async def restore(lists: TaskLists, task_id: TaskId, *, at: datetime = START, owner: UserId = ALICE) -> Task:
     async with lists.edit(owner) as tasks:
-        return await tasks.save((await tasks.get_even_deleted(task_id)).restored(at=at))
+        return await tasks.save((await tasks.get_including_deleted(task_id)).restored(at=at))
 
 
 async def get(lists: TaskLists, task_id: TaskId, owner: UserId = ALICE) -> Task:
@@ -51,7 +51,7 @@ async def page(lists: TaskLists, query: TaskQuery, owner: UserId = ALICE) -> Tas
 
 async def revision(lists: TaskLists, owner: UserId = ALICE) -> Revision:
     unchanged = await lists.open(owner).page(TaskQuery(), known=ANY_REVISION)
-    assert isinstance(unchanged, Unchanged)
+    assert isinstance(unchanged, NotModified)
     return unchanged.revision
 
 
@@ -107,7 +107,7 @@ class TaskListsContract:
         [
             TaskQuery(),
             TaskQuery(limit=1, order=Order.UPDATED_LAST_FIRST),
-            TaskQuery(completed=False, text="a", after=Position(START, TaskId(UUID(int=0)))),
+            TaskQuery(completed=False, text="a", after=PageKey(START, TaskId(UUID(int=0)))),
         ],
     )
     async def test_a_page_of_a_known_revision_is_unchanged(
@@ -117,13 +117,13 @@ class TaskListsContract:
         await add(lists, new("B", owner=BOB))
         tasks = lists.open(ALICE)
         await add(lists, new("Ab"))
-        assert await tasks.page(query, known=Revisions(frozenset({Revision(2), *others}))) == Unchanged(Revision(2))
+        assert await tasks.page(query, known=Revisions(frozenset({Revision(2), *others}))) == NotModified(Revision(2))
         assert await tasks.page(query, known=Revisions(frozenset(others))) == await page(lists, query)
         assert len((await page(lists, query)).tasks) == min(2, query.limit)
 
     async def test_a_list_that_never_was_is_known_at_revision_0(self, lists: TaskLists) -> None:
         known = Revisions(frozenset({Revision(0)}))
-        assert await lists.open(ALICE).page(TaskQuery(), known=known) == Unchanged(Revision(0))
+        assert await lists.open(ALICE).page(TaskQuery(), known=known) == NotModified(Revision(0))
         assert await lists.open(ALICE).page(TaskQuery(), known=Revisions(frozenset())) == TaskPage(
             (), Revision(0), None
         )
@@ -158,7 +158,7 @@ class TaskListsContract:
             toggled = await tasks.save(task.toggled(at=START))
             assert await tasks.get(task.id) == toggled
             deleted = await tasks.save((await tasks.get(other.id)).deleted(at=START))
-            assert await tasks.get_even_deleted(other.id) == deleted
+            assert await tasks.get_including_deleted(other.id) == deleted
             with pytest.raises(TaskNotFound):
                 await tasks.get(other.id)
         assert (toggled.revision, deleted.revision, await revision(lists)) == (3, 3, 3)
@@ -179,8 +179,8 @@ class TaskListsContract:
         task, living = await add(lists, new(description="x")), await add(lists, new())
         tombstone = await save(lists, task.deleted(at=START + timedelta(hours=1)))
         async with lists.edit(ALICE) as tasks:
-            assert await tasks.get_even_deleted(task.id) == tombstone
-            assert await tasks.get_even_deleted(living.id) == living
+            assert await tasks.get_including_deleted(task.id) == tombstone
+            assert await tasks.get_including_deleted(living.id) == living
         assert await revision(lists) == 3
 
     async def test_a_tombstone_is_its_owners_alone(self, lists: TaskLists) -> None:
@@ -189,7 +189,7 @@ class TaskListsContract:
         for missing in (his.id, TaskId(UUID(int=0))):
             with pytest.raises(TaskNotFound):
                 async with lists.edit(ALICE) as tasks:
-                    await tasks.get_even_deleted(missing)
+                    await tasks.get_including_deleted(missing)
         hers = await add(lists, evolve(his, owner=ALICE, title="hers"))
         await restore(lists, his.id, owner=BOB)
         await save(lists, hers.deleted(at=START))
@@ -381,7 +381,7 @@ class TaskListsContract:
 
         async def bring_back() -> Task:
             async with lists.edit(ALICE) as tasks:
-                found = await tasks.get_even_deleted(task.id)
+                found = await tasks.get_including_deleted(task.id)
                 restored = found.restored(at=START)
                 return found if restored is found else await tasks.save(restored)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.api import Api
+from tests.support.api import Api
 
 LIST = "/api/alice/tasks"
 NOBODYS = "01a2070c-b181-771a-9a1e-afb926449dbd"

@@ -7,12 +7,12 @@ import pytest
 from attrs import frozen
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.e2e.api import Api, Tasks
-from tests.e2e.browser import PATIENCE, Windows, launch
-from tests.e2e.pages import TasksPage
-from tests.frontend import Frontend, Person, frontend
-from tests.postgres import fresh_database
-from tests.postgres_local import free_port
+from tests.support.browser import PATIENCE, Windows, launch
+from tests.support.frontend import Frontend, Person, frontend
+from tests.support.pages import TasksPage
+from tests.support.postgres import fresh_database
+from tests.support.postgres_local import free_port
+from tests.support.service_under_pages import Api, Tasks
 
 TasksOf = Callable[[Person], Tasks]
 Opens = Callable[[Person], TasksPage]
@@ -48,7 +48,7 @@ def site_database(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def shared(site_database: str, ports: Ports) -> dict[str, str]:
-    """What the frontends have alike, so that each knows the others' people and its tokens are as good as theirs."""
+    """What the frontends have alike, so that each knows the others' people and its tokens are as good."""
     base = f"http://localhost:{ports.web}"
     return {
         "DATABASE_URL": site_database,

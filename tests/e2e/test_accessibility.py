@@ -7,12 +7,12 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.api import Api
-from tests.e2e.browser import Windows
 from tests.e2e.conftest import TasksOf
-from tests.e2e.pages import TasksPage, go, is_expired, notice, problem, send_sign_in
 from tests.e2e.test_second_factor import turn_on
-from tests.frontend import FRONTEND, Person
+from tests.support.browser import Windows
+from tests.support.frontend import FRONTEND, Person
+from tests.support.pages import TasksPage, go, is_expired, notice, problem, send_sign_in
+from tests.support.service_under_pages import Api
 
 AXE = FRONTEND / "node_modules/axe-core/axe.min.js"
 RUN = """async () => (await axe.run()).violations.map(

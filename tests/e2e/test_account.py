@@ -3,10 +3,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser import Windows
 from tests.e2e.conftest import TasksOf
-from tests.e2e.pages import TasksPage, go, is_alive, is_at_login, is_expired, notice, problem, send_sign_in, sign_in
-from tests.frontend import Person
+from tests.support.browser import Windows
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, go, is_alive, is_at_login, is_expired, notice, problem, send_sign_in, sign_in
 
 NEW_PASSWORD = "another pass phrase"
 

@@ -13,13 +13,13 @@ import httpx
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import expect
 
-from tests.e2e.api import Api
-from tests.e2e.browser import Windows, calls
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import TasksPage, is_expired, notice, problem, sign_in
 from tests.e2e.test_neighbours import ask
-from tests.frontend import Frontend, Person
-from tests.integration.processes.service import eventually
+from tests.support.browser import Windows, calls
+from tests.support.frontend import Frontend, Person
+from tests.support.pages import TasksPage, is_expired, notice, problem, sign_in
+from tests.support.service import eventually
+from tests.support.service_under_pages import Api
 
 LINES: Final = {
     "jwt_plugin": "Better Auth JWT plugin configured and migrated",
@@ -67,7 +67,7 @@ def tables(url: str, schema: str) -> set[str]:
 
 
 def reason(answer: httpx.Response) -> str:
-    """Why it was refused as a 401 must be: with a challenge, and a problem that says so."""
+    """Why it was refused 401 must be: with a challenge, and a problem that says so."""
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.headers["Content-Type"] == "application/problem+json"

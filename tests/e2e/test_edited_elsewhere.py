@@ -2,10 +2,10 @@ import pytest
 from attrs import frozen
 from playwright.sync_api import expect
 
-from tests.e2e.api import Tasks
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import Editor, TasksPage
-from tests.frontend import Person
+from tests.support.frontend import Person
+from tests.support.pages import Editor, TasksPage
+from tests.support.service_under_pages import Tasks
 
 
 @frozen

@@ -2,11 +2,11 @@ import re
 
 from playwright.sync_api import Page
 
-from tests.e2e.api import Api
-from tests.e2e.browser import Windows, renewals
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import TasksPage, sign_in, sign_out
-from tests.frontend import Frontend, Person
+from tests.support.browser import Windows, renewals
+from tests.support.frontend import Frontend, Person
+from tests.support.pages import TasksPage, sign_in, sign_out
+from tests.support.service_under_pages import Api
 
 STORED = "() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])"
 

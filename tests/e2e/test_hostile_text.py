@@ -1,8 +1,8 @@
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import TasksPage
-from tests.frontend import Person
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage
 
 IMAGE = "<img src=x onerror=alert(1)>"
 HOSTILE = [IMAGE, "<script>alert(1)</script>", "javascript:alert(1)", "{{7*7}}${7*7}", "</li></ul><h1>Big</h1>"]

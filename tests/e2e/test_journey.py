@@ -3,10 +3,10 @@ from uuid import uuid4
 
 from playwright.sync_api import expect
 
-from tests.e2e.api import Api
-from tests.e2e.browser import Windows, calls
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import (
+from tests.support.browser import Windows, calls
+from tests.support.frontend import PASSWORD, Frontend, Person
+from tests.support.pages import (
     TasksPage,
     go,
     is_at_login,
@@ -16,7 +16,7 @@ from tests.e2e.pages import (
     sign_in,
     sign_out,
 )
-from tests.frontend import PASSWORD, Frontend, Person
+from tests.support.service_under_pages import Api
 
 
 def test_a_newcomer_signs_up_keeps_tasks_signs_out_and_finds_them_again(windows: Windows, web: Frontend) -> None:
@@ -277,7 +277,7 @@ def test_more_tasks_than_the_service_tells_at_once_are_all_shown(
     tasks_of(alice).add(*titles)
     page = windows.open(alice)
     asked = calls(page, api)
-    # Two at once instead of a thousand: five tasks are as good as thousands then.
+    # Two at once instead of a thousand: five tasks are as good then.
     page.route("**/tasks?**", lambda route: route.continue_(url=route.request.url.replace("limit=1000", "limit=2")))
     TasksPage(page).open().reads(*reversed(titles))
     assert len(asked) == 3

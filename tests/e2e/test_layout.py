@@ -3,18 +3,18 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Windows
 from tests.e2e.conftest import TasksOf
-from tests.e2e.pages import TasksPage, go
-from tests.frontend import Person
+from tests.support.browser import Windows
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, go
 
-SETTLED: Final = "new Promise(then => requestAnimationFrame(() => requestAnimationFrame(() => then(shifts))))"
+PROPAGATION_DELAY: Final = "new Promise(then => requestAnimationFrame(() => requestAnimationFrame(() => then(shifts))))"
 HARDLY: Final = 0.01
 
 
 def nothing_moved(page: Page) -> None:
     """Expect that nothing has moved that nobody touched, since the page began to load."""
-    shifts = page.evaluate(SETTLED)
+    shifts = page.evaluate(PROPAGATION_DELAY)
     assert sum(value for value, *_ in shifts) < HARDLY, shifts
 
 

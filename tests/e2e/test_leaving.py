@@ -1,9 +1,9 @@
 from playwright.sync_api import expect
 
-from tests.e2e.browser import Windows, another
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import TasksPage, is_at_login, sign_out
-from tests.frontend import Person
+from tests.support.browser import Windows, another
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, is_at_login, sign_out
 
 
 def test_the_way_back_after_a_sign_out_shows_nothing_of_the_tasks(

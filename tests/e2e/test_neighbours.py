@@ -2,9 +2,9 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.e2e.api import Api
 from tests.e2e.conftest import Opens, TasksOf
-from tests.frontend import Person
+from tests.support.frontend import Person
+from tests.support.service_under_pages import Api
 
 TOKEN = "async () => (await (await fetch('/api/auth/token')).json()).token"
 ASK = """async ([url, method, body]) => {

@@ -3,11 +3,11 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import expect
 
-from tests.e2e.api import Api
-from tests.e2e.browser import Windows
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import NO_ANSWER, TasksPage, fill_in, go, notice, problem
-from tests.frontend import Person
+from tests.support.browser import Windows
+from tests.support.frontend import Person
+from tests.support.pages import NO_ANSWER, TasksPage, fill_in, go, notice, problem
+from tests.support.service_under_pages import Api
 
 AGAIN = re.compile("It is asked again every few seconds")
 BEFORE = re.compile("This is what was there before")

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import APIResponse, Page, Route, expect
 
-from tests.e2e.browser import Windows
 from tests.e2e.conftest import Opens, TasksOf
-from tests.e2e.pages import TasksPage, notice
-from tests.frontend import Person
-from tests.integration.processes.service import eventually
+from tests.support.browser import Windows
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, notice
+from tests.support.service import eventually
 
 
 def holding(page: Page, method: str) -> Callable[[], None]:

@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.e2e.api import Api, Tasks
-from tests.e2e.browser import Windows
-from tests.e2e.pages import TasksPage, go
-from tests.frontend import PASSWORD, Frontend, Person
+from tests.support.browser import Windows
+from tests.support.frontend import PASSWORD, Frontend, Person
+from tests.support.pages import TasksPage, go
+from tests.support.service_under_pages import Api, Tasks
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
 WIDE: Final[ViewportSize] = {"width": 1000, "height": 640}

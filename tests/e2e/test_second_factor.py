@@ -3,9 +3,9 @@ import pytest
 from attrs import frozen
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.browser import Windows
-from tests.e2e.pages import TasksPage, go, notice, problem, send_sign_in, sign_in
-from tests.frontend import Person
+from tests.support.browser import Windows
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, go, notice, problem, send_sign_in, sign_in
 
 
 def turn_on(page: Page, password: str) -> Locator:

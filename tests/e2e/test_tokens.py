@@ -4,11 +4,11 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.e2e.api import Api
-from tests.e2e.browser import Windows, calls, renewals, requests
 from tests.e2e.conftest import TasksOf
-from tests.e2e.pages import TasksPage, is_expired, notice, problem, send_sign_in
-from tests.frontend import Frontend, Person
+from tests.support.browser import Windows, calls, renewals, requests
+from tests.support.frontend import Frontend, Person
+from tests.support.pages import TasksPage, is_expired, notice, problem, send_sign_in
+from tests.support.service_under_pages import Api
 
 REFUSAL: Final[dict[str, Any]] = {
     "status": 401,

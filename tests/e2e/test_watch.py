@@ -1,6 +1,6 @@
 import pytest
 
-from tests.e2e.browser import Windows
+from tests.support.browser import Windows
 
 FAULTS = {
     "an error in the page": ("weberror", "setTimeout(() => { throw new Error('oh no') })"),

@@ -6,12 +6,11 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from sqlalchemy import Executable, event
 
-from adapters.sql.brief_reads import Prepared, prepared
+from adapters.sql.admin import grant_to, migrate
 from adapters.sql.database import Database, connect
-from adapters.sql.held_execution import Compiled, compiled
-from adapters.sql.migrate import migrate
-from adapters.sql.service_role import grant_to
-from tests.postgres import SERVICE, as_role, fresh_database
+from adapters.sql.executors import CompiledStatement, compile_for_asyncpg
+from adapters.sql.sqlite import CompiledSqliteStatement, compile_for_sqlite
+from tests.support.postgres import SERVICE, as_role, fresh_database
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -82,13 +81,13 @@ def statements(database: Database) -> Iterator[list[str]]:
     """The SQL that goes to the database, in order, without what only begins and ends a transaction."""
     sent: list[str] = []
 
-    def note_and_compile(statement: Executable) -> Compiled:
-        found = compiled(statement)
+    def note_and_compile(statement: Executable) -> CompiledStatement:
+        found = compile_for_asyncpg(statement)
         sent.append(found.sql)
         return found
 
-    def note_and_prepare(statement: Executable) -> Prepared:
-        found = prepared(statement)
+    def note_and_prepare(statement: Executable) -> CompiledSqliteStatement:
+        found = compile_for_sqlite(statement)
         keep(found.sql)
         return found
 

@@ -6,9 +6,9 @@ from secrets import token_urlsafe
 
 import pytest
 
-from tests.frontend import Frontend, Person, frontend
-from tests.integration.processes.service import Service, running
-from tests.postgres import fresh_database
+from tests.support.frontend import Frontend, Person, frontend
+from tests.support.postgres import fresh_database
+from tests.support.service import Service, running
 
 StartApi = Callable[[dict[str, str]], AbstractContextManager[Service]]
 

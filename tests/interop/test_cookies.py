@@ -3,7 +3,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from secrets import token_urlsafe
 
-from tests.frontend import Frontend, Person, frontend
+from tests.support.frontend import Frontend, Person, frontend
 
 SESSION = "better-auth.session_token"
 

@@ -11,10 +11,10 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.frontend import Frontend, Person, frontend
-from tests.interop.calls import kid
-from tests.postgres import fresh_database
-from tests.postgres_local import free_port
+from tests.support.frontend import Frontend, Person, frontend
+from tests.support.interop_calls import kid
+from tests.support.postgres import fresh_database
+from tests.support.postgres_local import free_port
 
 TABLES = {"user", "session", "account", "verification", "jwks", "twoFactor", "rateLimit", "securityEvent"}
 OLD, NEW = f"1:{token_urlsafe(32)}", f"2:{token_urlsafe(32)}"

@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.frontend import Frontend, Person, frontend
-from tests.integration.processes.service import Service, eventually
-from tests.interop.calls import accepts, ask, at_once, kid, refusal
 from tests.interop.conftest import StartApi
-from tests.postgres import execute, fresh_database
-from tests.postgres_local import free_port
-from tests.tokens import Issuer
+from tests.support.frontend import Frontend, Person, frontend
+from tests.support.interop_calls import accepts, ask, at_once, kid, refusal
+from tests.support.postgres import execute, fresh_database
+from tests.support.postgres_local import free_port
+from tests.support.service import Service, eventually
+from tests.support.tokens import Issuer
 
 ATTENTIVE = {"EVO_TODO_JWKS_TTL": "0.5", "EVO_TODO_JWKS_COOLDOWN": "0.05"}
 """An API that soon sees what has become of the keys."""

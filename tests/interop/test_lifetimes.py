@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend import Frontend, Person, frontend
-from tests.integration.processes.service import Service
-from tests.interop.calls import accepts, claims, refusal
 from tests.interop.conftest import StartApi
-from tests.postgres import execute
+from tests.support.frontend import Frontend, Person, frontend
+from tests.support.interop_calls import accepts, claims, refusal
+from tests.support.postgres import execute
+from tests.support.service import Service
 
 WEEK = 7 * 24 * 3600
 

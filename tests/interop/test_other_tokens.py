@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend import FRONTEND, Frontend, command
-from tests.integration.processes.service import PATIENCE, Service, environment
-from tests.interop.calls import accepts, header, refusal
+from tests.support.frontend import FRONTEND, Frontend, command
+from tests.support.interop_calls import accepts, header, refusal
+from tests.support.service import PATIENCE, Service, environment
 
 SCRIPT = Path(__file__).with_name("other_tokens.mjs")
 

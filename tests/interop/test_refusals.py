@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from tests.frontend import Frontend
+from tests.support.frontend import Frontend
 
 MOST = 64 * 1024
 

@@ -19,11 +19,11 @@ from attrs import define, field, frozen
 from joserfc import jws
 
 from adapters.tokens.eddsa import ED25519
-from adapters.tokens.keys import parse_key_set
-from tests.frontend import Frontend, Person, frontend
-from tests.integration.processes.service import HOST, Service, eventually, running
-from tests.postgres import fresh_database
-from tests.postgres_local import free_port
+from adapters.tokens.jwks import parse_key_set
+from tests.support.frontend import Frontend, Person, frontend
+from tests.support.postgres import fresh_database
+from tests.support.postgres_local import free_port
+from tests.support.service import HOST, Service, eventually, running
 
 SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"

@@ -6,7 +6,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from tests.frontend import Frontend
+from tests.support.frontend import Frontend
 
 FAMILIAR = 100  # requests of other kinds in ten seconds
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend import ended_at_start
+from tests.support.frontend import ended_at_start
 
 SECRET = "Hidden-And-Never-To-Be-Shown"
 ELSEWHERE = "https://todo.example.com"
@@ -33,7 +33,7 @@ def refusal_of_start(folder: Path, settings: dict[str, str]) -> str:
         ({"DATABASE_URL": f"mysql://db.example.com/auth?user=alice&password={SECRET}"}, "takes postgresql://"),
         ({"EVO_TODO_TRUSTED_PROXIES": "10.0.0.0/8,proxy.example.com"}, "addresses and networks"),
         ({"EVO_TODO_TOKEN_LIFETIME": "900"}, "a time with its unit"),
-        ({"EVO_TODO_KEY_GRACE": "14m"}, "for as long as a token lives"),
+        ({"EVO_TODO_KEY_GRACE": "14m"}, "for as long token lives"),
         ({"EVO_TODO_ISSUER": ""}, "not empty"),
     ],
 )

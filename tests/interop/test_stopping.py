@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend import frontend
-from tests.integration.processes.service import HOST, LAST_WORD
+from tests.support.frontend import frontend
+from tests.support.service import HOST, LAST_WORD
 
 
 @pytest.mark.parametrize(

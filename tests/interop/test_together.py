@@ -9,9 +9,9 @@ from subprocess import DEVNULL
 import httpx
 import pytest
 
-from tests.frontend import FRONTEND, PASSWORD, command
-from tests.integration.processes.service import PATIENCE, end, environment, eventually, group
-from tests.postgres_local import free_port
+from tests.support.frontend import FRONTEND, PASSWORD, command
+from tests.support.postgres_local import free_port
+from tests.support.service import PATIENCE, end, environment, eventually, group
 
 EVO_TODO = Path(sys.executable).with_name("evo-todo")
 

@@ -4,9 +4,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.frontend import Frontend, Person
-from tests.integration.processes.service import Service
-from tests.interop.calls import accepts, ask, claims, header, refusal
+from tests.support.frontend import Frontend, Person
+from tests.support.interop_calls import accepts, ask, claims, header, refusal
+from tests.support.service import Service
 
 FIFTEEN_MINUTES = 15 * 60
 OUR_CLAIMS = {"iat", "exp", "iss", "aud", "sub", "email", "sid", "jti"}

@@ -6,9 +6,9 @@ import pyotp
 import pytest
 from attrs import frozen
 
-from tests.frontend import Frontend, Person
-from tests.integration.processes.service import Service
-from tests.interop.calls import accepts
+from tests.support.frontend import Frontend, Person
+from tests.support.interop_calls import accepts
+from tests.support.service import Service
 
 
 @frozen

@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api import Api, InMemory, running
 from tests.integration.conftest import *  # noqa: F403  (databases, as everywhere)
 from tests.integration.processes.conftest import issuer, own_issuer, service
+from tests.support.api import Api, InMemory, running
 
 __all__ = ["api", "issuer", "own_issuer", "service"]
 

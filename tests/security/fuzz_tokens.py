@@ -12,14 +12,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.http.authentication import bearer_token
+from adapters.http.auth import bearer_token
 from adapters.http.problems import NoCredentials
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.keys import PublicKey, parse_key_set
-from adapters.tokens.security_events import JwtSecurityEvents
-from adapters.tokens.verifier import JwtVerifier
+from adapters.tokens.jwks import PublicKey, parse_key_set
+from adapters.tokens.jwt_verifier import JwtVerifier
+from adapters.tokens.security_events import JwtSecurityEventVerifier
 from domain.errors import InvalidSecurityEvent, InvalidToken
-from tests.tokens import AUDIENCE, ISSUER, Issuer
+from tests.support.tokens import AUDIENCE, ISSUER, Issuer
 
 CORPUS = Path(__file__).with_name("corpus")
 NOW = 1_800_000_000.0
@@ -60,7 +60,7 @@ async def _judge(value: bytes) -> str | None:
     with suppress(InvalidToken):
         known = (await JwtVerifier(Published(), RULES, lambda: NOW).verify(token)).user_id
     with suppress(InvalidSecurityEvent):
-        known = (await JwtSecurityEvents(Published(), RULES, lambda: NOW).verify(token)).user_id
+        known = (await JwtSecurityEventVerifier(Published(), RULES, lambda: NOW).verify(token)).user_id
     if known is not None and token not in GOOD:
         raise AssertionError("a token was made up")
     return known
@@ -71,7 +71,7 @@ GOOD = {SIGNER.token("alice"), SIGNER.token("alice", sid="s-1"), SIGNER.security
 
 
 def main() -> None:
-    """Hand over to atheris, with the arguments of libFuzzer."""
+    """WorkerClock over to atheris, with the arguments of libFuzzer."""
     import atheris  # type: ignore[import-untyped]  # noqa: PLC0415  (only here, and only where there are wheels)
 
     atheris.instrument_all()

@@ -16,9 +16,9 @@ from domain.audit import AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 from domain.task import Task
-from tests.api import ORIGIN, Api, InMemory, running
-from tests.security.attacks import CHALLENGE, TASKS
-from tests.tokens import ACCOUNT_PURGED, Issuer
+from tests.support.api import ORIGIN, Api, InMemory, running
+from tests.support.attacks import CHALLENGE, TASKS
+from tests.support.tokens import ACCOUNT_PURGED, Issuer
 
 BOBS = "/api/bob/tasks"
 SET = {"Content-Type": "application/secevent+jwt"}

@@ -11,17 +11,16 @@ import pytest
 from attrs import define, field
 from dishka import Provider, Scope, provide
 
-from adapters.tokens import fetch
-from adapters.tokens.fetch import HttpKeySet, key_set_client
-from adapters.tokens.keys import PublicKey, parse_key_set
-from adapters.tokens.remote_keys import KeyCacheTimes, KeySetNotFetched, RemoteKeySet
+from adapters.tokens import jwks as fetch
+from adapters.tokens.jwks import HttpJwks, JwksFetchError, PublicKey, key_set_client, parse_key_set
+from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig
 from domain.errors import InvalidToken, KeysUnavailable
 from entrypoints.asgi import create_app
-from tests.api import Api, InMemory, lifespan, settings
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.security.attacks import TASKS
-from tests.tokens import Issuer
-from tests.unit.tokens.stand_ins import HandClock
+from tests.support.api import Api, InMemory, lifespan, settings
+from tests.support.attacks import TASKS
+from tests.support.fake_issuer import ManualTime
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.tokens import Issuer
 
 
 @define
@@ -36,30 +35,30 @@ class PublishedAs:
     async def fetch(self) -> Mapping[str, PublicKey]:
         self.fetches += 1
         if self.fails:
-            raise KeySetNotFetched("away")
+            raise JwksFetchError("away")
         try:
             return parse_key_set(json.dumps({"keys": [self.signer.jwk(**self.members)]}).encode())
         except ValueError as error:
-            raise KeySetNotFetched(str(error)) from error
+            raise JwksFetchError(str(error)) from error
 
 
 class KeysFrom(Provider):
     scope = Scope.APP
 
-    def __init__(self, issuer: PublishedAs, clock: HandClock) -> None:
+    def __init__(self, issuer: PublishedAs, clock: ManualTime) -> None:
         super().__init__()
         self.issuer, self.clock = issuer, clock
 
     @provide
-    def keys(self) -> RemoteKeySet:
-        return RemoteKeySet(self.issuer.fetch, KeyCacheTimes(), self.clock, lambda: 0.0)
+    def keys(self) -> JwksCache:
+        return JwksCache(self.issuer.fetch, JwksCacheConfig(), self.clock, lambda: 0.0)
 
 
 @asynccontextmanager
-async def speaking_for(issuer: PublishedAs, clock: HandClock | None = None) -> AsyncIterator[Api]:
+async def speaking_for(issuer: PublishedAs, clock: ManualTime | None = None) -> AsyncIterator[Api]:
     app = create_app(
         settings(EVO_TODO_RATE_LIMIT="off", EVO_TODO_ADDRESS_RATE_LIMIT="off"),
-        KeysFrom(issuer, clock or HandClock()),
+        KeysFrom(issuer, clock or ManualTime()),
         InMemory(),
     )
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar and httpx type ASGI differently
@@ -87,7 +86,7 @@ async def test_k01_one_fetch_at_a_time_and_who_gives_up_takes_nobody_along() -> 
         await gate.wait()
         return await issuer.fetch()
 
-    keys = RemoteKeySet(slow)
+    keys = JwksCache(slow)
     waiters = [asyncio.create_task(keys.find(issuer.signer.kid)) for _ in range(20)]
     await asyncio.sleep(0)
     waiters[0].cancel()
@@ -107,7 +106,7 @@ async def test_k02_a_known_key_waits_for_nobody_elses_refresh() -> None:
             await gate.wait()
         return await issuer.fetch()
 
-    keys = RemoteKeySet(slow)
+    keys = JwksCache(slow)
     await keys.find(issuer.signer.kid)
     stranger = asyncio.create_task(keys.find("unknown"))
     await asyncio.sleep(0)
@@ -119,7 +118,7 @@ async def test_k02_a_known_key_waits_for_nobody_elses_refresh() -> None:
 
 
 async def test_k03_a_flood_of_unknown_keys_asks_once_a_cool_down_and_hides_no_rotation() -> None:
-    issuer, clock = PublishedAs(), HandClock()
+    issuer, clock = PublishedAs(), ManualTime()
     async with speaking_for(issuer, clock) as api:
         assert await statuses(api, issuer.signer.token("alice")) == [200]
         before = issuer.fetches
@@ -134,7 +133,7 @@ async def test_k03_a_flood_of_unknown_keys_asks_once_a_cool_down_and_hides_no_ro
 
 
 async def test_k04_a_failed_fetch_keeps_the_old_keys_and_pauses_before_the_next() -> None:
-    issuer, clock = PublishedAs(), HandClock()
+    issuer, clock = PublishedAs(), ManualTime()
     async with speaking_for(issuer, clock) as api:
         token = issuer.signer.token("alice")
         assert await statuses(api, token) == [200]
@@ -149,7 +148,7 @@ async def test_k04_a_failed_fetch_keeps_the_old_keys_and_pauses_before_the_next(
 
 
 async def test_k05_keys_have_a_life_and_a_hard_end() -> None:
-    issuer, clock = PublishedAs(), HandClock()
+    issuer, clock = PublishedAs(), ManualTime()
     async with speaking_for(issuer, clock) as api:
         token = issuer.signer.token("alice")
         assert await statuses(api, token) == [200]
@@ -176,8 +175,8 @@ async def test_k07_an_issuer_that_drips_is_cut_off(own_issuer: LoopbackIssuer, m
     monkeypatch.setattr(fetch, "DEADLINE", 0.3)
     own_issuer.mood = "dripping"
     async with key_set_client() as client, asyncio.timeout(30):
-        with pytest.raises(KeySetNotFetched):
-            await HttpKeySet(client, f"{own_issuer.url}/api/auth/jwks")()
+        with pytest.raises(JwksFetchError):
+            await HttpJwks(client, f"{own_issuer.url}/api/auth/jwks")()
 
 
 @pytest.mark.parametrize(
@@ -201,8 +200,8 @@ async def test_k08_what_is_no_plain_small_key_set_is_no_answer(answer: httpx.Res
         return answer
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle), trust_env=False) as client:
-        with pytest.raises(KeySetNotFetched):
-            await HttpKeySet(client, "https://auth.example.com/jwks")()
+        with pytest.raises(JwksFetchError):
+            await HttpJwks(client, "https://auth.example.com/jwks")()
     assert [request.url.host for request in asked] == ["auth.example.com"]
     async with key_set_client() as ours:
         assert not ours.follow_redirects
@@ -235,4 +234,4 @@ async def test_k10_it_starts_and_lives_without_the_issuer() -> None:
         assert ready.status_code == 503
         assert "keys" in ready.json()["detail"]
         with pytest.raises(KeysUnavailable):
-            await RemoteKeySet(issuer.fetch).ensure_loaded()
+            await JwksCache(issuer.fetch).ensure_loaded()

@@ -7,9 +7,9 @@ import zlib
 
 import pytest
 
-from tests.api import Api, InMemory, running
-from tests.security.attacks import TASKS, assert_refused
-from tests.tokens import Issuer, base64url, compact_json
+from tests.support.api import Api, InMemory, running
+from tests.support.attacks import TASKS, assert_refused
+from tests.support.tokens import Issuer, base64url, compact_json
 
 
 async def test_cve_2024_37568_and_2024_33663_the_public_key_is_no_secret_for_hmac(api: Api) -> None:

@@ -4,11 +4,11 @@ import asyncpg
 import pytest
 
 from adapters.sql.database import Database, connect
-from adapters.sql.row_security_check import row_security_problem
+from adapters.sql.readiness import row_security_problem
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
 from tests.contracts.task_lists import ALICE, BOB, add, get, new, revision
-from tests.postgres import OWNER, SERVICE, as_role
+from tests.support.postgres import OWNER, SERVICE, as_role
 
 PEEK = "SELECT count(*) FROM tasks"
 
@@ -37,9 +37,9 @@ async def test_p01_the_tables_owner_is_held_too_and_who_is_not_is_told_at_the_st
         assert await connection.fetchval(PEEK) == 0
         await connection.close()
     superuser = postgres_server.rpartition("/")[0] + "/" + url.rpartition("/")[2]
-    for address, is_well in ((url, True), (superuser, False)):
+    for address, all_passed in ((url, True), (superuser, False)):
         database = connect(address)
-        assert (await row_security_problem(database) is None) is is_well
+        assert (await row_security_problem(database) is None) is all_passed
         await database.dispose()
 
 
@@ -118,7 +118,7 @@ async def test_p06_there_is_no_view_and_no_function_that_passes_by(url: str) -> 
 
 
 async def test_p07_nothing_of_a_session_is_needed_so_that_a_pooler_may_hand_connections_round(url: str) -> None:
-    """Two users by turns on one connection, as behind a pooler in transaction mode."""
+    """Two users by queue on one connection, as behind a pooler in transaction mode."""
     connection = await asyncpg.connect(url, statement_cache_size=0)
     for _ in range(3):
         for user in ("alice", "bob"):

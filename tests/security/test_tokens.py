@@ -9,10 +9,10 @@ import pytest
 
 from adapters.tokens.claims import ClaimRules
 from entrypoints.settings import SettingError, Settings
-from tests.api import Api
-from tests.security.attacks import TASKS, assert_refused, assert_taken
 from tests.security.test_keys import PublishedAs, speaking_for
-from tests.tokens import ABSENT, Issuer, base64url, compact_json
+from tests.support.api import Api
+from tests.support.attacks import TASKS, assert_refused, assert_taken
+from tests.support.tokens import ABSENT, Issuer, base64url, compact_json
 
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
 """L of RFC 8032 §5.1: a signature's second half counts only below it."""

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.memory.audit import MemoryAuditLog
-from adapters.system import audit
-from adapters.system.audit import LoggedAudit, ThinnedAudit
-from domain.audit import AuditEvent, AuditKind, RequestOrigin, token_digest
+from adapters.system import audit_filters as audit
+from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
+from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.identity import UserId
-from entrypoints.audit import as_json, as_text, since
+from entrypoints.commands import as_json, as_text, since
 from tests.contracts.audit_logs import FULL, NOON
-from tests.unit.tokens.stand_ins import HandClock
+from tests.support.fake_issuer import ManualTime
 
 
 def refused(
@@ -24,15 +24,15 @@ def refused(
     reason: str | None = None,
 ) -> AuditEvent:
     who = None if user is None else UserId(user)
-    return AuditEvent(kind=kind, at=NOON, origin=RequestOrigin("r", peer), user_id=who, reason=reason)
+    return AuditEvent(kind=kind, at=NOON, origin=AuditContext("r", peer), user_id=who, reason=reason)
 
 
 class TestThinned:
     def test_a_flood_of_one_origin_leaves_as_many_as_one_can_read_and_a_number(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
-        kept, clock = MemoryAuditLog(), HandClock(0)
-        log = ThinnedAudit(kept, clock)
+        kept, clock = MemoryAuditLog(), ManualTime(0)
+        log = RateLimitedAuditLog(kept, clock)
         for _ in range(1000):
             log.record(refused())
         log.record(refused("192.0.2.2"))
@@ -45,7 +45,7 @@ class TestThinned:
 
     def test_a_flood_hides_neither_another_reason_nor_another_user_behind_the_same_proxy(self) -> None:
         kept = MemoryAuditLog()
-        log = ThinnedAudit(kept, HandClock(0))
+        log = RateLimitedAuditLog(kept, ManualTime(0))
         for _ in range(1000):
             log.record(refused(reason="The token is malformed."))
             log.record(refused(kind=AuditKind.ACCESS_DENIED, user="mallory"))
@@ -57,7 +57,7 @@ class TestThinned:
 
     def test_what_takes_a_good_token_or_key_always_passes(self) -> None:
         kept = MemoryAuditLog()
-        log = ThinnedAudit(kept, HandClock(0))
+        log = RateLimitedAuditLog(kept, ManualTime(0))
         for _ in range(100):
             log.record(refused(kind=AuditKind.SESSION_REVOKED))
         assert len(kept.events) == 100
@@ -65,7 +65,7 @@ class TestThinned:
     def test_origins_without_end_share_what_one_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(audit, "MAX_ORIGINS", 5)
         kept = MemoryAuditLog()
-        log = ThinnedAudit(kept, HandClock(0))
+        log = RateLimitedAuditLog(kept, ManualTime(0))
         for number in range(1000):
             log.record(refused(f"192.0.2.{number}"))
         assert len(kept.events) == 5 + audit.PER_WINDOW
@@ -74,8 +74,8 @@ class TestThinned:
 def test_every_event_is_a_log_line_with_all_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
     kept = MemoryAuditLog()
     with caplog.at_level(logging.INFO, logger="audit"):
-        LoggedAudit(kept).record(FULL)
-        LoggedAudit(kept).record(refused())
+        LoggingAuditLog(kept).record(FULL)
+        LoggingAuditLog(kept).record(refused())
     line, bare = (record.__dict__ for record in caplog.records)
     assert next(iter(kept.events)) == FULL
     assert {name: line[name] for name in ("kind", "user_id", "session_id", "request_id", "peer", "token_digest")} == {
@@ -93,7 +93,7 @@ def test_an_e_mail_address_that_names_a_user_is_in_no_log_line(caplog: pytest.Lo
     kept = MemoryAuditLog()
     event = AuditEvent(kind=AuditKind.SESSION_SEEN, at=NOON, user_id=UserId("ann@example.com"))
     with caplog.at_level(logging.INFO, logger="audit"):
-        LoggedAudit(kept).record(event)
+        LoggingAuditLog(kept).record(event)
     assert caplog.records[0].__dict__["user_id"].startswith("sha256:")
     assert "ann" not in str(caplog.records[0].__dict__)
     assert next(iter(kept.events)) == event, "but the table is asked by that name"

@@ -1,10 +1,10 @@
 import asyncio
 from pathlib import Path
 
-from application.diagnosis import Finding, Status
+from application.health import Finding, Status
 from entrypoints.doctor import CHECKS, Doctor, Findings
-from tests.tokens import Issuer, compact_json
-from tests.unit.tokens.loopback import Loopback, loopback, response, sending
+from tests.support.loopback_server import Loopback, loopback, response, sending
+from tests.support.tokens import Issuer, compact_json
 
 PASSWORD = "hunter2"
 

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.clock import ManualClock
 from adapters.memory.revocations import MemoryRevocations
 from application.ports import Revocations
 from tests.contracts.revocations import BOB, NOON, ONE, RevocationsContract, token
+from tests.support.clock import ManualClock
 
 
 class TestMemoryRevocations(RevocationsContract):

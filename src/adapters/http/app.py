@@ -10,23 +10,21 @@ from litestar.datastructures import State
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import ASGIApp
 
-from adapters.http.authentication import Authentication
-from adapters.http.authorization import Authorization
-from adapters.http.bodies import MAX_BODY, StrictRequest
+from adapters.http.access_log import AccessLog
+from adapters.http.auth import Authentication, Authorization
+from adapters.http.context import Network, TrustedProxies
 from adapters.http.cors import Cors
-from adapters.http.documentation import Documentation
-from adapters.http.edge import ASK_METHODS, Edge
-from adapters.http.health import Operations
-from adapters.http.hot_calls import HotCalls
+from adapters.http.front import ASK_METHODS, Edge
+from adapters.http.hot_calls import FastRoutes
 from adapters.http.injection import UseCases, WithContainer
 from adapters.http.metrics import Metrics, RequestMetrics
-from adapters.http.peers import Network, TrustedProxies
+from adapters.http.page_cache import PageCache
 from adapters.http.problem_answers import problem_response
 from adapters.http.problems import Problem
-from adapters.http.request_log import RequestLog
-from adapters.http.security_events import SecurityEvents
-from adapters.http.stored_pages import StoredPages
-from adapters.http.tasks import Tasks
+from adapters.http.request import MAX_BODY, StrictRequest
+from adapters.http.routes.operations import Documentation, Operations
+from adapters.http.routes.security_events import SecurityEvents
+from adapters.http.routes.tasks import Tasks
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -41,15 +39,15 @@ def create_http_app(
 ) -> ASGIApp:
     """The whole HTTP adapter as one ASGI application; use cases and the verifier come from the container."""
     metrics = RequestMetrics()
-    log = RequestLog()
-    stored = StoredPages()
+    log = AccessLog()
+    stored = PageCache()
     use_cases = UseCases()
     beside: list[asyncio.Task[None]] = []
 
     async def start(_: Litestar) -> None:
         await use_cases.load(container)
         await on_startup()
-        beside.append(asyncio.create_task(stored.tidy()))
+        beside.append(asyncio.create_task(stored.run_eviction()))
 
     async def stop(_: Litestar) -> None:
         log.close()  # first, so that nothing that fails below takes lines with it
@@ -60,7 +58,7 @@ def create_http_app(
 
     litestar = Litestar(
         [Tasks, SecurityEvents, Operations, Metrics, Documentation],
-        state=State({"metrics": metrics, "stored_pages": stored}),
+        state=State({"metrics": metrics, "page_cache": stored}),
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={
@@ -73,7 +71,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    calls = HotCalls(WithContainer(litestar, container), use_cases, stored)
+    calls = FastRoutes(WithContainer(litestar, container), use_cases, stored)
     guarded = Authentication(Authorization(calls, use_cases), use_cases)
     return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics, log)
 

@@ -13,19 +13,16 @@ from attrs import frozen
 from litestar.exceptions import ClientException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from adapters.http.answers import Answer, not_modified, page_answer, path_of, task_answer
-from adapters.http.bodies import BROKEN_OFF, JSON, MAX_BODY, decode_json
-from adapters.http.fields import field, plain_fields
+from adapters.http.conditional_requests import if_none_match
 from adapters.http.injection import UseCases, principal_of
-from adapters.http.preconditions import if_none_match
-from adapters.http.queries import next_link, parse_query
+from adapters.http.list_params import next_link, parse_query
+from adapters.http.page_cache import PageCache
+from adapters.http.request import BROKEN_OFF, HTTP, JSON, MAX_BODY, decode_json, field, plain_fields, task_id_of
+from adapters.http.responses import Response, list_path, not_modified, page_response, task_response
 from adapters.http.schemas import NewTask, TaskPageView
-from adapters.http.scopes import HTTP
-from adapters.http.stored_pages import StoredPages
-from adapters.http.task_ids import task_id_of
 from application.tasks import CreateTask, GetTask, ListTasks
 from domain.identity import UserId
-from domain.task_list import TaskQuery, Unchanged
+from domain.task_list import NotModified, TaskQuery
 
 LIST: Final = "/api/{user_id}/tasks"
 TASK: Final = "/api/{user_id}/tasks/{task_id}"
@@ -34,48 +31,48 @@ TASK: Final = "/api/{user_id}/tasks/{task_id}"
 _JSON: Final = JSON.encode()
 
 
-async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId, stored: StoredPages) -> Answer:
+async def list_page(list_tasks: ListTasks, scope: HTTPScope, owner: UserId, stored: PageCache) -> Response:
     """List tasks."""
     asked = scope["query_string"]
     query = _query(asked)
     by_client = if_none_match(field(scope, b"if-none-match"))
     before = stored.find(owner, asked)
-    known = by_client if before is None else before.known(by_client)
+    known = by_client if before is None else before.known_revisions(by_client)
     page = await list_tasks(principal_of(scope), owner, query, known=known)
-    if isinstance(page, Unchanged):
+    if isinstance(page, NotModified):
         if before is None or (by_client is not None and page.revision in by_client):
             return not_modified(page.revision)
         return before.answer
     view = TaskPageView.of(page, query)
     follows = view.next_cursor
-    link = None if follows is None else next_link(path_of(owner), _pairs(asked), follows)
-    answer = page_answer(view, page.revision, link)
+    link = None if follows is None else next_link(list_path(owner), _pairs(asked), follows)
+    answer = page_response(view, page.revision, link)
     stored.store(owner, asked, page.revision, answer)
     return answer
 
 
-async def read_task(get_task: GetTask, scope: HTTPScope, owner: UserId, task_id: str) -> Answer:
+async def read_task(get_task: GetTask, scope: HTTPScope, owner: UserId, task_id: str) -> Response:
     """Get a task."""
     task = await get_task(principal_of(scope), owner, task_id_of(task_id))
     known = if_none_match(field(scope, b"if-none-match"))
     if known is not None and task.revision in known:
         return not_modified(task.revision)
-    return task_answer(task)
+    return task_response(task)
 
 
-async def create(create_task: CreateTask, scope: HTTPScope, owner: UserId, new: NewTask) -> Answer:
+async def create(create_task: CreateTask, scope: HTTPScope, owner: UserId, new: NewTask) -> Response:
     """Create a task."""
     task = await create_task(principal_of(scope), owner, title=new.title, description=new.description)
-    return task_answer(task, status=201, location=f"{path_of(owner)}/{task.id}")
+    return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}")
 
 
 @frozen
-class HotCalls:
+class FastRoutes:
     """ASGI middleware that answers those calls, where they are plain, to whom authorization has let pass."""
 
     app: ASGIApp
     use_cases: UseCases
-    stored: StoredPages
+    stored: PageCache
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
@@ -85,7 +82,7 @@ class HotCalls:
         else:
             await (await call)(scope, receive, send)
 
-    def _call_of(self, scope: HTTPScope, receive: Receive) -> Awaitable[Answer] | None:
+    def _call_of(self, scope: HTTPScope, receive: Receive) -> Awaitable[Response] | None:
         """What answers the request."""
         if "principal" not in scope["state"]:
             return None
@@ -102,7 +99,7 @@ class HotCalls:
         return None
 
 
-async def _create(create_task: CreateTask, scope: HTTPScope, owner: UserId, receive: Receive) -> Answer:
+async def _create(create_task: CreateTask, scope: HTTPScope, owner: UserId, receive: Receive) -> Response:
     return await create(create_task, scope, owner, decode_json(await _body(receive), NewTask))
 
 

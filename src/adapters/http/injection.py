@@ -13,8 +13,7 @@ from dishka.integrations.base import wrap_injection
 from litestar import Request
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from application.authentication import Authenticate, Authorize
-from application.limits import LimitRequests
+from application.access import Authenticate, Authorize, EnforceRateLimits
 from application.tasks import CreateTask, GetTask, ListTasks
 from domain.identity import Principal
 
@@ -41,7 +40,7 @@ class UseCases:
     """
 
     authenticate: Authenticate = field(init=False)
-    limit_requests: LimitRequests = field(init=False)
+    enforce_rate_limits: EnforceRateLimits = field(init=False)
     authorize: Authorize = field(init=False)
     list_tasks: ListTasks = field(init=False)
     get_task: GetTask = field(init=False)
@@ -50,7 +49,7 @@ class UseCases:
     async def load(self, container: AsyncContainer) -> None:
         """Ask the container for them, one after the other: two who ask at once could be given one each."""
         self.authenticate = await container.get(Authenticate)
-        self.limit_requests = await container.get(LimitRequests)
+        self.enforce_rate_limits = await container.get(EnforceRateLimits)
         self.authorize = await container.get(Authorize)
         self.list_tasks = await container.get(ListTasks)
         self.get_task = await container.get(GetTask)
@@ -78,6 +77,6 @@ class WithContainer:
         self._container = container
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on."""
+        """WorkerClock on."""
         scope.setdefault("state", {})[_CONTAINER] = self._container
         await self._app(scope, receive, send)

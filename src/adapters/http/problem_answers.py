@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.types import Scope
 
-from adapters.http.problem_details import problem_of
+from adapters.http.error_mapping import problem_of
 from adapters.http.problems import MEDIA_TYPE, Problem
 
 logger = logging.getLogger(__name__)

@@ -76,7 +76,7 @@ class NoCredentials(Exception):
 
 
 @frozen
-class Kind:
+class ProblemType:
     """What a class of errors is on the wire; where the detail is empty, the error itself has the words."""
 
     status: HTTPStatus
@@ -85,69 +85,71 @@ class Kind:
     detail: str = ""
 
 
-KINDS: Final[dict[type[Exception], Kind]] = {
-    InvalidToken: Kind(HTTPStatus.UNAUTHORIZED, "invalid-token", "The token is not valid"),
-    AccessDenied: Kind(
+PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
+    InvalidToken: ProblemType(HTTPStatus.UNAUTHORIZED, "invalid-token", "The token is not valid"),
+    AccessDenied: ProblemType(
         HTTPStatus.FORBIDDEN,
         "access-denied",
         "Access denied",
         "The path names another user than the token: use the token's own subject.",
     ),
-    TaskNotFound: Kind(HTTPStatus.NOT_FOUND, "task-not-found", "Task not found", "There is no such task in this list."),
-    RevisionMismatch: Kind(
+    TaskNotFound: ProblemType(
+        HTTPStatus.NOT_FOUND, "task-not-found", "Task not found", "There is no such task in this list."
+    ),
+    RevisionMismatch: ProblemType(
         HTTPStatus.PRECONDITION_FAILED,
         "revision-mismatch",
         "Changed elsewhere",
         "The task has changed since you read it: get it again and decide anew.",
     ),
-    InvalidField: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
-    KeysUnavailable: Kind(
+    InvalidField: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
+    KeysUnavailable: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "keys-unavailable",
         "The issuer's keys are not available",
         "The token can't be judged now. Keep it, and try again later.",
     ),
-    Overloaded: Kind(
+    Overloaded: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "overloaded",
         "Too many tokens at once",
         "The token was not looked at, because too many others wait. Keep it, and try again later.",
     ),
-    TooManyRequests: Kind(
+    TooManyRequests: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",
         "Too many requests",
         "This was one request too many. Wait as many seconds as Retry-After says.",
     ),
-    RevocationsUnavailable: Kind(
+    RevocationsUnavailable: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "revocations-unavailable",
         "What was revoked is not known",
         "Whether the token was revoked can't be told now. Keep it, and try again later.",
     ),
-    StorageUnavailable: Kind(
+    StorageUnavailable: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "storage-unavailable",
         "The tasks are not available",
         "The tasks can't be reached now. Try again later; nothing was changed unless you read so.",
     ),
-    InvalidBody: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
-    InvalidParameter: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
-    NoCredentials: Kind(
+    InvalidBody: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
+    InvalidParameter: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
+    NoCredentials: ProblemType(
         HTTPStatus.UNAUTHORIZED,
         "no-credentials",
         "No credentials",
         "This call needs a token: send Authorization: Bearer <token>.",
     ),
-    NotReady: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
-    Stopping: Kind(
+    NotReady: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
+    Stopping: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "stopping",
         "The service is stopping",
         "The request did not finish before the service had to stop. Ask again.",
     ),
     # Parameters are read by hand, so all that Litestar finds missing is a body.
-    ValidationException: Kind(
+    ValidationException: ProblemType(
         HTTPStatus.BAD_REQUEST, "", HTTPStatus.BAD_REQUEST.phrase, "The body is empty; this call takes JSON."
     ),
 }

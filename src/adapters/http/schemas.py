@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from adapters.http.cursors import encode_cursor
-from domain.task import KEEP, MAX_DESCRIPTION, MAX_TITLE, Task, TaskChange
+from adapters.http.list_params import encode_cursor
+from domain import task
+from domain.task import MAX_DESCRIPTION, MAX_TITLE, Task, TaskChange
 from domain.task_list import TaskPage, TaskQuery
 
 # The domain judges text, after trimming; here the rules are only told to whoever reads the document.
@@ -104,9 +105,9 @@ class TaskUpdate(_FromServer, frozen=True, kw_only=True):
     def change(self) -> TaskChange:
         """In the domain's words."""
         return TaskChange(
-            title=KEEP if isinstance(self.title, UnsetType) else self.title,
-            description=KEEP if isinstance(self.description, UnsetType) else self.description,
-            completed=KEEP if isinstance(self.completed, UnsetType) else self.completed,
+            title=task.UNSET if isinstance(self.title, UnsetType) else self.title,
+            description=task.UNSET if isinstance(self.description, UnsetType) else self.description,
+            completed=task.UNSET if isinstance(self.completed, UnsetType) else self.completed,
         )
 
 

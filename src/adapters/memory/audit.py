@@ -43,7 +43,7 @@ class MemoryAuditLog:
         for event in wanted if limit is None else wanted[-limit:]:
             yield event
 
-    async def forget_before(self, instant: datetime) -> int:
+    async def purge_before(self, instant: datetime) -> int:
         """See the port."""
         kept = [event for event in self.events if event.at >= instant]
         forgotten = len(self.events) - len(kept)

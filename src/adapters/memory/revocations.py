@@ -6,7 +6,7 @@ from attrs import Factory, frozen
 
 from application.ports import Clock
 from domain.identity import Principal, SessionId, UserId
-from domain.revocation import Revocation, Revoked
+from domain.revocation import Revocation, RevocationSet
 
 
 @frozen
@@ -16,17 +16,17 @@ class MemoryRevocations:
     _clock: Clock
     _keep_for: timedelta
     """How long a token can live at most."""
-    _revoked: Revoked = Factory(Revoked)
+    _revoked: RevocationSet = Factory(RevocationSet)
 
     def is_revoked(self, principal: Principal) -> bool:
         """See the port."""
-        return self._revoked.covers(principal)
+        return self._revoked.matches(principal)
 
     async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
         """See the port."""
         now = self._clock.now()
-        self._revoked.forget_expired(now)
+        self._revoked.purge_expired(now)
         self._revoked.add(Revocation(user_id, session_id, at, now + self._keep_for))
 
-    async def settle(self) -> None:
+    async def wait_for_propagation(self) -> None:
         """See the port: everywhere is here."""

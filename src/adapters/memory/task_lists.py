@@ -11,7 +11,7 @@ from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskId
-from domain.task_list import Position, Revision, Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import NotModified, PageKey, Revision, Revisions, TaskPage, TaskQuery
 
 
 @define
@@ -45,18 +45,18 @@ class MemoryTaskList:
         """See the port."""
         return _living(self._list.tasks, task_id)
 
-    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
         if known is not None and self._list.revision in known:
-            return Unchanged(self._list.revision)
+            return NotModified(self._list.revision)
 
         def key(task: Task) -> tuple[object, int]:
-            return Position.of(task, query.order).key()
+            return PageKey.of(task, query.order).key()
 
         def is_behind(task: Task) -> bool:
             if query.after is None:
                 return True
-            here, there = Position.of(task, query.order).key(), query.after.key()
+            here, there = PageKey.of(task, query.order).key(), query.after.key()
             return here < there if query.order.descending else here > there
 
         found = sorted(
@@ -71,7 +71,7 @@ class MemoryTaskList:
             key=key,
             reverse=query.order.descending,
         )
-        return TaskPage.cut(tuple(found[: query.limit + 1]), query, self._list.revision)
+        return TaskPage.from_rows(tuple(found[: query.limit + 1]), query, self._list.revision)
 
 
 @define
@@ -86,7 +86,7 @@ class MemoryEditableTaskList:
         """See the port."""
         return _living(self._draft, task_id)
 
-    async def get_even_deleted(self, task_id: TaskId) -> Task:
+    async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
         return _even_deleted(self._draft, task_id)
 

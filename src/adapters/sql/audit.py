@@ -15,28 +15,28 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
 from adapters.sql.tables import audit_events
-from application.ports import TaskIds
-from domain.audit import AuditEvent, AuditKind, RequestOrigin
+from application.ports import IdGenerator
+from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 
 logger = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 10_000
-"""Events that wait to be written; what comes on top is dropped, counted and told."""
+"""Events that wait to be written; what comes on top is dropped, counted and details."""
 BATCH: Final = 500
 """Rows written, read, or taken away at once."""
-LAST_WORD: Final = 1.0
+CLOSE_TIMEOUT: Final = 1.0
 """Seconds that what waits is given at the end."""
-LONGEST_BACKOFF: Final = 5.0
+MAX_BACKOFF: Final = 5.0
 """Seconds between two tries while the database is away."""
-TIDY_EVERY: Final = 3600.0
+PURGE_INTERVAL: Final = 3600.0
 """Seconds between two removals of what is too old; any worker may do it."""
 
 
 def pause_after(failures: int) -> float:
     """Seconds until the next try, after so many failures in a row."""
-    return min(LONGEST_BACKOFF, 0.1 * 2.0 ** min(failures, 10))
+    return min(MAX_BACKOFF, 0.1 * 2.0 ** min(failures, 10))
 
 
 @define(eq=False)
@@ -44,7 +44,7 @@ class SqlAuditLog:
     """The port's AuditLog: `record` puts an event into a queue, `run` writes what is there."""
 
     _database: Database
-    _ids: TaskIds
+    _ids: IdGenerator
     _waiting: deque[dict[str, Any]] = field(init=False, factory=deque)
     """Rows, each with its id: one that is written twice, because the answer to a commit was lost, stands there once."""
     _some: asyncio.Event = field(init=False, factory=asyncio.Event)
@@ -67,7 +67,7 @@ class SqlAuditLog:
             await self._keep_writing()
         finally:
             try:
-                async with asyncio.timeout(LAST_WORD):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
                     await self.write_waiting()
             except (TimeoutError, StorageUnavailable):
                 self._dropped += len(self._waiting)
@@ -164,7 +164,7 @@ class SqlAuditTrail:
                 yield _event(row)
             rows = (await self._database.read(page.where(here > (rows[-1].at, rows[-1].id)))).all()
 
-    async def forget_before(self, instant: datetime) -> int:
+    async def purge_before(self, instant: datetime) -> int:
         """See the port."""
         forgotten = 0
         while True:
@@ -182,14 +182,14 @@ def _event(row: Row[Any]) -> AuditEvent:
         at=row.at,
         user_id=row.user_id,
         session_id=row.session_id,
-        origin=RequestOrigin(row.request_id, row.peer) if row.request_id is not None else None,
+        origin=AuditContext(row.request_id, row.peer) if row.request_id is not None else None,
         reason=row.reason,
         token_digest=row.token_digest,
     )
 
 
 @frozen
-class AuditUpkeep:
+class AuditRetention:
     """Takes away, about once an hour, what is older than it has to be kept."""
 
     _trail: SqlAuditTrail
@@ -202,8 +202,8 @@ class AuditUpkeep:
     async def run(self) -> None:
         """Go on until cancelled; a failure waits for the next time."""
         while True:
-            await asyncio.sleep(TIDY_EVERY * (0.5 + random.random()))  # noqa: S311  (so that workers take turns)
+            await asyncio.sleep(PURGE_INTERVAL * (0.5 + random.random()))  # noqa: S311  (so that workers take queue)
             try:
-                await self._trail.forget_before(self._now() - self._keep_for)
+                await self._trail.purge_before(self._now() - self._keep_for)
             except StorageUnavailable:
                 continue

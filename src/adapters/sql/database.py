@@ -13,11 +13,10 @@ from sqlalchemy import URL, CursorResult, Executable, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adapters.sql.availability import DEADLINE, LAST_WORD, POOL_WAIT, in_time
-from adapters.sql.brief_reads import BriefReads
-from adapters.sql.execution import EngineExecution, Execution
-from adapters.sql.held_connections import HeldConnections
-from adapters.sql.held_execution import HeldExecution
+from adapters.sql.asyncpg_pool import AsyncpgPool
+from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
+from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
+from adapters.sql.sqlite import InlineReads
 
 READERS: Final = 10
 """Connections for reads of tasks: enough that the database works on some while others' answers are on their way."""
@@ -56,11 +55,11 @@ class Database:
     writes: AsyncEngine
     connect: Callable[[], Awaitable[Any]] | None = None
     """A driver's connection outside every pool, to listen on; only PostgreSQL has that."""
-    held: HeldExecution | None = None
+    held: AsyncpgExecutor | None = None
     """PostgreSQL: what runs the statements on tasks, which are many, on connections of its own."""
-    held_looking: HeldExecution | None = None
+    held_looking: AsyncpgExecutor | None = None
     """PostgreSQL: what runs the look for what was revoked, on a connection that no request about tasks uses."""
-    brief: BriefReads | None = None
+    brief: InlineReads | None = None
     """SQLite: what reads a few rows without a thread."""
 
     @property
@@ -69,14 +68,14 @@ class Database:
         return self.writes.dialect.name
 
     @property
-    def execution(self) -> Execution:
+    def executor(self) -> Executor:
         """What runs the statements on tasks."""
-        return self.held or EngineExecution(self.read, self.writing, self.brief.read if self.brief else None)
+        return self.held or SqlAlchemyExecutor(self.read, self.writing, self.brief.read if self.brief else None)
 
     @property
-    def looking(self) -> Execution:
+    def looking(self) -> Executor:
         """What runs the look for what was revoked: requests wait while the event loop is at it, each second."""
-        return self.held_looking or self.execution
+        return self.held_looking or self.executor
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Ask one statement that stands alone.
@@ -84,7 +83,7 @@ class Database:
         Raises:
             StorageUnavailable: within DEADLINE when the database doesn't answer.
         """
-        async with in_time():
+        async with deadline():
             try:
                 return await self._ask(statement, parameters)
             except DBAPIError as error:
@@ -100,7 +99,7 @@ class Database:
         Raises:
             StorageUnavailable: within DEADLINE when the database doesn't answer.
         """
-        async with in_time(), self.writes.connect() as connection, connection.begin():
+        async with deadline(), self.writes.connect() as connection, connection.begin():
             yield connection
 
     async def dispose(self) -> None:
@@ -138,7 +137,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg tells no
     """A connection that doesn't wait for a dead server's goodbye: SQLAlchemy would give it two seconds."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (asyncpg's signature)
-        await super().close(timeout=min(timeout or LAST_WORD, LAST_WORD))
+        await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
 
 
 def _postgresql(address: URL) -> Database:
@@ -159,17 +158,17 @@ def _postgresql(address: URL) -> Database:
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=POOL_WAIT,
+            pool_timeout=ACQUIRE_TIMEOUT,
             **options,
         )
 
-    one = HeldConnections(connection, 1)
+    one = AsyncpgPool(connection, 1)
     return Database(
         reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
         writes=engine(UPKEEP),
         connect=connection,
-        held=HeldExecution(HeldConnections(connection, READERS), HeldConnections(connection, WRITERS)),
-        held_looking=HeldExecution(one, one),
+        held=AsyncpgExecutor(AsyncpgPool(connection, READERS), AsyncpgPool(connection, WRITERS)),
+        held_looking=AsyncpgExecutor(one, one),
     )
 
 
@@ -177,7 +176,7 @@ def _sqlite(address: URL) -> Database:
     if address.database in {None, "", ":memory:"}:
         raise ValueError("SQLite needs a file: each connection would have a memory of its own")
     # What else the address says is for SQLAlchemy's driver alone.
-    brief = None if address.query else BriefReads(Path(address.database or "").absolute())
+    brief = None if address.query else InlineReads(Path(address.database or "").absolute())
     address = address.set(drivername="sqlite+aiosqlite")
 
     def engine(size: int, **options: Any) -> AsyncEngine:
@@ -186,8 +185,8 @@ def _sqlite(address: URL) -> Database:
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=POOL_WAIT,
-            connect_args={"timeout": POOL_WAIT},
+            pool_timeout=ACQUIRE_TIMEOUT,
+            connect_args={"timeout": ACQUIRE_TIMEOUT},
             **options,
         )
         event.listen(made.sync_engine, "connect", _prepare_sqlite)

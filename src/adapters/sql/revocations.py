@@ -10,32 +10,32 @@ from attrs import define, field
 from sqlalchemy import Executable, bindparam, delete, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.availability import DEADLINE
 from adapters.sql.database import Database
+from adapters.sql.errors import DEADLINE
 from adapters.sql.tables import revocations
 from domain.errors import RevocationsUnavailable, StorageUnavailable
 from domain.identity import Principal, SessionId, UserId
-from domain.revocation import Revocation, Revoked
+from domain.revocation import Revocation, RevocationSet
 
 CHANNEL: Final = "evo_todo_revocations"
 """What PostgreSQL notifies when there is a new one; it says no more than "look"."""
 
-OVERLAP: Final = timedelta(seconds=30)
+LOOKBACK: Final = timedelta(seconds=30)
 """How far each look reaches back behind the newest row: a transaction that began earlier may end later."""
 
-ALL_AGAIN: Final = 60.0
+FULL_REFRESH_INTERVAL: Final = 60.0
 """Seconds between two looks at everything: a database's clock that was set back hides what is new from the others."""
 
-LOOK_EVERY: Final = 1.0
+POLL_INTERVAL: Final = 1.0
 """Seconds between two looks. The floor: it holds whether or not anybody calls."""
 
-SETTLED: Final = LOOK_EVERY + DEADLINE
+PROPAGATION_DELAY: Final = POLL_INTERVAL + DEADLINE
 """Seconds after which every worker has looked, and what it let in before that is done or has given up."""
 
-FORGOTTEN_AT_ONCE: Final = 1000
+PURGE_BATCH: Final = 1000
 """Rows that go in one transaction."""
 
-EVERY_SESSION: Final = ""
+ALL_SESSIONS: Final = ""
 """In the column of session ids: no issuer has an empty one."""
 
 _LIVING: Final = select(
@@ -54,7 +54,7 @@ def _now() -> datetime:
 
 @define(eq=False)
 class SqlRevocations:
-    """The port's Revocations. `read_new` must be called again and again; see `RevocationFeed`."""
+    """The port's Revocations. `refresh` must be called again and again; see `RevocationSync`."""
 
     _database: Database
     _keep_for: timedelta
@@ -63,7 +63,7 @@ class SqlRevocations:
     """Seconds without a successful look after which nothing is known."""
     _now: Callable[[], datetime] = _now
     _monotonic: Callable[[], float] = time.monotonic
-    _revoked: Revoked = field(init=False, factory=Revoked)
+    _revoked: RevocationSet = field(init=False, factory=RevocationSet)
     _newest: datetime | None = field(init=False, default=None)
     _read_at: float = field(init=False, default=float("-inf"))
     _all_again_at: float = field(init=False, default=float("-inf"))
@@ -77,7 +77,7 @@ class SqlRevocations:
         """See the port."""
         if not self.is_current:
             raise RevocationsUnavailable
-        return self._revoked.covers(principal)
+        return self._revoked.matches(principal)
 
     async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
         """See the port."""
@@ -88,45 +88,45 @@ class SqlRevocations:
             if self._database.dialect == "postgresql":
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
 
-    async def settle(self) -> None:
+    async def wait_for_propagation(self) -> None:
         """See the port."""
-        await asyncio.sleep(SETTLED)
+        await asyncio.sleep(PROPAGATION_DELAY)
 
-    async def read_new(self) -> None:
+    async def refresh(self) -> None:
         """Learn what was revoked elsewhere since the last look; the first, and one each minute, learns all of it.
 
         Raises:
             StorageUnavailable: it can't be read now.
         """
         began = self._monotonic()
-        since = None if self._newest is None or began >= self._all_again_at else self._newest - OVERLAP
+        since = None if self._newest is None or began >= self._all_again_at else self._newest - LOOKBACK
         wanted, parameters = _LIVING if since is None else _NEW, {"now": self._now(), "since": since}
         rows = await self._database.looking.read(wanted, parameters)
         for user_id, session_id, revoked_at, expires_at, recorded_at in rows:
-            session = None if session_id == EVERY_SESSION else session_id
+            session = None if session_id == ALL_SESSIONS else session_id
             self._revoked.add(Revocation(user_id, session, revoked_at, expires_at))
             self._newest = max(self._newest or recorded_at, recorded_at)
         if since is None:  # one that failed is not put off for a minute
-            self._all_again_at = began + ALL_AGAIN
+            self._all_again_at = began + FULL_REFRESH_INTERVAL
         self._read_at = began
 
-    async def forget_expired(self) -> int:
+    async def purge_expired(self) -> int:
         """Drop those that concern no living token, here and in the database; how many rows that were.
 
         Raises:
             StorageUnavailable: they can't be dropped now.
         """
         now = self._now()
-        self._revoked.forget_expired(now)
+        self._revoked.purge_expired(now)
         key = tuple_(revocations.c.user_id, revocations.c.session_id)
         some = select(revocations.c.user_id, revocations.c.session_id)
-        some = some.where(revocations.c.expires_at <= now).limit(FORGOTTEN_AT_ONCE)
+        some = some.where(revocations.c.expires_at <= now).limit(PURGE_BATCH)
         forgotten = 0
         while True:
             async with self._database.writing() as connection:
                 gone = (await connection.execute(delete(revocations).where(key.in_(some)))).rowcount
             forgotten += gone
-            if gone < FORGOTTEN_AT_ONCE:
+            if gone < PURGE_BATCH:
                 return forgotten
 
     def _kept(self, revocation: Revocation) -> Executable:
@@ -137,7 +137,7 @@ class SqlRevocations:
         now = func.clock_timestamp() if is_postgresql else literal(self._now(), revocations.c.recorded_at.type)
         row = insert.values(
             user_id=revocation.user_id,
-            session_id=revocation.session_id or EVERY_SESSION,
+            session_id=revocation.session_id or ALL_SESSIONS,
             revoked_at=revocation.revoked_at,
             expires_at=revocation.expires_at,
             recorded_at=now,
@@ -165,7 +165,7 @@ class RevocationsReadiness:
         if self._revocations.is_current:
             return None
         try:
-            await self._revocations.read_new()
+            await self._revocations.refresh()
         except StorageUnavailable:
             return "what was revoked could not be read for too long: see database"
         return None

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     JSON,
     BigInteger,
     ColumnElement,
@@ -28,14 +29,38 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.execution import TAKES_LONG
-from adapters.sql.row_security import OWNER, acting_user, reading
+from adapters.sql.executors import FULL_SCAN
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
 from domain.task import Task
 from domain.task_list import Order, Revisions, TaskQuery
 from domain.text import fold
 
-ERASED_AT_ONCE: Final = 1000
+OWNER: Final = bindparam("owner", type_=String)
+"""Whose rows: a parameter of every statement."""
+
+
+def set_user_cte() -> CTE:
+    """Whom the statement is run for, `id`: set before any row is looked at by whatever takes the id from here.
+
+    Materialized: run once, and not merged into what follows.
+    """
+    return select(func.set_user(OWNER, type_=String).label("id")).cte("me").prefix_with("MATERIALIZED")
+
+
+def as_owner(dialect: str, wanted: Callable[[ColumnElement[str]], Select[Any]]) -> Select[Any]:
+    """The statement for what is `wanted` of an owner, where that is the whole transaction.
+
+    On PostgreSQL the owner comes out of `set_user`. OFFSET 0 keeps the planner from pulling the inner statement up to
+    where its rows could be read, under the policy, before the user is known.
+    """
+    if dialect != "postgresql":
+        return wanted(OWNER)
+    me = set_user_cte()
+    rows = wanted(literal_column("me.id", String)).offset(literal_column("0")).lateral("wanted")
+    return select(rows).select_from(me.join(rows, true()))
+
+
+ERASE_BATCH: Final = 1000
 """Rows that go in one transaction: far fewer than DEADLINE has time for, so that nobody waits long for the list."""
 
 _0, _1 = literal_column("0", Integer), literal_column("1", Integer)
@@ -51,9 +76,9 @@ _INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert
 
 
 @cache
-def living_task(dialect: str) -> Select[Any]:
+def live_task(dialect: str) -> Select[Any]:
     """A task that is not deleted."""
-    return reading(dialect, _living)
+    return as_owner(dialect, _living)
 
 
 def page_of(dialect: str, query: TaskQuery, known: Revisions | None) -> Select[Any]:
@@ -86,7 +111,7 @@ def next_revision(dialect: str) -> Executable:
 
     The first statement of a change: on PostgreSQL it says whose rows all that follow are about.
     """
-    statement: Executable = _raising(dialect).returning(task_lists.c.revision)
+    statement: Executable = _bump_revision(dialect).returning(task_lists.c.revision)
     return statement
 
 
@@ -97,7 +122,7 @@ def next_revision_and_task() -> Executable:
     The statement sees the tables as they were before it waited for the list's row, but FOR UPDATE goes on from there
     to the task's newest version, so that no change is lost. One row; without a task, the revision alone.
     """
-    raised = _raising("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
     task = _task(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
     return select(raised.c.revision, task).select_from(raised.outerjoin(task, true()))
 
@@ -108,12 +133,12 @@ def new_task() -> Executable:
 
     The two are there together or not at all. Elsewhere it would take a transaction and four round trips.
     """
-    raised = _raising("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
     values = {**_NEW, "owner_id": raised.c.owner_id, "revision": raised.c.revision}
     return insert(tasks).from_select(list(values), select(*values.values())).returning(tasks.c.revision)
 
 
-def new_values(task: Task) -> dict[str, Any]:
+def task_params(task: Task) -> dict[str, Any]:
     """What statements that store a task take as its members."""
     return {
         "new_owner_id": task.owner,
@@ -129,10 +154,10 @@ def new_values(task: Task) -> dict[str, Any]:
     }
 
 
-def _raising(dialect: str) -> Any:
+def _bump_revision(dialect: str) -> Any:
     insert_or_update = _INSERT[dialect](task_lists)
     if dialect == "postgresql":
-        me = acting_user()
+        me = set_user_cte()
         first = insert_or_update.from_select(["owner_id", "revision"], select(me.c.id, _1))
     else:
         first = insert_or_update.values(owner_id=OWNER, revision=_1)
@@ -179,7 +204,7 @@ def _page(
         page = found.subquery("page")
         return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
 
-    return reading(dialect, wanted).execution_options(**{TAKES_LONG: searches})
+    return as_owner(dialect, wanted).execution_options(**{FULL_SCAN: searches})
 
 
 def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
@@ -197,17 +222,17 @@ def _living(owner: ColumnElement[str]) -> Select[Any]:
 TASK: Final = _task(OWNER)
 """A task or its tombstone, inside a change."""
 
-ADDING: Final = insert(tasks).values(_NEW)
+INSERT_TASK: Final = insert(tasks).values(_NEW)
 """A new task, inside a change."""
 
-STORING: Final = (
+UPDATE_TASK: Final = (
     update(tasks)
     .where(tasks.c.owner_id == OWNER, tasks.c.id == _TASK)
     .values({name: value for name, value in _NEW.items() if name not in {"owner_id", "id", "created_at"}})
 )
 """A task's new values, inside a change."""
 
-ERASING_SOME: Final = (
+ERASE_SOME: Final = (
     delete(tasks)
     .where(
         tasks.c.owner_id == OWNER,

@@ -129,7 +129,7 @@ TASK_COLUMNS = [column for column in tasks.c if column.name not in {"owner_id", 
 """What is read of a task: whoever asks has named the owner."""
 
 
-def to_task(owner: UserId, members: Sequence[Any]) -> Task:
+def row_to_task(owner: UserId, members: Sequence[Any]) -> Task:
     """The owner's task whose other members stand in a row in the order of TASK_COLUMNS."""
     task_id, title, description, completed, created_at, updated_at, deleted_at, revision = members
     return Task(

@@ -8,48 +8,48 @@ from attrs import define, field, frozen
 
 from adapters.sql import statements
 from adapters.sql.database import Database
-from adapters.sql.execution import Change, Execution, Rows
-from adapters.sql.tables import to_task
+from adapters.sql.executors import Executor, Rows, Transaction
+from adapters.sql.tables import row_to_task
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Task, TaskId
-from domain.task_list import Revision, Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import NotModified, Revision, Revisions, TaskPage, TaskQuery
 
 
 @frozen
 class SqlTaskList:
     """One owner's tasks, to be read; each method is one statement."""
 
-    _execution: Execution
+    _executor: Executor
     _dialect: str
     _owner: UserId
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
         parameters = {"owner": self._owner, "task": task_id}
-        rows = await self._execution.read(statements.living_task(self._dialect), parameters)
+        rows = await self._executor.read(statements.live_task(self._dialect), parameters)
         if not rows:
             raise TaskNotFound
-        return to_task(self._owner, rows[0])
+        return row_to_task(self._owner, rows[0])
 
-    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | Unchanged:
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
         parameters = {"owner": self._owner, **statements.page_parameters(query, known)}
-        rows = await self._execution.read(statements.page_of(self._dialect, query, known), parameters)
+        rows = await self._executor.read(statements.page_of(self._dialect, query, known), parameters)
         revision = Revision(rows[0][0])
         if known is not None and revision in known:
-            return Unchanged(revision)
+            return NotModified(revision)
         # A join without a condition can only be a loop over the page, which keeps the page's order.
-        found = tuple([to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
-        return TaskPage.cut(found, query, revision)
+        found = tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
+        return TaskPage.from_rows(found, query, revision)
 
 
 @define
 class SqlEditableTaskList:
     """One owner's tasks inside the transaction of one change, which takes the list's lock when it is first used."""
 
-    _change: Change
+    _change: Transaction
     _dialect: str
     _owner: UserId
     _revision: Revision | None = field(default=None, init=False)
@@ -57,12 +57,12 @@ class SqlEditableTaskList:
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        task = await self.get_even_deleted(task_id)
+        task = await self.get_including_deleted(task_id)
         if task.deleted_at is not None:
             raise TaskNotFound
         return task
 
-    async def get_even_deleted(self, task_id: TaskId) -> Task:
+    async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
         if self._revision is None and self._dialect == "postgresql":
             ((revision, *members),) = await self._run(statements.next_revision_and_task(), task=task_id)
@@ -73,22 +73,22 @@ class SqlEditableTaskList:
             found = list(await self._run(statements.TASK, task=task_id))
         if not found:
             raise TaskNotFound
-        return to_task(self._owner, found[0])
+        return row_to_task(self._owner, found[0])
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        return await self._store(statements.STORING, task)
+        return await self._store(statements.UPDATE_TASK, task)
 
     async def add(self, task: Task) -> Task:
         """Store a new task; the answer bears this change's revision."""
-        return await self._store(statements.ADDING, task)
+        return await self._store(statements.INSERT_TASK, task)
 
     async def erase_some(self) -> bool:
         """Remove as many tasks as one transaction should; whether there may be more."""
         await self.next_revision()
-        erased = await self._run(statements.ERASING_SOME, most=statements.ERASED_AT_ONCE)
+        erased = await self._run(statements.ERASE_SOME, most=statements.ERASE_BATCH)
         self.has_changed = bool(erased)
-        return len(erased) == statements.ERASED_AT_ONCE
+        return len(erased) == statements.ERASE_BATCH
 
     async def next_revision(self) -> Revision:
         """The revision that this change has taken, and the list's lock with it."""
@@ -99,7 +99,7 @@ class SqlEditableTaskList:
 
     async def _store(self, statement: Any, task: Task) -> Task:
         stored = task.stored(await self.next_revision())
-        await self._run(statement, task=task.id, **statements.new_values(stored))
+        await self._run(statement, task=task.id, **statements.task_params(stored))
         self.has_changed = True
         return stored
 
@@ -112,15 +112,15 @@ class SqlTaskLists:
     """Everybody's lists, in PostgreSQL or SQLite."""
 
     _database: Database
-    _execution: Execution = field(init=False)
+    _executor: Executor = field(init=False)
     _dialect: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._execution, self._dialect = self._database.execution, self._database.dialect
+        self._executor, self._dialect = self._database.executor, self._database.dialect
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return SqlTaskList(self._execution, self._dialect, owner)
+        return SqlTaskList(self._executor, self._dialect, owner)
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
@@ -131,8 +131,8 @@ class SqlTaskLists:
         if self._dialect != "postgresql":
             async with self._edit(owner) as edit:
                 return await edit.add(task)
-        ((revision,),) = await self._execution.write(
-            statements.new_task(), {"owner": owner, **statements.new_values(task)}
+        ((revision,),) = await self._executor.write(
+            statements.new_task(), {"owner": owner, **statements.task_params(task)}
         )
         return task.stored(Revision(revision))
 
@@ -147,7 +147,7 @@ class SqlTaskLists:
 
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
-        async with self._execution.change() as change:
+        async with self._executor.change() as change:
             edit = SqlEditableTaskList(change, self._dialect, owner)
             yield edit
             if not edit.has_changed:

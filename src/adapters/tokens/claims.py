@@ -28,12 +28,12 @@ class ClaimRules:
         if not self.issuer or not self.audience:
             raise ValueError("issuer and audience must be configured")
 
-    def ensure_current(self, *, expires_at: float, now: float) -> None:
+    def ensure_not_expired(self, *, expires_at: float, now: float) -> None:
         """Raise InvalidToken once a token has expired."""
         if now >= expires_at + self.leeway:
             raise InvalidToken("The token has expired.")
 
-    def judge(self, claims: dict[str, Any], *, now: float) -> tuple[Principal, float]:
+    def validate(self, claims: dict[str, Any], *, now: float) -> tuple[Principal, float]:
         """Who the claims speak for, and until when (seconds since 1970).
 
         Raises:
@@ -43,21 +43,21 @@ class ClaimRules:
             raise InvalidToken("The token is not an access token.")  # but a Security Event Token (RFC 8417 §2.2)
         if claims.get("iss") != self.issuer:
             raise InvalidToken("The token is from another issuer.")
-        if not self.is_for_us(claims.get("aud")):
+        if not self.accepts_audience(claims.get("aud")):
             raise InvalidToken("The token is for another audience.")
-        expires_at, issued_at = self._judge_dates(claims, now)
+        expires_at, issued_at = self._validate_dates(claims, now)
         return self._principal(claims.get("sub"), claims.get("sid"), issued_at), expires_at
 
-    def is_for_us(self, audience: object) -> bool:
+    def accepts_audience(self, audience: object) -> bool:
         """Whether an `aud` holds ours (RFC 7519 §4.1.3)."""
         if isinstance(audience, list):
             return all(isinstance(one, str) for one in audience) and self.audience in audience
         return audience == self.audience
 
-    def _judge_dates(self, claims: dict[str, Any], now: float) -> tuple[float, float]:
-        expires_at, issued_at = date(claims, "exp"), date(claims, "iat")
-        self.ensure_current(expires_at=expires_at, now=now)
-        not_before = date(claims, "nbf") if "nbf" in claims else issued_at
+    def _validate_dates(self, claims: dict[str, Any], now: float) -> tuple[float, float]:
+        expires_at, issued_at = numeric_date(claims, "exp"), numeric_date(claims, "iat")
+        self.ensure_not_expired(expires_at=expires_at, now=now)
+        not_before = numeric_date(claims, "nbf") if "nbf" in claims else issued_at
         if max(issued_at, not_before) > now + self.leeway:
             raise InvalidToken("The token is not valid yet.")
         if expires_at - issued_at > self.max_lifetime:
@@ -78,14 +78,14 @@ class ClaimRules:
             raise InvalidToken("The token's subject is not one we can take.") from error
 
 
-def date(claims: dict[str, Any], name: str) -> float:
-    """A claim that must be a date (RFC 7519 §2, NumericDate), in seconds since 1970.
+def numeric_date(claims: dict[str, Any], name: str) -> float:
+    """A claim that must be a numeric_date (RFC 7519 §2, NumericDate), in seconds since 1970.
 
     Raises:
         InvalidToken: it is not there or no finite number.
     """
     value = claims.get(name)
-    # bool is a kind of int to Python, and an int may be too large for a float: neither is a date.
+    # bool is a kind of int to Python, and an int may be too large for a float: neither is a numeric_date.
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         return float(value)
     raise InvalidToken("The token's dates are missing or no numbers.")

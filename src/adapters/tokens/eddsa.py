@@ -5,7 +5,7 @@ from typing import Final
 from joserfc import jws
 from joserfc.jwa import JWSAlgModel
 
-from adapters.tokens.compact import ALGORITHMS, MAX_LENGTH
+from adapters.tokens.jws import ALGORITHMS, MAX_LENGTH
 
 
 class Ed25519Registry(jws.JWSRegistry):

@@ -10,16 +10,15 @@ from attrs import define, field
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 
-from adapters.tokens.claims import ClaimRules, date
-from adapters.tokens.compact import MALFORMED, MAX_LENGTH, CompactToken, parse_security_event
+from adapters.tokens.claims import ClaimRules, numeric_date
 from adapters.tokens.eddsa import ED25519
-from adapters.tokens.keys import PublicKey
-from adapters.tokens.strict import decode_json_object
-from adapters.tokens.turns import Turns
-from adapters.tokens.verifier import KeySet
+from adapters.tokens.jwks import PublicKey
+from adapters.tokens.jws import MALFORMED, MAX_LENGTH, ParsedJws, decode_json_object, parse_security_event
+from adapters.tokens.jwt_verifier import KeySet
+from adapters.tokens.verification_queue import VerificationQueue
 from domain.errors import InvalidField, InvalidSecurityEvent, InvalidToken
 from domain.identity import Principal, SessionId, UserId
-from domain.security_event import AccountPurged, SecurityEvent, SessionRevoked
+from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +34,13 @@ ISSUER, AUDIENCE = "invalid_issuer", "invalid_audience"
 
 
 @define
-class JwtSecurityEvents:
+class JwtSecurityEventVerifier:
     """The port's SecurityEventVerifier: the issuer's own key signs its events, as it signs its tokens."""
 
     _keys: KeySet
     _rules: ClaimRules
     _now: Callable[[], float] = time.time
-    _turns: Turns = field(factory=Turns)
+    _queue: VerificationQueue = field(factory=VerificationQueue)
     """Those of the access tokens: a flood of either leaves room for what is known."""
 
     async def verify(self, unverified_event: str) -> SecurityEvent:
@@ -56,7 +55,7 @@ class JwtSecurityEvents:
             key = await self._keys.find(token.kid)
         except InvalidToken as error:
             raise InvalidSecurityEvent(KEY, error.reason) from error
-        await self._turns.take()
+        await self._queue.acquire()
         claims = _signed(token, key)
         try:
             return self._event(claims)
@@ -66,16 +65,16 @@ class JwtSecurityEvents:
     def _event(self, claims: dict[str, Any]) -> SecurityEvent:
         if claims.get("iss") != self._rules.issuer:
             raise InvalidSecurityEvent(ISSUER, "The token is from another issuer.")
-        if not self._rules.is_for_us(claims.get("aud")):
+        if not self._rules.accepts_audience(claims.get("aud")):
             raise InvalidSecurityEvent(AUDIENCE, "The token is for another audience.")
         if not isinstance(claims.get("jti"), str) or not claims["jti"]:
             raise InvalidSecurityEvent(REQUEST, "The token has no id of its own: jti.")
-        issued_at = date(claims, "iat")
+        issued_at = numeric_date(claims, "iat")
         if abs(self._now() - issued_at) > FRESH + self._rules.leeway:
             raise InvalidSecurityEvent(REQUEST, "The token was not signed just now: sign it anew for each try.")
         kind, said = _only_event(claims.get("events"))
         # An event is over when it is told of: a later date would end sessions that are still to come.
-        happened_at = min(date(said, "event_timestamp"), issued_at) if "event_timestamp" in said else issued_at
+        happened_at = min(numeric_date(said, "event_timestamp"), issued_at) if "event_timestamp" in said else issued_at
         return _told(kind, self._subject(claims.get("sub_id")), _instant(happened_at))
 
     def _subject(self, subject: object) -> Principal:
@@ -94,7 +93,7 @@ class JwtSecurityEvents:
         )
 
 
-def _signed(token: CompactToken, key: PublicKey) -> dict[str, Any]:
+def _signed(token: ParsedJws, key: PublicKey) -> dict[str, Any]:
     try:
         jws.deserialize_compact(token.text, key.jose, registry=ED25519)
         return decode_json_object(token.payload)

@@ -10,7 +10,7 @@ import pytest
 from dishka import Provider, Scope, provide
 
 from adapters.sql.database import Database
-from tests.api import Api, running
+from tests.support.api import Api, running
 
 LIST = "/api/alice/tasks"
 ROW = r"^\| ([^|]+) \| (\d+) \| (\d+) \|$"

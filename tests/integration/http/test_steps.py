@@ -17,9 +17,9 @@ from attrs import frozen
 from litestar.types import ASGIApp
 
 from entrypoints.asgi import create_app
-from tests.api import KeysOf, lifespan, settings
-from tests.postgres import SERVICE, as_role
-from tests.tokens import Issuer
+from tests.support.api import KeysOf, lifespan, settings
+from tests.support.postgres import SERVICE, as_role
+from tests.support.tokens import Issuer
 
 KEPT: Final = Path(__file__).with_name("steps.json")
 MARGIN: Final = 1.1

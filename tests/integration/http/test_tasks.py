@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api import Api, running
 from tests.contracts.tasks_over_http import TasksOverHttpContract
+from tests.support.api import Api, running
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis import ABSENT, PROGRAM, RedisServer, a_redis
+from tests.support.redis import ABSENT, PROGRAM, RedisServer, redis_server
 
 
 @pytest.fixture(scope="session")
@@ -10,7 +10,7 @@ def redis() -> Iterator[RedisServer]:
     """One that stays up; whoever stops it takes `own_redis`."""
     if PROGRAM is None:
         pytest.skip(ABSENT)
-    with a_redis() as server:
+    with redis_server() as server:
         yield server
 
 
@@ -18,5 +18,5 @@ def redis() -> Iterator[RedisServer]:
 def own_redis() -> Iterator[RedisServer]:
     if PROGRAM is None:
         pytest.skip(ABSENT)
-    with a_redis() as server:
+    with redis_server() as server:
         yield server

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer, an_issuer
-from tests.integration.processes.service import Service, eventually, running
-from tests.redis import RedisServer
+from tests.support.loopback_issuer import LoopbackIssuer, an_issuer
+from tests.support.redis import RedisServer
+from tests.support.service import Service, eventually, running
 
 PATH = "/api/alice/tasks"
 SETTINGS = {"DATABASE_URL": "sqlite:///tasks.db", "EVO_TODO_LOG_FORMAT": "json"}

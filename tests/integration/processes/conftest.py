@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer, an_issuer
-from tests.integration.processes.service import Service, running
+from tests.support.loopback_issuer import LoopbackIssuer, an_issuer
+from tests.support.service import Service, running
 
 
 @pytest.fixture(scope="package")

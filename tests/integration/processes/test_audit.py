@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from adapters.system.audit import PER_WINDOW
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import Service, eventually, evo_todo, running
-from tests.postgres import execute
+from adapters.system.audit_filters import PER_WINDOW
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres import execute
+from tests.support.service import Service, eventually, evo_todo, running
 
 TITLE = "Tell nobody of this"
 ADDRESS = "ann@example.com"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes.service import HOST, evo_todo
-from tests.postgres_local import free_port
+from tests.support.postgres_local import free_port
+from tests.support.service import HOST, evo_todo
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import (
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.service import (
     LAST_WORD,
     PATIENCE,
     Service,
@@ -22,7 +22,7 @@ from tests.integration.processes.service import (
     group,
     running,
 )
-from tests.integration.processes.wire import wire
+from tests.support.wire import wire
 
 INTERRUPTED = {0, 130, -signal.SIGINT}
 

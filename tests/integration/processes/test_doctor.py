@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import HOST, PATIENCE, environment, evo_todo
-from tests.postgres_local import free_port
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres_local import free_port
+from tests.support.service import HOST, PATIENCE, environment, evo_todo
 
 NAMES = [
     *("settings", "key-set", "keys", "clock", "expected-claims", "key-set-origin"),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import PATIENCE, running
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.service import PATIENCE, running
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.load import Load, assert_kept
-from tests.integration.processes.service import eventually, running
-from tests.postgres import OWNER, PostgresServer, as_role
+from tests.support.load import Load, assert_kept
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres import OWNER, PostgresServer, as_role
+from tests.support.service import eventually, running
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from adapters.sql.database import READERS, UPKEEP, WRITERS
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import Service, eventually, running
-from tests.postgres import OWNER, PostgresServer, as_role
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres import OWNER, PostgresServer, as_role
+from tests.support.service import Service, eventually, running
 
 TASKS = "/api/alice/tasks"
 PATIENT_CLIENT = 3.5

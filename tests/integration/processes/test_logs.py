@@ -5,9 +5,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import Service, eventually
-from tests.integration.processes.wire import wire
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.service import Service, eventually
+from tests.support.wire import wire
 
 USER = "ann.example+1@mail.example.com"
 TASKS = f"/api/{quote(USER, safe='')}/tasks"

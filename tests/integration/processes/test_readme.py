@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.processes.service import PATIENCE, running
+from tests.support.service import PATIENCE, running
 
 README = Path(__file__).parents[3] / "README.md"
 

@@ -8,9 +8,9 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import Service, eventually, running
-from tests.postgres import OWNER, PostgresServer, as_role
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres import OWNER, PostgresServer, as_role
+from tests.support.service import Service, eventually, running
 
 WORKERS = 3
 PROMISED = 2.0

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import eventually, evo_todo, running
-from tests.postgres import as_role, execute
-from tests.postgres_local import free_port
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres import as_role, execute
+from tests.support.postgres_local import free_port
+from tests.support.service import eventually, evo_todo, running
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer, Mood
-from tests.integration.processes.service import LAST_WORD, Service, eventually, evo_todo, group, running
-from tests.postgres_local import free_port
+from tests.support.loopback_issuer import LoopbackIssuer, Mood
+from tests.support.postgres_local import free_port
+from tests.support.service import LAST_WORD, Service, eventually, evo_todo, group, running
 
 SQLITE = "sqlite:///tasks.db"
 PROBLEM = "application/problem+json"

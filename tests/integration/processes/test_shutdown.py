@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from adapters.http.hot_calls import LIST
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import LAST_WORD, Service, eventually, group, running
-from tests.integration.processes.wire import Wire, wire
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.service import LAST_WORD, Service, eventually, group, running
+from tests.support.wire import Wire, wire
 
 BODY = b'{"title":"Buy milk"}'
 

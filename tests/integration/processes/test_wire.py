@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.service import Service, eventually
-from tests.integration.processes.wire import Answer, Wire, wire
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.service import Service, eventually
+from tests.support.wire import Answer, Wire, wire
 
 HOST = "Host: localhost"
 HEALTH = ("GET /health HTTP/1.1", HOST)

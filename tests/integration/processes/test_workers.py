@@ -10,10 +10,10 @@ import asyncpg
 import psutil
 import pytest
 
-from tests.integration.processes.issuer import LoopbackIssuer
-from tests.integration.processes.load import Load, assert_kept
-from tests.integration.processes.service import Service, eventually, running
-from tests.postgres import OWNER, PostgresServer, as_role
+from tests.support.load import Load, assert_kept
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.postgres import OWNER, PostgresServer, as_role
+from tests.support.service import Service, eventually, running
 
 WORKERS = 3
 BLOWS = 5

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql import audit
-from adapters.sql.audit import AuditUpkeep, SqlAuditLog, SqlAuditTrail
+from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database
-from adapters.system.task_ids import RandomTaskIds
+from adapters.system.clock_and_ids import UuidV7Generator
 from domain.errors import StorageUnavailable
 from domain.task import TaskId
 from tests.contracts.audit_logs import NOON, AuditContract, Settling, event
@@ -20,7 +20,7 @@ from tests.contracts.audit_logs import NOON, AuditContract, Settling, event
 
 @pytest.fixture
 def log(database: Database) -> SqlAuditLog:
-    return SqlAuditLog(database, RandomTaskIds())
+    return SqlAuditLog(database, UuidV7Generator())
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def test_what_the_database_refuses_for_good_holds_up_nothing(
 async def test_an_hourly_turn_takes_away_what_is_older_than_it_has_to_be(
     log: SqlAuditLog, trail: SqlAuditTrail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit, "TIDY_EVERY", 0.01)
+    monkeypatch.setattr(audit, "PURGE_INTERVAL", 0.01)
     log.record(event(-1, reason="old"))
     log.record(event(0, reason="new"))
     await log.write_waiting()
@@ -164,7 +164,7 @@ async def test_an_hourly_turn_takes_away_what_is_older_than_it_has_to_be(
     def now() -> datetime:
         return NOON + timedelta(days=90)
 
-    task = asyncio.create_task(AuditUpkeep(trail, timedelta(days=90), now).run())
+    task = asyncio.create_task(AuditRetention(trail, timedelta(days=90), now).run())
     async with asyncio.timeout(20):
         while await reasons(trail) != ["new"]:  # noqa: ASYNC110  (another task's work)
             await asyncio.sleep(0.01)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
+from adapters.sql.admin import migrate
 from adapters.sql.database import Database, connect
-from adapters.sql.migrate import migrate
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
 from tests.contracts.task_lists import add, get, new
-from tests.postgres import as_role
+from tests.support.postgres import as_role
 
 
 async def driver_threads_end() -> None:

@@ -5,8 +5,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 
+from adapters.sql.admin import alembic_config, migrate
 from adapters.sql.database import Database, connect
-from adapters.sql.migrate import alembic_config, migrate
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists

@@ -13,7 +13,7 @@ from adapters.sql.database import Database
 from adapters.sql.statements import page_of, page_parameters
 from domain.identity import UserId
 from domain.task import TaskId
-from domain.task_list import Order, Position, Revision, Revisions, TaskQuery
+from domain.task_list import Order, PageKey, Revision, Revisions, TaskQuery
 
 ALICE = UserId("alice")
 TASKS = 100_000
@@ -61,9 +61,9 @@ def literal(value: Any) -> str:
 
 def query(order: Order, *, deep: bool, **filters: Any) -> TaskQuery:
     at = 10 if order.descending else TASKS - 60
-    place = Position(datetime.fromtimestamp(at, UTC), TaskId(UUID(int=at)))
+    place = PageKey(datetime.fromtimestamp(at, UTC), TaskId(UUID(int=at)))
     shallow = 3 if not order.descending else TASKS - 3
-    first = Position(datetime.fromtimestamp(shallow, UTC), TaskId(UUID(int=shallow)))
+    first = PageKey(datetime.fromtimestamp(shallow, UTC), TaskId(UUID(int=shallow)))
     return TaskQuery(order=order, limit=LIMIT if not order.descending else 5, after=place if deep else first, **filters)
 
 

@@ -9,8 +9,8 @@ from attrs import evolve
 from sqlalchemy import Executable
 
 from adapters.sql.database import Database, connect
-from adapters.sql.held_execution import Compiled, compiled
-from adapters.sql.statements import ADDING, living_task, new_values, next_revision, page_of
+from adapters.sql.executors import CompiledStatement, compile_for_asyncpg
+from adapters.sql.statements import INSERT_TASK, live_task, next_revision, page_of, task_params
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
@@ -18,7 +18,7 @@ from domain.identity import UserId
 from domain.task import Task
 from domain.task_list import ANY_REVISION, Order, TaskQuery
 from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, page, restore, revision, save
-from tests.postgres import OWNER, SERVICE, as_role
+from tests.support.postgres import OWNER, SERVICE, as_role
 
 FILTER = re.compile(r"\b(tasks|task_lists)\.owner_id = (me\.id|raised\.owner_id|\$\d+::VARCHAR)")
 
@@ -54,8 +54,8 @@ def unfiltered(walled: Database) -> list[str]:
     """Every statement loses its owner filter on the way to the database; those that had one."""
     robbed: list[str] = []
 
-    def rob(statement: Executable) -> Compiled:
-        whole = compiled(statement)
+    def rob(statement: Executable) -> CompiledStatement:
+        whole = compile_for_asyncpg(statement)
         sql, times = FILTER.subn(r"\2 IS NOT NULL", whole.sql)
         robbed.extend([whole.sql] * bool(times))
         return evolve(whole, sql=sql)
@@ -113,7 +113,7 @@ class TestWithoutTheOwnerFilter:
             await get(lists, his.id)
         with pytest.raises(TaskNotFound):
             async with lists.edit(ALICE) as tasks:
-                await tasks.get_even_deleted(his.id)
+                await tasks.get_including_deleted(his.id)
         assert len(unfiltered) == 2
 
 
@@ -171,7 +171,7 @@ class TestPolicies:
         asked = (
             (page_of("postgresql", TaskQuery(), None), "'alice', 21"),
             (page_of("postgresql", TaskQuery(), ANY_REVISION), "'alice', NULL, 21"),
-            (living_task("postgresql"), "'alice', '00000000-0000-0000-0000-000000000000'"),
+            (live_task("postgresql"), "'alice', '00000000-0000-0000-0000-000000000000'"),
         )
         for statement, arguments in asked:
             async with walled.reads.connect() as connection:
@@ -187,9 +187,9 @@ class TestPolicies:
     async def test_a_refusal_by_a_policy_is_unavailability(self, walled: Database) -> None:
         lists = SqlTaskLists(walled)
         with pytest.raises(StorageUnavailable):
-            async with walled.execution.change() as change:
+            async with walled.executor.change() as change:
                 await change.run(next_revision("postgresql"), {"owner": ALICE})
-                await change.run(ADDING, new_values(new(owner=BOB)))
+                await change.run(INSERT_TASK, task_params(new(owner=BOB)))
         assert await revision(lists) == 0
 
     @pytest.mark.parametrize("name", ["o'neil", "\\'; RESET ROLE; --", '%L "$1" $$', "\u00fc\U0001f600", "x" * 255])

@@ -78,7 +78,7 @@ async def test_every_statement_names_its_owner(database: Database, statements: l
 async def test_a_long_list_is_erased_part_by_part(
     database: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_statements, "ERASED_AT_ONCE", 2)
+    monkeypatch.setattr(sql_statements, "ERASE_BATCH", 2)
     lists = SqlTaskLists(database)
     for number in range(5):
         await add(lists, new(f"{number}"))

@@ -1,6 +1,6 @@
 from attrs import frozen
 
-from application.readiness import CheckReadiness
+from application.health import CheckReadiness
 
 
 @frozen

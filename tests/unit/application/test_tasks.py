@@ -4,14 +4,14 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
-from adapters.memory.clock import ManualClock
 from adapters.memory.task_lists import MemoryTaskLists
-from adapters.system.task_ids import RandomTaskIds
+from adapters.system.clock_and_ids import UuidV7Generator
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.errors import AccessDenied, InvalidField, RevisionMismatch, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.task import Task, TaskChange, TaskId
-from domain.task_list import ANY_REVISION, Revision, Revisions, TaskPage, TaskQuery, Unchanged
+from domain.task_list import ANY_REVISION, NotModified, Revision, Revisions, TaskPage, TaskQuery
+from tests.support.clock import ManualClock
 
 ALICE, BOB = Principal(UserId("alice")), Principal(UserId("bob"))
 ALICES, BOBS = ALICE.user_id, BOB.user_id
@@ -27,7 +27,7 @@ class World:
 
     def __init__(self) -> None:
         self.lists, self.clock = MemoryTaskLists(), ManualClock()
-        self.create = CreateTask(self.lists, self.clock, RandomTaskIds())
+        self.create = CreateTask(self.lists, self.clock, UuidV7Generator())
         self.list = ListTasks(self.lists)
         self.get = GetTask(self.lists)
         self.change = ChangeTask(self.lists, self.clock)
@@ -201,6 +201,6 @@ async def test_a_refused_change_uses_up_no_revision(world: World) -> None:
 
 async def test_a_list_that_the_client_knows_is_not_read_again(world: World) -> None:
     task = await world.task()
-    assert await world.list(ALICE, ALICES, TaskQuery(), known=only(1)) == Unchanged(Revision(1))
+    assert await world.list(ALICE, ALICES, TaskQuery(), known=only(1)) == NotModified(Revision(1))
     assert await world.list(ALICE, ALICES, TaskQuery(), known=only(9)) == TaskPage((task,), Revision(1), None)
-    assert await world.list(BOB, BOBS, TaskQuery(), known=only(0)) == Unchanged(Revision(0))
+    assert await world.list(BOB, BOBS, TaskQuery(), known=only(0)) == NotModified(Revision(0))

@@ -1,6 +1,6 @@
 import pytest
 
-from domain.rate_limit import Allowance, RateLimit
+from domain.rate_limit import RateLimit, RateLimitStatus
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_anything_else_is_no_limit(text: str) -> None:
 def test_the_amount_itself_is_allowed_and_one_more_is_not(
     used: int, remaining: int, is_exceeded: bool, is_first_excess: bool
 ) -> None:
-    allowance = Allowance(RateLimit(3, 60), used, 12.3)
+    allowance = RateLimitStatus(RateLimit(3, 60), used, 12.3)
     assert allowance.remaining == remaining
     assert allowance.is_exceeded is is_exceeded
     assert allowance.is_first_excess is is_first_excess
@@ -39,4 +39,4 @@ def test_the_amount_itself_is_allowed_and_one_more_is_not(
 
 @pytest.mark.parametrize(("reset", "seconds"), [(60, 60), (59.001, 60), (0.001, 1), (0, 1)])
 def test_who_waits_as_long_as_is_said_is_not_too_early(reset: float, seconds: int) -> None:
-    assert Allowance(RateLimit(3, 60), 1, reset).reset_seconds == seconds
+    assert RateLimitStatus(RateLimit(3, 60), 1, reset).reset_seconds == seconds

@@ -12,7 +12,7 @@ from domain.errors import InvalidField, RevisionMismatch
 from domain.identity import UserId
 from domain.task import Task, TaskChange, TaskId
 from domain.task_list import ANY_REVISION, Revision, Revisions
-from tests.unit.domain.strategies import descriptions, instants, tasks, titles
+from tests.support.strategies import descriptions, instants, tasks, titles
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidField
 from domain.identity import UserId
 from domain.task import Task, TaskId
-from domain.task_list import ANY_REVISION, Order, Position, Revision, Revisions, TaskPage, TaskQuery
+from domain.task_list import ANY_REVISION, Order, PageKey, Revision, Revisions, TaskPage, TaskQuery
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -61,18 +61,18 @@ def test_orders_say_what_sorts_and_which_way() -> None:
 
 def test_a_position_is_the_sorting_instant_and_the_id() -> None:
     one = task(1)
-    assert Position.of(one, Order.CREATED) == Position(one.created_at, one.id)
-    assert Position.of(one, Order.UPDATED_LAST_FIRST) == Position(one.updated_at, one.id)
-    assert Position.of(one, Order.UPDATED).key() == (one.updated_at, 1)
+    assert PageKey.of(one, Order.CREATED) == PageKey(one.created_at, one.id)
+    assert PageKey.of(one, Order.UPDATED_LAST_FIRST) == PageKey(one.updated_at, one.id)
+    assert PageKey.of(one, Order.UPDATED).key() == (one.updated_at, 1)
 
 
 @given(st.integers(0, 6), st.integers(1, 5), st.sampled_from(Order))
 def test_a_page_is_cut_at_its_limit_and_tells_where_the_next_begins(found: int, limit: int, order: Order) -> None:
     tasks = tuple(task(number) for number in range(1, found + 1))
-    page = TaskPage.cut(tasks, TaskQuery(limit=limit, order=order), Revision(9))
+    page = TaskPage.from_rows(tasks, TaskQuery(limit=limit, order=order), Revision(9))
     assert page.tasks == tasks[:limit]
     assert page.revision == 9
-    assert page.next == (Position.of(tasks[limit - 1], order) if found > limit else None)
+    assert page.next == (PageKey.of(tasks[limit - 1], order) if found > limit else None)
 
 
 def test_any_revision_is_known_to_who_names_none() -> None:

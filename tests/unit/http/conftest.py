@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api import Api, InMemory, running
+from tests.support.api import Api, InMemory, running
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api import Api
 from tests.contracts.tasks_over_http import LIST, errors, problem
+from tests.support.api import Api
 
 AS_JSON = {"Content-Type": "application/json"}
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from litestar import Litestar
 from openapi_spec_validator import validate
 
-from adapters.http.health import Operations
-from adapters.http.openapi import document, document_json
-from adapters.http.problems import KINDS
-from adapters.http.security_events import SecurityEvents
-from adapters.http.tasks import Tasks
-from tests.api import Api
+from adapters.http.openapi.document import document, document_json
+from adapters.http.problems import PROBLEM_TYPES
+from adapters.http.routes.operations import Operations
+from adapters.http.routes.security_events import SecurityEvents
+from adapters.http.routes.tasks import Tasks
+from tests.support.api import Api
 
 KEPT = Path(__file__).parents[3] / "contracts" / "api-contract.openapi.json"
 
@@ -55,7 +55,9 @@ def test_the_documents_problems_are_those_that_are_answered() -> None:
         for status, answer in document()["components"]["responses"].items()
         for content in answer["content"].values()
     }
-    known = {(int(kind.status), f"urn:problem-type:evo-todo:{kind.name}", kind.title) for kind in KINDS.values()}
+    known = {
+        (int(kind.status), f"urn:problem-type:evo-todo:{kind.name}", kind.title) for kind in PROBLEM_TYPES.values()
+    }
     assert {entry for entry in told if entry[1] != "about:blank"} <= known
 
 

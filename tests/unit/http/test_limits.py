@@ -8,14 +8,14 @@ import httpx
 import pytest
 from dishka import Provider, Scope, provide
 
-from adapters.limits.memory import MemoryRateMeter
 from adapters.memory.audit import MemoryAuditLog
-from adapters.tokens.remote_keys import RemoteKeySet
-from application.ports import AuditLog, RateMeter
-from tests.api import ORIGIN, Api, InMemory, running
-from tests.contracts.rate_meters import HandClock
+from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.tokens.jwks_cache import JwksCache
+from application.ports import AuditLog, RateLimiter
+from tests.contracts.rate_limiters import ManualTime
 from tests.contracts.tasks_over_http import LIST, problem
-from tests.tokens import Issuer
+from tests.support.api import ORIGIN, Api, InMemory, running
+from tests.support.tokens import Issuer
 
 
 class ByHand(Provider):
@@ -25,12 +25,12 @@ class ByHand(Provider):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = HandClock()
+        self.clock = ManualTime()
         self.log = MemoryAuditLog()
 
     @provide
-    def meter(self) -> RateMeter:
-        return MemoryRateMeter(self.clock)
+    def meter(self) -> RateLimiter:
+        return MemoryRateLimiter(self.clock)
 
     @provide
     def audit(self) -> AuditLog:
@@ -149,11 +149,11 @@ class NoKeys(Provider):
     scope = Scope.APP
 
     @provide
-    def keys(self) -> RemoteKeySet:
+    def keys(self) -> JwksCache:
         async def fetch() -> dict[str, object]:
             raise OSError
 
-        return RemoteKeySet(fetch)  # type: ignore[arg-type]  # it never answers
+        return JwksCache(fetch)  # type: ignore[arg-type]  # it never answers
 
 
 async def test_what_can_not_be_judged_is_counted_against_nobody() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
-from adapters.http.edge import Edge
+from adapters.http.front import Edge
 from adapters.http.metrics import RequestMetrics
-from tests.api import Api
 from tests.contracts.tasks_over_http import LIST
+from tests.support.api import Api
 
 
 async def scraped(api: Api) -> list[str]:

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from tests.api import Api, InMemory, KeysOf, running
 from tests.contracts.tasks_over_http import LIST, NOBODYS, problem
+from tests.support.api import Api, InMemory, KeysOf, running
 
 BAD = {"Authorization": "Bearer no.good.token"}
 EVERY_CALL = [

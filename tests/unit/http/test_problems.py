@@ -1,10 +1,10 @@
 import pytest
 
+from adapters.http.error_mapping import problem_of
 from adapters.http.problem_answers import log_unexpected
-from adapters.http.problem_details import problem_of
-from adapters.http.problems import KINDS, FieldProblem, InvalidBody, InvalidParameter
+from adapters.http.problems import PROBLEM_TYPES, FieldProblem, InvalidBody, InvalidParameter
 from domain import errors
-from domain.audit import RequestOrigin
+from domain.audit import AuditContext
 from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
 
 
@@ -15,7 +15,7 @@ def leaves(kind: type[DomainError]) -> set[type[DomainError]]:
 
 def test_every_domain_error_has_its_problem() -> None:
     # A security event's refusal has a form of its own (RFC 8935 §2.3).
-    assert leaves(DomainError) - {errors.InvalidSecurityEvent} <= set(KINDS)
+    assert leaves(DomainError) - {errors.InvalidSecurityEvent} <= set(PROBLEM_TYPES)
     assert leaves(Unavailable) == {
         errors.KeysUnavailable,
         errors.Overloaded,
@@ -25,12 +25,12 @@ def test_every_domain_error_has_its_problem() -> None:
 
 
 def test_every_kind_of_problem_has_a_name_of_its_own_or_none() -> None:
-    names = [(kind.name, kind.title, kind.status) for kind in KINDS.values()]
+    names = [(kind.name, kind.title, kind.status) for kind in PROBLEM_TYPES.values()]
     assert all(title and 400 <= status < 600 for _, title, status in names)
     assert len({name for name, _, _ in names if name}) == len({entry for entry in names if entry[0]})
 
 
-SCOPE = {"raw_path": b"/x", "state": {"origin": RequestOrigin("r")}}
+SCOPE = {"raw_path": b"/x", "state": {"origin": AuditContext("r")}}
 
 
 def test_an_unavailable_part_says_when_to_try_again() -> None:

@@ -7,13 +7,13 @@ import pytest
 from dishka import Provider, Scope, provide
 
 from adapters.memory.revocations import MemoryRevocations
-from adapters.tokens.keys import PublicKey
-from adapters.tokens.remote_keys import RemoteKeySet
+from adapters.tokens.jwks import PublicKey
+from adapters.tokens.jwks_cache import JwksCache
 from application.ports import Clock, Revocations
 from domain.errors import KeysUnavailable, StorageUnavailable
 from domain.identity import SessionId, UserId
-from tests.api import Api, InMemory, running
-from tests.tokens import ACCOUNT_PURGED, Issuer
+from tests.support.api import Api, InMemory, running
+from tests.support.tokens import ACCOUNT_PURGED, Issuer
 
 PATH = "/api/security-events"
 SET = {"Content-Type": "application/secevent+jwt"}
@@ -118,11 +118,11 @@ class NoKeys(Provider):
     scope = Scope.APP
 
     @provide
-    def keys(self) -> RemoteKeySet:
+    def keys(self) -> JwksCache:
         async def fetch() -> dict[str, PublicKey]:
             raise KeysUnavailable
 
-        return RemoteKeySet(fetch)
+        return JwksCache(fetch)
 
 
 class FullRevocations(MemoryRevocations):

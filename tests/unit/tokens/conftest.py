@@ -1,18 +1,18 @@
 import pytest
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.verifier import JwtVerifier
-from tests.tokens import AUDIENCE, ISSUER, Issuer
-from tests.unit.tokens.stand_ins import HandClock, PublishedKeys, published
+from adapters.tokens.jwt_verifier import JwtVerifier
+from tests.support.fake_issuer import ManualTime, PublishedKeys, published
+from tests.support.tokens import AUDIENCE, ISSUER, Issuer
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualTime:
+    return ManualTime()
 
 
 @pytest.fixture
-def issuer(clock: HandClock) -> Issuer:
+def issuer(clock: ManualTime) -> Issuer:
     return Issuer.new(now=clock)
 
 
@@ -27,5 +27,5 @@ def keys(issuer: Issuer) -> PublishedKeys:
 
 
 @pytest.fixture
-def verifier(keys: PublishedKeys, rules: ClaimRules, clock: HandClock) -> JwtVerifier:
+def verifier(keys: PublishedKeys, rules: ClaimRules, clock: ManualTime) -> JwtVerifier:
     return JwtVerifier(keys, rules, clock)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.http.authentication import bearer_token
+from adapters.http.auth import bearer_token
 from adapters.http.problems import NoCredentials
 from domain.errors import InvalidToken
-from tests.unit.tokens.cases import unhurried
+from tests.support.json_cases import unhurried
 
 TOKEN = "eyJh.eyJz.c2ln-_"
 

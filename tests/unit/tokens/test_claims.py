@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.compact import MALFORMED
+from adapters.tokens.jws import MALFORMED
 from domain.errors import InvalidToken
 from domain.identity import Principal, UserId
-from tests.tokens import ABSENT, AUDIENCE, ISSUER, base64url, compact_json
-from tests.unit.tokens.cases import BAD_MEMBERS, JSON, NOT_ONE_OBJECT, WRONG_ENCODINGS, short, unhurried
-from tests.unit.tokens.judging import HEADER, NOW, SIGNER, refusal, verify
-from tests.unit.tokens.refusals import ALICE
+from tests.support.json_cases import BAD_MEMBERS, JSON, NOT_ONE_OBJECT, WRONG_ENCODINGS, short, unhurried
+from tests.support.rejections import ALICE
+from tests.support.tokens import ABSENT, AUDIENCE, ISSUER, base64url, compact_json
+from tests.support.verification import HEADER, NOW, SIGNER, refusal, verify
 
 
 class TestPayloadJson:
-    """R12: as strict as the header; nothing is unpacked."""
+    """R12: as strict header; nothing is unpacked."""
 
     @pytest.mark.parametrize("payload", [case for case in NOT_ONE_OBJECT if case], ids=short)
     async def test_a_payload_that_is_no_object_is_malformed(self, payload: bytes) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.compact import MALFORMED
+from adapters.tokens.jws import MALFORMED
 from domain.errors import InvalidToken
-from tests.tokens import ABSENT, AUDIENCE, ISSUER, LIFETIME, compact_json
-from tests.unit.tokens.cases import short
-from tests.unit.tokens.judging import HEADER, NOW, SIGNER, refusal, verify
-from tests.unit.tokens.refusals import ALICE
+from tests.support.json_cases import short
+from tests.support.rejections import ALICE
+from tests.support.tokens import ABSENT, AUDIENCE, ISSUER, LIFETIME, compact_json
+from tests.support.verification import HEADER, NOW, SIGNER, refusal, verify
 
 LEEWAY = 30
 WEEK = 7 * 24 * 3600
@@ -41,7 +41,7 @@ class TestDates:
     def test_the_rules_alone_refuse_what_is_no_finite_number(self, name: str, value: object) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
         with pytest.raises(InvalidToken) as refused:
-            rules.judge(SIGNER.claims() | {name: value}, now=NOW)
+            rules.validate(SIGNER.claims() | {name: value}, now=NOW)
         assert refused.value.reason == DATES
 
     @pytest.mark.parametrize("name", ["exp", "iat"])
@@ -82,7 +82,7 @@ class TestDates:
     def test_the_rules_alone_refuse_what_has_expired(self) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
         with pytest.raises(InvalidToken) as refused:
-            rules.judge(SIGNER.claims(), now=NOW + LIFETIME + LEEWAY)
+            rules.validate(SIGNER.claims(), now=NOW + LIFETIME + LEEWAY)
         assert refused.value.reason == EXPIRED
 
     @pytest.mark.parametrize("name", ["iat", "nbf"])
@@ -110,4 +110,4 @@ class TestDates:
     def test_the_usual_rules_are_those_of_the_contract(self) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
         assert (rules.leeway, rules.max_lifetime) == (30, 604800)
-        assert rules.judge(SIGNER.claims(), now=NOW) == (ALICE, NOW + LIFETIME)
+        assert rules.validate(SIGNER.claims(), now=NOW) == (ALICE, NOW + LIFETIME)

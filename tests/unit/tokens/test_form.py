@@ -7,13 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.tokens.compact import MALFORMED, MAX_LENGTH, CompactToken, parse
-from adapters.tokens.strict import decode_base64url
-from adapters.tokens.verifier import JwtVerifier
+from adapters.tokens.jws import MALFORMED, MAX_LENGTH, ParsedJws, decode_base64url, parse_access_token
+from adapters.tokens.jwt_verifier import JwtVerifier
 from domain.errors import InvalidToken
-from tests.tokens import Issuer, base64url, compact_json
-from tests.unit.tokens.cases import unhurried
-from tests.unit.tokens.refusals import ALICE, Refusals
+from tests.support.json_cases import unhurried
+from tests.support.rejections import ALICE, Refusals
+from tests.support.tokens import Issuer, base64url, compact_json
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 SIGNER = Issuer.new()
@@ -51,7 +50,7 @@ async def test_a_token_as_better_auth_makes_it_is_accepted(verifier: JwtVerifier
 @pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519"])
 def test_a_sound_token_is_taken_apart(algorithm: str) -> None:
     token = SIGNER.sign(compact_json({"alg": algorithm, "kid": "key-1"}), b"any payload")
-    assert parse(token) == CompactToken(token, "key-1", b"any payload")
+    assert parse_access_token(token) == ParsedJws(token, "key-1", b"any payload")
 
 
 class TestShape(Refusals):
@@ -210,10 +209,10 @@ class TestAnything:
     @given(st.text() | st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
     def test_no_text_does_more_than_be_refused(self, text: str) -> None:
         with pytest.raises(InvalidToken):
-            parse(text)
+            parse_access_token(text)
 
     @unhurried
     @given(st.binary(), st.binary())
     def test_no_signed_bytes_do_more_than_be_refused(self, header: bytes, payload: bytes) -> None:
         with pytest.raises(InvalidToken):
-            parse(SIGNER.sign(header, payload))
+            parse_access_token(SIGNER.sign(header, payload))

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.tokens.compact import MALFORMED, parse
-from adapters.tokens.strict import decode_json_object
+from adapters.tokens.jws import MALFORMED, decode_json_object, parse_access_token
 from domain.errors import InvalidToken
-from tests.tokens import ABSENT, Issuer, base64url, compact_json
-from tests.unit.tokens.cases import BAD_MEMBERS, JSON, NOT_ONE_OBJECT, WRONG_ENCODINGS, short, unhurried
-from tests.unit.tokens.refusals import ALICE, Refusals
-from tests.unit.tokens.stand_ins import published
+from tests.support.fake_issuer import published
+from tests.support.json_cases import BAD_MEMBERS, JSON, NOT_ONE_OBJECT, WRONG_ENCODINGS, short, unhurried
+from tests.support.rejections import ALICE, Refusals
+from tests.support.tokens import ABSENT, Issuer, base64url, compact_json
 
 SIGNER = Issuer.new()
 ALGORITHM = "The token's algorithm is not accepted: EdDSA or Ed25519."
@@ -213,7 +212,7 @@ class TestType(Refusals):
 )
 def test_no_header_does_more_than_be_refused(header: dict[str, object]) -> None:  # R17
     try:
-        token = parse(SIGNER.sign(compact_json(header), b"{}"))
+        token = parse_access_token(SIGNER.sign(compact_json(header), b"{}"))
     except InvalidToken:
         return
     assert token.kid == header["kid"]

@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.security_events import JwtSecurityEvents
-from adapters.tokens.verifier import JwtVerifier
+from adapters.tokens.jwt_verifier import JwtVerifier
+from adapters.tokens.security_events import JwtSecurityEventVerifier
 from domain.errors import InvalidSecurityEvent, InvalidToken
-from domain.security_event import AccountPurged, SecurityEvent, SessionRevoked
-from tests.tokens import ABSENT, ACCOUNT_PURGED, AUDIENCE, ISSUER, SESSION_REVOKED, Issuer, compact_json
-from tests.unit.tokens.judging import CLOCK, NOW, SIGNER
-from tests.unit.tokens.stand_ins import HandClock, PublishedKeys, published
+from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked
+from tests.support.fake_issuer import ManualTime, PublishedKeys, published
+from tests.support.tokens import ABSENT, ACCOUNT_PURGED, AUDIENCE, ISSUER, SESSION_REVOKED, Issuer, compact_json
+from tests.support.verification import CLOCK, NOW, SIGNER
 
 RULES = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
 AT = datetime.fromtimestamp(CLOCK(), UTC)
@@ -19,7 +19,7 @@ SESSION = {"format": "opaque", "id": "s-1"}
 
 
 async def verify(event: str, *, now: float = NOW) -> SecurityEvent:
-    return await JwtSecurityEvents(PublishedKeys(published(SIGNER)), RULES, HandClock(now)).verify(event)
+    return await JwtSecurityEventVerifier(PublishedKeys(published(SIGNER)), RULES, ManualTime(now)).verify(event)
 
 
 async def refusal(event: str, *, now: float = NOW) -> str:
@@ -152,4 +152,4 @@ async def test_a_good_event_that_is_too_long_is_refused_before_anything_looks_in
     await verify(SIGNER.security_event(padding="x" * 1000))
     keys = PublishedKeys(published(SIGNER))
     with pytest.raises(InvalidSecurityEvent, match="too long"):
-        await JwtSecurityEvents(keys, RULES, CLOCK).verify(SIGNER.security_event(padding="x" * 8192))
+        await JwtSecurityEventVerifier(keys, RULES, CLOCK).verify(SIGNER.security_event(padding="x" * 8192))

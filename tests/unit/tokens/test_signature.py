@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from joserfc.errors import JoseError
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.compact import MALFORMED
 from adapters.tokens.eddsa import ED25519
-from adapters.tokens.keys import parse_key_set
-from adapters.tokens.verifier import JwtVerifier
+from adapters.tokens.jwks import parse_key_set
+from adapters.tokens.jws import MALFORMED
+from adapters.tokens.jwt_verifier import JwtVerifier
 from domain.errors import InvalidToken, KeysUnavailable
-from tests.tokens import AUDIENCE, ISSUER, Issuer, base64url, compact_json
-from tests.unit.tokens.cases import unhurried
-from tests.unit.tokens.refusals import ALICE
-from tests.unit.tokens.stand_ins import HandClock, PublishedKeys, published
+from tests.support.fake_issuer import ManualTime, PublishedKeys, published
+from tests.support.json_cases import unhurried
+from tests.support.rejections import ALICE
+from tests.support.tokens import AUDIENCE, ISSUER, Issuer, base64url, compact_json
 
 FALSE = "The token's signature does not match."
 LENGTH = "The token's signature is not an Ed25519 signature."
 ORDER = 2**252 + 27742317777372353535851937790883648493
 """Of Ed25519's base point (RFC 8032 5.1)."""
-CLOCK = HandClock()
+CLOCK = ManualTime()
 SIGNER = Issuer.new(now=CLOCK)
 HEADER = compact_json({"alg": "EdDSA", "kid": "key-1"})
 

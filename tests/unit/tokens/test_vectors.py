@@ -8,12 +8,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 
-from adapters.tokens.compact import parse
 from adapters.tokens.eddsa import ED25519
-from adapters.tokens.keys import PublicKey, parse_key_set
+from adapters.tokens.jwks import PublicKey, parse_key_set
+from adapters.tokens.jws import parse_access_token
 from domain.errors import InvalidToken
-from tests.tokens import Issuer, base64url
-from tests.unit.tokens.stand_ins import published
+from tests.support.fake_issuer import published
+from tests.support.tokens import Issuer, base64url
 
 
 class TestRfcVectors:
@@ -49,7 +49,7 @@ class TestRfcVectors:
 
     def test_the_token_of_a4_names_no_key_and_is_refused_here(self) -> None:
         with pytest.raises(InvalidToken) as refused:
-            parse(self.TOKEN)
+            parse_access_token(self.TOKEN)
         assert refused.value.reason == "The token names no key."
 
     @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from hashlib import sha256
 
 import pytest
 
-from adapters.tokens import verifier as module
+from adapters.tokens import jwt_verifier as module
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.verifier import JwtVerifier
+from adapters.tokens.jwt_verifier import JwtVerifier
 from domain.errors import InvalidToken, KeysUnavailable
 from domain.identity import Principal, UserId
-from tests.tokens import LIFETIME, Issuer
-from tests.unit.tokens.refusals import ALICE
-from tests.unit.tokens.stand_ins import HandClock, PublishedKeys, published, settle
+from tests.support.fake_issuer import ManualTime, PublishedKeys, published, settle
+from tests.support.rejections import ALICE
+from tests.support.tokens import LIFETIME, Issuer
 
 LEEWAY = 30
 REPLACED = "The token's key has been replaced."
@@ -25,7 +25,7 @@ async def test_a_verified_token_is_accepted_again(verifier: JwtVerifier, issuer:
     assert keys.asked == ["key-1"] * 3
 
 
-async def test_what_was_judged_is_not_judged_again(verifier: JwtVerifier, issuer: Issuer, clock: HandClock) -> None:
+async def test_what_was_judged_is_not_judged_again(verifier: JwtVerifier, issuer: Issuer, clock: ManualTime) -> None:
     token = issuer.token()
     assert await verifier.verify(token) == ALICE
     clock.advance(-3600)  # before the token was issued: nobody looks
@@ -40,7 +40,7 @@ async def test_every_token_has_a_principal_of_its_own(verifier: JwtVerifier, iss
         assert await verifier.verify(token) == Principal(UserId(name))
 
 
-async def test_a_remembered_token_expires(verifier: JwtVerifier, issuer: Issuer, clock: HandClock) -> None:  # R15
+async def test_a_remembered_token_expires(verifier: JwtVerifier, issuer: Issuer, clock: ManualTime) -> None:  # R15
     token = issuer.token()
     assert await verifier.verify(token) == ALICE
     clock.advance(LIFETIME + LEEWAY - 0.001)
@@ -53,7 +53,7 @@ async def test_a_remembered_token_expires(verifier: JwtVerifier, issuer: Issuer,
 
 
 async def test_a_token_that_expires_while_its_key_is_fetched_is_refused(
-    verifier: JwtVerifier, issuer: Issuer, keys: PublishedKeys, clock: HandClock
+    verifier: JwtVerifier, issuer: Issuer, keys: PublishedKeys, clock: ManualTime
 ) -> None:
     token = issuer.token()
     keys.gate = asyncio.Event()
@@ -65,7 +65,7 @@ async def test_a_token_that_expires_while_its_key_is_fetched_is_refused(
         await verifying
 
 
-async def test_a_refused_token_is_not_remembered(verifier: JwtVerifier, issuer: Issuer, clock: HandClock) -> None:
+async def test_a_refused_token_is_not_remembered(verifier: JwtVerifier, issuer: Issuer, clock: ManualTime) -> None:
     early = issuer.token(iat=clock() + 60)
     for _ in range(2):
         with pytest.raises(InvalidToken):
@@ -126,7 +126,7 @@ class TestKeyChanges:
             assert isinstance(outcome, InvalidToken)
 
     async def test_a_token_that_was_forgotten_while_its_key_was_replaced_is_refused(
-        self, keys: PublishedKeys, rules: ClaimRules, clock: HandClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+        self, keys: PublishedKeys, rules: ClaimRules, clock: ManualTime, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
     ) -> None:  # R17
         monkeypatch.setattr(module, "CACHE_SIZE", 1)
         other = Issuer.new("key-2", now=clock)
@@ -172,7 +172,7 @@ class TestMemory:
         assert not any(part in repr(verifier._verified) for part in token.split("."))
 
     async def test_the_token_used_longest_ago_is_forgotten_first(
-        self, keys: PublishedKeys, rules: ClaimRules, clock: HandClock, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+        self, keys: PublishedKeys, rules: ClaimRules, clock: ManualTime, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "CACHE_SIZE", 2)
         verifier = JwtVerifier(keys, rules, clock)

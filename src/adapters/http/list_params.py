@@ -1,0 +1,131 @@
+"""The parameters of a list, read strictly: a typing error must not widen what is asked for."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from attrs import evolve
+
+from adapters.http.problems import InvalidParameter
+from domain.errors import InvalidField
+from domain.task import TaskId
+from domain.task_list import MAX_PAGE, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
+
+PARAMETERS = (
+    ("completed", {"type": "boolean"}, "Only tasks that are done, or only those that are not."),
+    (
+        "q",
+        {"type": "string", "maxLength": MAX_SEARCH_TEXT, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"},
+        "Only tasks whose title or description contains this, whatever the case. Empty asks for nothing.",
+    ),
+    (
+        "sort",
+        {"type": "string", "enum": [order.value for order in Order], "default": Order.CREATED.value},
+        "The order; a minus puts the newest first.",
+    ),
+    (
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
+        "How many tasks a page holds at most.",
+    ),
+    (
+        "cursor",
+        {"type": "string"},
+        "The `next_cursor` of the page before; the other filters stay the same. Empty: the first page.",
+    ),
+)
+"""Name, JSON schema, and description of each."""
+
+_NAMES = frozenset(name for name, _, _ in PARAMETERS)
+
+
+def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
+    """What a query string asks for.
+
+    Raises:
+        InvalidParameter: one is unknown, stands twice, or is out of range.
+    """
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in _NAMES:
+            raise InvalidParameter(name, f"is no parameter of this list: take {', '.join(sorted(_NAMES))}")
+        if name in given:
+            raise InvalidParameter(name, "must not stand twice")
+        given[name] = value
+    try:
+        query = TaskQuery(
+            completed=_completed(given.get("completed")),
+            text=given.get("q", ""),
+            order=_order(given.get("sort", Order.CREATED.value)),
+            limit=_limit(given.get("limit", str(MAX_PAGE))),
+        )
+    except InvalidField as error:
+        raise InvalidParameter(error.field, error.rule) from error
+    cursor = given.get("cursor")
+    return evolve(query, after=decode_cursor(cursor, query)) if cursor else query
+
+
+def next_link(path: str, pairs: Sequence[tuple[str, str]], cursor: str) -> str:
+    """The `Link` to the page that follows (RFC 8288), relative to the API's own address."""
+    kept = [(name, value) for name, value in pairs if name != "cursor"]
+    return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+
+
+def _completed(text: str | None) -> bool | None:
+    if text not in {None, "true", "false"}:
+        raise InvalidParameter("completed", "takes true or false")
+    return None if text is None else text == "true"
+
+
+def _order(text: str) -> Order:
+    try:
+        return Order(text)
+    except ValueError as error:
+        raise InvalidParameter("sort", f"takes {', '.join(order.value for order in Order)}") from error
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE))):
+        raise InvalidParameter("limit", f"takes a whole number from 1 to {MAX_PAGE}")
+    return int(text)
+
+
+class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    filters: str
+    at: datetime
+    task_id: UUID
+
+
+def _filters(query: TaskQuery) -> str:
+    """A fingerprint of what must stay the same from page to page; the limit may differ."""
+    asked = msgspec.json.encode([query.completed, query.text, query.order.value])
+    return sha256(asked).hexdigest()[:16]
+
+
+def encode_cursor(position: PageKey, query: TaskQuery) -> str:
+    """The cursor for what lies behind that position."""
+    cursor = _Cursor(_filters(query), position.at, position.task_id)
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
+
+
+def decode_cursor(text: str, query: TaskQuery) -> PageKey:
+    """The position that a cursor stands for.
+
+    Raises:
+        InvalidParameter: this is no cursor of ours, or one from a query with other filters.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        cursor = msgspec.json.decode(data, type=_Cursor)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidParameter("cursor", "is not one that this API handed out") from error
+    if cursor.filters != _filters(query):
+        raise InvalidParameter("cursor", "belongs to a list with other filters or another order: ask without it first")
+    if cursor.at.utcoffset() != timedelta(0):
+        raise InvalidParameter("cursor", "is not one that this API handed out")
+    return PageKey(cursor.at, TaskId(cursor.task_id))

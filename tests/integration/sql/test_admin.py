@@ -1,0 +1,167 @@
+"""The role that the service logs in as, and how one sees that no policy holds another."""
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from adapters.sql.admin import GRANTS, ServiceRole, UnsuitableRole, migrate, prepare_service_role
+from adapters.sql.database import Database, connect
+from adapters.sql.readiness import BYPASSES, UNGUARDED, RowSecurityReadiness, row_security_problem
+from adapters.sql.tables import metadata
+from adapters.sql.task_lists import SqlTaskLists
+from tests.contracts.task_lists import START, add, get, new, save
+from tests.support.postgres import OWNER, SERVICE, PostgresServer, as_role, execute
+
+PASSWORD = 'it\'s a "long" one\\'
+
+
+@pytest.fixture
+async def owner(migrated_postgres_url: str) -> AsyncIterator[Database]:
+    database = connect(migrated_postgres_url)
+    yield database
+    await database.dispose()
+
+
+@pytest.fixture
+def admin_url(postgres_server: str, migrated_postgres_url: str) -> str:
+    return f"{postgres_server.rpartition('/')[0]}/{migrated_postgres_url.rpartition('/')[2]}"
+
+
+@pytest.fixture
+def role(admin_url: str) -> Iterator[str]:
+    """A role's name that nobody has."""
+    name = f"evo_todo_{uuid4().hex}"
+    execute(admin_url, f"DROP ROLE IF EXISTS {name}")
+    yield name
+    execute(admin_url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+async def rights(url: str, role: str) -> dict[str, set[str]]:
+    connection = await asyncpg.connect(url)
+    found = await connection.fetch("SELECT * FROM information_schema.role_table_grants WHERE grantee = $1", role)
+    await connection.close()
+    granted: dict[str, set[str]] = {}
+    for row in found:
+        granted.setdefault(row["table_name"], set()).add(row["privilege_type"])
+    return granted
+
+
+async def test_the_role_is_made_with_the_rights_that_it_needs_and_no_others(
+    owner: Database, migrated_postgres_url: str, role: str
+) -> None:
+    await prepare_service_role(owner, ServiceRole(role))
+    expected = {table: set(granted.split(", ")) for table, granted in GRANTS.items()}
+    assert await rights(migrated_postgres_url, role) == expected
+    assert set(GRANTS) == {*metadata.tables, "alembic_version"}
+
+    execute(migrated_postgres_url, f"GRANT ALL ON tasks TO {role}")
+    await prepare_service_role(owner, ServiceRole(role))
+    assert await rights(migrated_postgres_url, role) == expected
+
+
+async def test_the_role_can_do_the_services_work_and_no_policy_lets_it_pass(
+    owner: Database, migrated_postgres_url: str, role: str
+) -> None:
+    await prepare_service_role(owner, ServiceRole(role))
+    service = connect(as_role(migrated_postgres_url, role))
+    try:
+        assert await row_security_problem(service) is None
+        lists = SqlTaskLists(service)
+        task = await save(lists, (await add(lists, new())).toggled(at=START))
+        assert await get(lists, task.id) == task
+        await lists.erase(task.owner)
+        async with service.reads.connect() as connection:
+            (attributes,) = await connection.exec_driver_sql(
+                "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
+            assert tuple(attributes) == (True, False, False, False, False, False)
+    finally:
+        await service.dispose()
+
+
+async def test_a_role_that_no_policy_holds_is_refused_and_left_as_it_is(
+    owner: Database, admin_url: str, role: str
+) -> None:
+    execute(admin_url, f"CREATE ROLE {role} BYPASSRLS")
+    with pytest.raises(UnsuitableRole, match="BYPASSRLS"):
+        await prepare_service_role(owner, ServiceRole(role, PASSWORD))
+    assert await rights(admin_url, role) == {}
+
+
+async def test_the_owner_and_who_can_act_as_the_owner_are_refused(owner: Database, admin_url: str, role: str) -> None:
+    execute(admin_url, f"CREATE ROLE {role}", f"GRANT {OWNER} TO {role}")
+    for unfit in (OWNER, role):
+        with pytest.raises(UnsuitableRole, match="the tables' owner"):
+            await prepare_service_role(owner, ServiceRole(unfit))
+
+
+async def test_the_password_is_the_roles_and_a_new_one_takes_the_place_of_the_old(own_postgres: PostgresServer) -> None:
+    database = connect(as_role(own_postgres.url, OWNER))
+    await migrate(database)
+    await prepare_service_role(database, ServiceRole("app"))
+    await prepare_service_role(database, ServiceRole("app", "the old one"))
+    await prepare_service_role(database, ServiceRole("app", PASSWORD))
+    await database.dispose()
+    own_postgres.stop()
+    (own_postgres.data / "pg_hba.conf").write_text("host all app 127.0.0.1/32 scram-sha-256\n")
+    own_postgres.start()
+
+    opened = await asyncpg.connect(own_postgres.url, user="app", password=PASSWORD)
+    assert await opened.fetchval("SELECT current_user") == "app"
+    await opened.close()
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(own_postgres.url, user="app", password="the old one")
+    assert PASSWORD not in own_postgres.log.read_text()
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "secret" not in repr(ServiceRole("app", "secret"))
+
+
+async def test_sqlite_has_no_roles(database: Database) -> None:
+    if database.dialect == "sqlite":
+        await prepare_service_role(database, ServiceRole("app", PASSWORD))
+        assert await row_security_problem(database) is None
+
+
+class TestCheck:
+    async def test_a_role_that_policies_hold_is_well(self, database: Database) -> None:
+        assert await row_security_problem(database) is None
+        assert await RowSecurityReadiness(database, allows_bypass=False).problem() is None
+
+    async def test_a_superuser_is_told_and_may_be_allowed(self, admin_url: str) -> None:
+        database = connect(admin_url)
+        assert await RowSecurityReadiness(database, allows_bypass=False).problem() == BYPASSES
+        assert await RowSecurityReadiness(database, allows_bypass=True).problem() is None
+        await database.dispose()
+
+    async def test_who_bypasses_policies_is_told(self, owner: Database, admin_url: str, role: str) -> None:
+        await prepare_service_role(owner, ServiceRole(role))
+        execute(admin_url, f"ALTER ROLE {role} BYPASSRLS")
+        database = connect(as_role(admin_url, role))
+        assert await row_security_problem(database) == BYPASSES
+        await database.dispose()
+
+    @pytest.mark.parametrize(
+        ("change", "role"),
+        [
+            ("ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY", OWNER),
+            ("ALTER TABLE task_lists DISABLE ROW LEVEL SECURITY", OWNER),
+            ("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", SERVICE),
+        ],
+    )
+    async def test_a_table_without_policies_in_force_is_told_even_where_a_bypass_is_allowed(
+        self, change: str, role: str, migrated_postgres_url: str
+    ) -> None:
+        execute(migrated_postgres_url, change)
+        database = connect(as_role(migrated_postgres_url, role))
+        assert await RowSecurityReadiness(database, allows_bypass=True).problem() == UNGUARDED
+        await database.dispose()
+
+    async def test_a_database_that_does_not_answer_is_another_checks_affair(self) -> None:
+        database = connect("postgresql://nobody@127.0.0.1:1/none")
+        assert await RowSecurityReadiness(database, allows_bypass=False).problem() is None
+        await database.dispose()

@@ -1,0 +1,283 @@
+import os
+import socket
+import sqlite3
+import ssl
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from sqlalchemy import URL
+
+from adapters.sql.admin import known_revisions, migrate
+from adapters.sql.database import Database, connect
+from adapters.sql.diagnostics import check_database, check_revisions
+from adapters.sql.errors import Refused
+from application.health import Finding, Status
+from tests.integration.sql.test_database import driver_threads_end
+from tests.support.postgres import OWNER, PostgresServer, as_role, execute
+from tests.support.postgres_local import free_port
+
+PASSWORD = "hunter2"
+
+
+async def found(url: str, *, allows_bypass: bool = False) -> tuple[Finding, Finding, Finding]:
+    database, tables, row_security = await check_database(url, allows_bypass=allows_bypass)
+    assert (database.name, tables.name, row_security.name) == ("database", "tables", "row-security")
+    assert PASSWORD not in f"{database}{tables}{row_security}"
+    return database, tables, row_security
+
+
+async def no_database(url: str, what: str, advice: str) -> None:
+    database, tables, row_security = await found(url)
+    assert database.status is Status.FAILED
+    assert what in database.detail
+    assert advice in str(database.advice)
+    assert tables == Finding.skipped("tables", "the database can't be read")
+    assert row_security == Finding.skipped("row-security", "the database can't be read")
+
+
+def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+class TestTables:
+    async def test_a_migrated_database_is_well(self, migrated_url: str) -> None:
+        database, tables, _ = await found(migrated_url)
+        assert database.status is Status.OK
+        assert tables == Finding.ok("tables", f"up to date (revision {known_revisions()[0]})")
+
+    async def test_a_database_in_use_is_well(self, database: Database, migrated_url: str) -> None:
+        async with database.writing():
+            assert {finding.status for finding in await found(migrated_url)} == {Status.OK}
+
+    async def test_a_database_without_tables_is_to_be_migrated(self, postgres_url: str) -> None:
+        database, tables, _ = await found(postgres_url)
+        assert database.status is Status.OK
+        assert tables == Finding.failed("tables", "absent: this database was never migrated", "run evo-todo migrate")
+
+    async def test_tables_of_a_newer_version_are_told(self, migrated_postgres_url: str) -> None:
+        execute(migrated_postgres_url, "UPDATE alembic_version SET version_num = '9999'")
+        _, tables, _ = await found(migrated_postgres_url)
+        assert tables.status is Status.FAILED
+        assert 'from a newer version of the service: at revision "9999"' in tables.detail
+        assert "install that newer version" in str(tables.advice)
+
+    async def test_tables_that_somebody_has_changed_by_hand_are_told(self, migrated_postgres_url: str) -> None:
+        execute(migrated_postgres_url, "ALTER TABLE tasks DROP COLUMN search_text")
+        _, tables, _ = await found(migrated_postgres_url)
+        assert tables.status is Status.FAILED
+        assert "missing or of another version" in tables.detail
+
+    def test_tables_at_an_older_revision_are_behind(self) -> None:
+        tables = check_revisions(["0001"], ["0003", "0002", "0001"])
+        assert tables is not None
+        assert tables.detail == 'behind: at revision "0001", this version needs "0003"'
+        assert tables.advice == "run evo-todo migrate"
+        assert check_revisions(["0003"], ["0003", "0002", "0001"]) is None
+        newer = check_revisions(["0001", "0004"], ["0003", "0002", "0001"])
+        assert newer is not None
+        assert "from a newer version" in newer.detail
+
+    def test_the_newest_revision_is_known_first(self) -> None:
+        assert known_revisions()[-1] == "0001"
+        assert list(known_revisions()) == sorted(known_revisions(), reverse=True)
+
+
+class TestRowSecurity:
+    async def test_a_role_that_no_policy_holds_is_told_and_allowed_only_by_name(
+        self, migrated_postgres_url: str, postgres_server: str
+    ) -> None:
+        admin = urlsplit(postgres_server)._replace(path=urlsplit(migrated_postgres_url).path).geturl()
+        _, tables, told = await found(admin)
+        assert (tables.status, told.status) == (Status.OK, Status.FAILED)
+        assert "superuser" in told.detail
+        assert "EVO_TODO_SERVICE_ROLE" in str(told.advice)
+        _, _, told = await found(admin, allows_bypass=True)
+        assert told.status is Status.NOTE
+        assert "EVO_TODO_ALLOW_RLS_BYPASS allows that" in told.detail
+
+    async def test_tables_without_policies_are_told(self, migrated_postgres_url: str) -> None:
+        execute(migrated_postgres_url, "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
+        _, _, told = await found(migrated_postgres_url, allows_bypass=True)
+        assert told.status is Status.FAILED
+        assert "run evo-todo migrate" in str(told.advice)
+
+    async def test_without_tables_nothing_is_judged(self, postgres_url: str) -> None:
+        _, _, told = await found(postgres_url)
+        assert told.status is Status.SKIPPED
+
+
+class TestPostgres:
+    async def test_where_nobody_listens_the_connection_is_refused(self) -> None:
+        for host in ("127.0.0.1", "localhost"):
+            url = f"postgresql://alice:{PASSWORD}@{host}:{free_port()}/tasks"
+            await no_database(url, "connections are refused: nobody listens there", "start PostgreSQL")
+
+    async def test_an_unknown_database_is_told(self, postgres_url: str) -> None:
+        url = urlsplit(postgres_url)._replace(path="/nowhere").geturl()
+        await no_database(url, '"nowhere"', "create it (createdb), then run evo-todo migrate")
+
+    async def test_an_unknown_role_is_told(self, postgres_url: str) -> None:
+        address = urlsplit(postgres_url)
+        where = address.netloc.rpartition("@")[2]
+        await no_database(
+            address._replace(netloc=f"stranger:{PASSWORD}@{where}").geturl(), "role", "correct DATABASE_URL"
+        )
+
+    async def test_a_server_that_says_nothing_is_told(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"postgresql://alice:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/tasks"
+            await no_database(url, "it does not answer within 2.5 s", "a firewall may lie between")
+
+    async def test_a_socket_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+        url = f"postgresql://alice:{PASSWORD}@/tasks?host={tmp_path}"
+        await no_database(url, "there is no such socket", "see whether PostgreSQL runs")
+
+    async def test_a_fault_without_words_of_its_own_is_told_by_its_kind(self, postgres_url: str) -> None:
+        url = f"{postgres_url}?sslmode=nonsense&password={PASSWORD}"
+        await no_database(url, "it can't be used (InterfaceError)", "see whether PostgreSQL runs")
+
+    async def test_a_wrong_password_is_told_and_so_is_a_role_that_is_not_let_in(
+        self, own_postgres: PostgresServer
+    ) -> None:
+        execute(own_postgres.url, "ALTER ROLE postgres PASSWORD 'right'")
+        await no_database(f"{own_postgres.url}?sslmode=require", "TLS is not what DATABASE_URL asks for", "sslmode")
+        own_postgres.stop()
+        (own_postgres.data / "pg_hba.conf").write_text("host all postgres 127.0.0.1/32 scram-sha-256\n")
+        own_postgres.start()
+
+        right = own_postgres.url.replace("postgres@", "postgres:right@")
+        assert (await found(right))[0].status is Status.OK
+        wrong = own_postgres.url.replace("postgres@", f"postgres:{PASSWORD}@")
+        await no_database(wrong, "the password is wrong", "its password and role")
+        stranger = own_postgres.url.replace("postgres@", f"stranger:{PASSWORD}@")
+        await no_database(stranger, "does not let this role in from here", "pg_hba.conf")
+
+    async def test_what_a_role_may_not_see_is_told(self, own_postgres: PostgresServer) -> None:
+        url = own_postgres.url.replace("postgres@", "service@")
+        execute(own_postgres.url, "CREATE ROLE service LOGIN")
+        database = connect(as_role(own_postgres.url, OWNER))
+        await migrate(database)
+        await database.dispose()
+
+        _, tables, _ = await found(url)
+        assert tables.status is Status.FAILED
+        assert "grant it SELECT" in str(tables.advice)
+
+        execute(own_postgres.url, "GRANT SELECT ON tasks, task_lists TO service")
+        _, tables, _ = await found(url)
+        assert tables.status is Status.NOTE
+        assert "may not read alembic_version" in tables.detail
+
+    @pytest.mark.parametrize(
+        ("sqlstate", "what"),
+        [
+            ("28P01", "the password is wrong"),
+            ("28000", "not let this role in"),
+            ("3D000", "no database of that name"),
+            ("53300", "no free connection"),
+            ("57P03", "starting or stopping"),
+            ("42501", "may not use it"),
+            ("XX000", "it can't be used (PostgresError)"),
+        ],
+    )
+    def test_each_code_of_a_refusal_has_its_own_words(self, sqlstate: str, what: str) -> None:
+        error = asyncpg.PostgresError(PASSWORD)
+        error.sqlstate = sqlstate
+        told, advice = Refused(error).details()
+        assert what in told
+        assert advice
+        assert PASSWORD not in told
+
+    @pytest.mark.parametrize(
+        ("error", "what"),
+        [
+            (socket.gaierror(-2, PASSWORD), "its host can't be found"),
+            (ssl.SSLError(1, PASSWORD), "TLS is not what"),
+            (OSError(113, PASSWORD), "it can't be used (OSError)"),
+        ],
+    )
+    def test_each_way_to_miss_a_server_has_its_own_words(self, error: Exception, what: str) -> None:
+        told, _ = Refused(error).details()
+        assert what in told
+        assert PASSWORD not in told
+
+
+class TestSqlite:
+    """Nothing is made and nothing is changed: a reader's files might lock the service out of its own."""
+
+    async def test_a_file_that_is_not_there_is_not_made(self, tmp_path: Path) -> None:
+        await no_database(f"sqlite:///{tmp_path}/tasks.db", "there is no such file", "run evo-todo migrate")
+        assert everything_in(tmp_path) == {}
+
+    async def test_a_folder_that_is_not_there_is_to_be_made(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/data/tasks.db"
+        await no_database(url, "its folder does not exist", "make the folder, then run evo-todo migrate")
+        assert everything_in(tmp_path) == {}
+
+    async def test_what_is_no_file_is_told(self, tmp_path: Path) -> None:
+        await no_database(f"sqlite:///{tmp_path}", "that is no file", "correct DATABASE_URL")
+        os.mkfifo(tmp_path / "pipe")
+        await no_database(f"sqlite:///{tmp_path}/pipe", "that is no file", "correct DATABASE_URL")
+
+    async def test_another_kind_of_file_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "notes.txt").write_text("These are notes.\n" * 100)
+        await no_database(f"sqlite:///{tmp_path}/notes.txt", "no SQLite database", "correct DATABASE_URL")
+
+    async def test_a_path_that_the_system_does_not_take_is_told(self, tmp_path: Path) -> None:
+        await no_database(f"sqlite:///{tmp_path}/{'x' * 300}", "the file can't be read", "let this user read")
+
+    async def test_a_broken_database_is_told(self, tmp_path: Path) -> None:
+        (tmp_path / "tasks.db").write_bytes(b"SQLite format 3\0" + b"x" * 8000)
+        await no_database(f"sqlite:///{tmp_path}/tasks.db", "it can't be used (DatabaseError)", "from a backup")
+
+    @pytest.mark.parametrize("name", ["tasks.db", "my tasks?.db", "50%25#.db", "caf\u00e9.db"])
+    async def test_a_look_leaves_no_trace(self, name: str, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "tasks.db")) as other:
+            other.execute("CREATE TABLE notes (text)")
+        (tmp_path / "tasks.db").rename(file := tmp_path / name)
+        before = everything_in(tmp_path)
+
+        database, tables, _ = await found(str(URL.create("sqlite", database=str(file))))
+
+        assert database.status is Status.OK
+        assert "never migrated" in tables.detail
+        assert everything_in(tmp_path) == before
+
+    async def test_a_look_at_a_migrated_database_leaves_no_trace(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/tasks.db"
+        database = connect(url)
+        await migrate(database)
+        await database.dispose()
+        before = everything_in(tmp_path)
+        assert list(before) == [f"{tmp_path}/tasks.db"]
+
+        assert {finding.status for finding in await found(url)} == {Status.OK}
+
+        assert everything_in(tmp_path) == before
+
+    async def test_what_a_running_service_has_written_last_is_seen(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/tasks.db"
+        service = connect(url)
+        await migrate(service)  # which lies in the log beside the file as long service runs
+        assert (tmp_path / "tasks.db-wal").stat().st_size > 0
+        assert {finding.status for finding in await found(url)} == {Status.OK}
+        await service.dispose()
+
+    async def test_an_empty_file_is_to_be_migrated(self, tmp_path: Path) -> None:
+        (tmp_path / "tasks.db").touch()
+        database, tables, _ = await found(f"sqlite:///{tmp_path}/tasks.db")
+        assert database.status is Status.OK
+        assert tables.advice == "run evo-todo migrate"
+        assert (tmp_path / "tasks.db").stat().st_size == 0
+
+    async def test_a_file_that_another_program_has_locked_is_told(self, tmp_path: Path) -> None:
+        with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as other:
+            other.execute("CREATE TABLE notes (text)")
+            (tmp_path / "tasks.db-wal").touch()
+            other.execute("BEGIN EXCLUSIVE")
+            url = f"sqlite:///{tmp_path}/tasks.db"
+            await no_database(url, "another program keeps it locked", "wait until it is done")
+            await driver_threads_end()

@@ -1,0 +1,61 @@
+"""Clients that ask for promises while something breaks, and see to it that each is kept."""
+
+import threading
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+from attrs import define, field
+
+from tests.support.service import Service, eventually
+
+CLIENTS = 8
+
+
+@define
+class Load:
+    """Clients that create tasks as fast are answered, and remember what they were promised."""
+
+    service: Service
+    token: str
+    promised: list[str] = field(factory=list)
+    other_answers: list[httpx.Response] = field(factory=list)
+    _enough: threading.Event = field(factory=threading.Event)
+
+    def create(self, client: int) -> None:
+        with self.service.client(self.token) as http:
+            while not self._enough.is_set():
+                try:
+                    answer = http.post("/api/alice/tasks", json={"title": f"From client {client}"})
+                except httpx.TransportError:  # nothing was promised
+                    self._enough.wait(0.05)
+                    continue
+                if answer.status_code == 201:
+                    self.promised.append(answer.json()["id"])
+                else:
+                    self.other_answers.append(answer)
+                    self._enough.wait(0.05)
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            ends = [clients.submit(self.create, client) for client in range(CLIENTS)]
+            try:
+                yield
+            finally:
+                self._enough.set()
+        for end in ends:
+            end.result()
+
+    def wait_for(self, more: int) -> None:
+        goal = len(self.promised) + more
+        eventually(lambda: len(self.promised) >= goal)
+
+
+def assert_kept(promised: list[str], service: Service, token: str) -> None:
+    """Every promise is found by its id, and none was made twice."""
+    assert len(set(promised)) == len(promised)
+    with service.client(token) as client:
+        lost = [task for task in promised if client.get(f"/api/alice/tasks/{task}").status_code != 200]
+    assert lost == []

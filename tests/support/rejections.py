@@ -1,0 +1,26 @@
+"""Tokens that are signed well and refused all the same: what the tests of form and header share."""
+
+import pytest
+
+from adapters.tokens.jwt_verifier import JwtVerifier
+from domain.errors import InvalidToken
+from domain.identity import Principal, UserId
+from tests.support.fake_issuer import PublishedKeys
+from tests.support.tokens import Issuer
+
+ALICE = Principal(UserId("alice"))
+
+
+class Refusals:
+    """The fixtures of every test here."""
+
+    @pytest.fixture(autouse=True)
+    def _fixtures(self, verifier: JwtVerifier, keys: PublishedKeys, issuer: Issuer) -> None:
+        self.verifier, self.keys, self.issuer = verifier, keys, issuer
+
+    async def refusal(self, token: str) -> str:
+        """The reason for which a token is refused, before any key is looked up."""
+        with pytest.raises(InvalidToken) as refusal:
+            await self.verifier.verify(token)
+        assert self.keys.asked == []
+        return refusal.value.reason

@@ -1,0 +1,169 @@
+"""The service as its users run it: a process, a port and two streams of text."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import Any, Final, TypeVar
+
+import httpx
+import psutil
+from attrs import frozen
+
+from tests.support.postgres_local import free_port
+
+HOST: Final = "127.0.0.1"
+PATIENCE: Final = 60.0
+"""Seconds: far more than anything takes that is no promise of the service's."""
+LAST_WORD: Final = 10.0
+"""Seconds within which a process that was told to stop is gone: this one is a promise."""
+
+UNLIMITED: Final = {"EVO_TODO_RATE_LIMIT": "off", "EVO_TODO_ADDRESS_RATE_LIMIT": "off"}
+"""Tests ask more than people do; those of the limits set them."""
+
+_OURS: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONPATH")
+T = TypeVar("T")
+
+
+def eventually(check: Callable[[], T], *, within: float = PATIENCE) -> T:
+    """Ask until the answer is true, and return it; a connection that fails is no answer yet."""
+    deadline = time.monotonic() + within
+    while True:
+        with suppress(httpx.TransportError, OSError):
+            if answer := check():
+                return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not even after {within:.0f} s")
+        time.sleep(0.05)  # between two looks at another process; the deadline above is what counts
+
+
+@frozen
+class Service:
+    """A service that runs. Its folder is where it was started."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    folder: Path
+    _output: Path
+    _log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def output(self) -> str:
+        """What it has written to standard output."""
+        return self._output.read_text()
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error."""
+        return self._log.read_text()
+
+    @property
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The log's whole lines, read as JSON."""
+        whole, _, _ = self.log.rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def client(self, token: str | None = None, *, timeout: float = PATIENCE) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # Certificates take longer to load than most requests here take, and none is asked for.
+        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False, verify=False)
+
+    def get(self, path: str, token: str | None = None, *, timeout: float = PATIENCE) -> httpx.Response:
+        with self.client(token, timeout=timeout) as client:
+            return client.get(path)
+
+    def is_refusing(self) -> bool:
+        """Whether nobody listens on the port any more."""
+        with socket.socket() as probe:
+            return probe.connect_ex((HOST, self.port)) != 0
+
+    def tell(self, what: signal.Signals) -> None:
+        """Send the signal to the process that was started, as a supervisor does."""
+        self.process.send_signal(what)
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the whole group, as a terminal does at Ctrl-C."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def wait(self) -> int:
+        """The exit code, within the time that is promised."""
+        return self.process.wait(LAST_WORD)
+
+    def kill(self) -> None:
+        """End it in the middle of whatever it does, with its workers."""
+        end(self.process)
+
+
+def environment(settings: dict[str, str], folder: Path) -> dict[str, str]:
+    """These settings and none that this test run was started with."""
+    return {name: os.environ[name] for name in _OURS if name in os.environ} | {"HOME": str(folder)} | settings
+
+
+def evo_todo(
+    *arguments: str, folder: Path, settings: dict[str, str] | None = None, timeout: float = PATIENCE
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "entrypoints", *arguments],
+        env=environment(settings or {}, folder),
+        cwd=folder,
+        stdin=DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@contextmanager
+def running(command: str, *options: str, folder: Path, settings: dict[str, str]) -> Generator[Service]:
+    """Start `evo-todo <command>`, on a free port or a given one, wait until it answers, and leave nothing behind."""
+    port = int(settings.get("EVO_TODO_PORT") or free_port())
+    with ExitStack() as stack:
+        output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "entrypoints", command, *options],
+            env=environment(UNLIMITED | settings | {"EVO_TODO_PORT": str(port)}, folder),
+            cwd=folder,
+            stdin=DEVNULL,
+            stdout=output,
+            stderr=log,
+            start_new_session=True,  # its own process group, so that its workers can be found and ended
+        )
+        service = Service(process, port, folder, Path(output.name), Path(log.name))
+        try:
+            eventually(lambda: process.poll() is not None or service.get("/health").is_success)
+            assert process.poll() is None, service.log
+            yield service
+        finally:
+            end(process)
+            sys.stderr.write(service.log)  # pytest shows it where a test fails
+
+
+def group(process: "subprocess.Popen[bytes]") -> Iterator[psutil.Process]:
+    """Yield the living processes of its group."""
+    for one in psutil.process_iter():
+        with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            if os.getpgid(one.pid) == process.pid and one.status() != psutil.STATUS_ZOMBIE:
+                yield one
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """End the process and its children: nobody else is in its group."""
+    if list(group(process)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait(PATIENCE)
+    eventually(lambda: not list(group(process)))

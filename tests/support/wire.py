@@ -1,0 +1,77 @@
+"""A connection as bytes: for requests that no client library would send."""
+
+import http.client
+import json
+import select
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, BinaryIO, cast
+
+from attrs import field, frozen
+
+from tests.support.service import HOST, PATIENCE
+
+_BODILESS = {HTTPStatus.CONTINUE, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+@frozen
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is problem details that tell of this very status."""
+        return self.headers["Content-Type"] == "application/problem+json" and self.json["status"] == self.status
+
+
+@frozen
+class Wire:
+    connection: socket.socket
+    _incoming: BinaryIO = field(init=False)
+
+    @_incoming.default
+    def _open(self) -> BinaryIO:
+        return cast("BinaryIO", self.connection.makefile("rb"))
+
+    def send(self, *lines: str, body: bytes = b"") -> None:
+        """Send lines, the empty one after them, and a body."""
+        self.send_bytes("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    def send_bytes(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def has_answer(self, *, within: float) -> bool:
+        return bool(select.select([self.connection], [], [], within)[0])
+
+    def answer(self, *, to: str = "GET") -> Answer:
+        """Read one answer and not a byte more."""
+        line = self._incoming.readline()
+        assert line, "the connection ended instead of an answer"
+        status = int(line.split()[1])
+        headers = http.client.parse_headers(self._incoming)
+        assert "Transfer-Encoding" not in headers
+        is_bodiless = to == "HEAD" or status in _BODILESS
+        return Answer(status, headers, b"" if is_bodiless else self._incoming.read(int(headers["Content-Length"])))
+
+    def is_closed(self) -> bool:
+        """Whether the other side ends the connection without another byte."""
+        try:
+            return self._incoming.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+@contextmanager
+def wire(port: int) -> Generator[Wire]:
+    with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
+        it = Wire(connection)
+        with it._incoming:
+            yield it
