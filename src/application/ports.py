@@ -1,116 +1,128 @@
-"""What the use cases need of the world, in their own words; adapters implement it."""
+"""Ports: what the use cases need from the outside. Adapters implement these protocols."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import NewType, Protocol
+from typing import NewType, Protocol, runtime_checkable
 
 from domain.audit import AuditEvent, AuditKind
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import SecurityEvent
-from domain.task import Task, TaskId
-from domain.task_list import NotModified, Revisions, TaskPage, TaskQuery
+from domain.task import Revisions, Task, TaskId
+from domain.task_list import NotModified, TaskPage, TaskQuery
 
 
 class TaskList(Protocol):
-    """One owner's tasks, to be read. Tombstones do not show."""
+    """Read access to one owner's tasks. Tombstones are invisible."""
 
     async def get(self, task_id: TaskId) -> Task:
-        """Raise TaskNotFound when this owner has no such task."""
+        """Raise TaskNotFound if this owner has no such task."""
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
-        """The tasks that the query asks for, and the revision at which they were so, all of one instant.
+        """Return the tasks that match the query and the list's revision, from one consistent snapshot.
 
-        The list of an owner who never had a task is at revision 0. Where the revision is among those `known`, it alone
-        is read.
+        The list of an owner who never had a task is at revision 0. If the list's revision is in `known`, only the
+        revision is read.
         """
 
 
 class EditableTaskList(Protocol):
-    """One owner's tasks while one change is made to them.
+    """One owner's tasks during a change.
 
-    From its first use on, the change has the list's next revision, and holds the list's lock until it ends.
+    The first call locks the list until the change ends and reserves its next revision.
     """
 
     async def get(self, task_id: TaskId) -> Task:
-        """Raise TaskNotFound when this owner has no such task."""
+        """Raise TaskNotFound if this owner has no such task."""
 
     async def get_including_deleted(self, task_id: TaskId) -> Task:
-        """The task or its tombstone. Raise TaskNotFound when this owner has neither."""
+        """Return the task or its tombstone. Raise TaskNotFound if this owner has neither."""
 
     async def save(self, task: Task) -> Task:
-        """Store a task, or a tombstone, that was got here, as it is now; the answer bears this change's revision."""
+        """Store a task or tombstone that was read here; return it with the revision of this change."""
 
 
 class TaskLists(Protocol):
-    """Everybody's lists; each is opened for its owner, and nothing reaches past that owner.
+    """All task lists; each is opened for its owner, and gives access to no other owner's tasks.
 
-    Every method raises StorageUnavailable when the lists can't be reached.
+    Every method raises StorageUnavailable if the storage is unavailable.
     """
 
     def open(self, owner: UserId) -> TaskList:
-        """The owner's list, to be read: each read by itself, and of the instant at which it is made."""
+        """Open the owner's list for reading. Each read has a snapshot of its own."""
 
     def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
-        """The owner's list, to be changed in one transaction.
+        """Open the owner's list for a change, in one transaction.
 
-        A clean exit commits, an exception rolls back; where nothing was stored, no revision is used up.
+        A clean exit commits, an exception rolls back. If nothing was saved, no revision is used.
         """
 
     async def add(self, owner: UserId, task: Task) -> Task:
-        """Store a new task, which is a change of its own; the answer bears its revision."""
+        """Store a new task as a change of its own; return it with its revision."""
 
     async def erase(self, owner: UserId) -> None:
-        """Remove the owner's tasks and tombstones for good; where there were any, the list's revision rises.
+        """Permanently delete the owner's tasks and tombstones; if there were any, increase the list's revision.
 
-        Not one transaction: a long list goes in parts, and others see what is left. Safe to repeat, also after a
-        failure half way. What the owner stores later bears higher revisions than whatever was erased.
+        Long lists are deleted in batches, each its own transaction, so others may see a partially erased list. Safe to
+        repeat, also after a failure. Tasks stored later have higher revisions than all erased ones.
         """
 
 
 class TokenVerifier(Protocol):
-    """VerificationQueue a bearer token into the principal it speaks for."""
+    """Verifies bearer tokens."""
 
     async def verify(self, unverified_token: str) -> Principal:
-        """Raise InvalidToken when it fails any rule, KeysUnavailable or Overloaded when it can't be judged now."""
+        """Return the token's principal.
+
+        Raises:
+            InvalidToken: the token violates a rule.
+            KeysUnavailable, Overloaded: the token cannot be verified now.
+        """
+
+    def remembered(self, unverified_token: bytes) -> Principal | None:
+        """Return the principal of a token that was verified before; `None`: only `verify` can tell.
+
+        Raises:
+            InvalidToken: the token has expired since.
+        """
 
 
 class Revocations(Protocol):
-    """Which tokens don't count any more, though they are signed and have not expired."""
+    """Tokens that are revoked although they are signed and have not expired."""
 
     def is_revoked(self, principal: Principal) -> bool:
-        """Whether the principal's token was revoked; told from memory, without waiting.
+        """Whether the principal's token is revoked; reads memory only and does not wait.
 
-        Raises RevocationsUnavailable when that has not been known for too long.
+        Raises RevocationsUnavailable if the revocations have not been refreshed for too long.
         """
 
     async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
-        """End a session, or with `None` all of a user's tokens issued up to `at`; it holds here at once.
+        """Revoke a session, or with `None` all of a user's tokens issued up to `at`; effective here immediately.
 
-        Raises StorageUnavailable when it could not be kept: then it may hold here, but not elsewhere.
+        Raises StorageUnavailable if it could not be stored: it may then be effective here, but not elsewhere.
         """
 
     async def wait_for_propagation(self) -> None:
-        """Wait until what was revoked before holds everywhere, and what began before that is over."""
+        """Wait until earlier revocations are effective in all workers, and requests started before have ended."""
 
 
 class SecurityEventVerifier(Protocol):
-    """VerificationQueue a Security Event Token (RFC 8417) into the event it tells of."""
+    """Verifies Security Event Tokens (RFC 8417)."""
 
     async def verify(self, unverified_event: str) -> SecurityEvent:
-        """Raise InvalidSecurityEvent when it fails any rule, KeysUnavailable when it can't be judged now."""
+        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now."""
 
 
 class AuditLog(Protocol):
-    """Where is written who did what."""
+    """Records audit events."""
 
     def record(self, event: AuditEvent) -> None:
-        """Keep the event; never wait and never fail: what can't be kept is counted."""
+        """Record the event without waiting. Never raises: events that cannot be stored are counted."""
 
 
 class AuditTrail(Protocol):
-    """Where is read who did what."""
+    """Reads recorded audit events."""
 
     def read(
         self,
@@ -120,64 +132,72 @@ class AuditTrail(Protocol):
         kinds: frozenset[AuditKind] = frozenset(),
         limit: int | None = None,
     ) -> AsyncIterator[AuditEvent]:
-        """The events, the newest last; only that user's, only from then on, only of those kinds (none: all).
+        """Yield events, the newest last: of one user, since an instant, of some kinds (none: all).
 
-        With a limit, only so many of the newest.
+        A limit selects the newest.
 
-        Raises StorageUnavailable when they can't be read.
+        Raises StorageUnavailable if they cannot be read.
         """
 
     async def purge_before(self, instant: datetime) -> int:
-        """Take away what is older; how many events that were.
+        """Delete older events and return their number.
 
-        Raises StorageUnavailable when that can't be done now.
+        Raises StorageUnavailable if they cannot be deleted now.
         """
 
 
 class RateLimiter(Protocol):
-    """Counts requests, each key by itself, window by window."""
+    """Counts requests per key in fixed windows."""
 
     async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
-        """Count one more request of that key in the present window of the limit; tell what is left.
+        """Count a request of the key in the limit's current window and return the limit's status.
 
-        Never fails, and never waits long: where a shared count can't be reached, a nearer one stands in.
+        Never fails and never waits long: if a shared counter is unavailable, a local one is used.
         """
+
+
+@runtime_checkable
+class LocalRateLimiter(RateLimiter, Protocol):
+    """A rate limiter that counts in memory, so that no call has to wait."""
+
+    def hit_now(self, key: str, limit: RateLimit) -> RateLimitStatus:
+        """The same as `hit`, without waiting."""
 
 
 class Clock(Protocol):
     """The time of day."""
 
     def now(self) -> datetime:
-        """The present instant, in UTC."""
+        """Return the current instant, in UTC."""
 
 
 class IdGenerator(Protocol):
-    """Where new tasks get their names."""
+    """Generates task IDs."""
 
     def next(self, at: datetime) -> TaskId:
-        """An id nobody has; one for a later instant sorts later (UUID version 7, RFC 9562 §5.7)."""
+        """Return a unique ID; IDs of later instants sort later (UUID version 7, RFC 9562 §5.7)."""
 
 
 class ReadinessCheck(Protocol):
-    """Something the service can't do its work without."""
+    """Checks a dependency that the service cannot work without."""
 
     @property
     def name(self) -> str:
-        """What is checked, in a word."""
+        """A short name of the dependency."""
 
     async def problem(self) -> str | None:
-        """What is missing and what to do about it; `None` when all is well."""
+        """Return what is wrong and how to fix it, or `None` if the dependency is ready."""
 
 
 class BackgroundTask(Protocol):
-    """Work beside the requests of one worker, until it is cancelled."""
+    """Work that each worker does beside its requests, until it is cancelled."""
 
     async def prepare(self) -> None:
-        """Do what must be done before the first request; an unavailable dependency must not stop the worker."""
+        """Run before the first request. Must not fail if a dependency is unavailable."""
 
     async def run(self) -> None:
-        """Do the rest."""
+        """Run until cancelled."""
 
 
 BackgroundWork = NewType("BackgroundWork", tuple[BackgroundTask, ...])
-"""Everything that runs beside the requests."""
+"""All background tasks of a worker."""

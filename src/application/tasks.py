@@ -1,14 +1,14 @@
-"""The use cases: what a principal can do with a list of tasks, one class per verb.
+"""Use cases of task lists, one class per verb.
 
-Each raises AccessDenied before anything is opened, and StorageUnavailable when the lists can't be reached.
+Each raises AccessDenied before it opens a list, and StorageUnavailable if the storage is unavailable.
 """
 
 from attrs import frozen
 
 from application.ports import Clock, IdGenerator, TaskLists
 from domain.identity import Principal, UserId
-from domain.task import Task, TaskChange, TaskId
-from domain.task_list import NotModified, Revisions, TaskPage, TaskQuery
+from domain.task import Revisions, Task, TaskChange, TaskId
+from domain.task_list import NotModified, TaskPage, TaskQuery
 
 
 @frozen
@@ -20,7 +20,7 @@ class ListTasks:
     async def __call__(
         self, actor: Principal, owner: UserId, query: TaskQuery, *, known: Revisions | None = None
     ) -> TaskPage | NotModified:
-        """The page; or `NotModified`, at the cost of one small read, when the list is at a revision that is known."""
+        """Return the page, or `NotModified` if the list's revision is in `known`; that takes only one small read."""
         actor.ensure_owns(owner)
         return await self.lists.open(owner).page(query, known=known)
 
@@ -32,7 +32,7 @@ class GetTask:
     lists: TaskLists
 
     async def __call__(self, actor: Principal, owner: UserId, task_id: TaskId) -> Task:
-        """Raise TaskNotFound when there is no such task in this list."""
+        """Raise TaskNotFound if the list has no such task."""
         actor.ensure_owns(owner)
         return await self.lists.open(owner).get(task_id)
 
@@ -46,7 +46,7 @@ class CreateTask:
     ids: IdGenerator
 
     async def __call__(self, actor: Principal, owner: UserId, *, title: str, description: str | None) -> Task:
-        """Raise InvalidField when title or description breaks its rule."""
+        """Raise InvalidField if the title or the description violates its rule."""
         actor.ensure_owns(owner)
         now = self.clock.now()
         task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
@@ -55,7 +55,7 @@ class CreateTask:
 
 @frozen
 class ChangeTask:
-    """Change a task's members; a change that makes no difference leaves everything as it was."""
+    """Change some members of a task; a change without effect stores nothing and uses no revision."""
 
     lists: TaskLists
     clock: Clock
@@ -80,7 +80,7 @@ class ChangeTask:
 
 @frozen
 class CompleteTask:
-    """Toggle whether a task is done, or say which."""
+    """Toggle or set whether a task is completed."""
 
     lists: TaskLists
     clock: Clock
@@ -94,7 +94,7 @@ class CompleteTask:
         completed: bool | None = None,
         expected: Revisions | None = None,
     ) -> Task:
-        """`None` toggles, a truth value sets. Raise TaskNotFound or RevisionMismatch."""
+        """`None` toggles, a boolean sets. Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
         async with self.lists.edit(owner) as tasks:
             task = await tasks.get(task_id)
@@ -108,7 +108,7 @@ class CompleteTask:
 
 @frozen
 class DeleteTask:
-    """Take a task out of its list; its tombstone stays."""
+    """Delete a task; its tombstone is kept."""
 
     lists: TaskLists
     clock: Clock
@@ -126,7 +126,7 @@ class DeleteTask:
 
 @frozen
 class RestoreTask:
-    """Bring a deleted task back as it was; one that is not deleted stays as it is, so that a retry is safe."""
+    """Restore a deleted task. A task that is not deleted is left unchanged, so that a retry is safe."""
 
     lists: TaskLists
     clock: Clock
@@ -134,7 +134,7 @@ class RestoreTask:
     async def __call__(
         self, actor: Principal, owner: UserId, task_id: TaskId, *, expected: Revisions | None = None
     ) -> Task:
-        """Raise TaskNotFound when there never was such a task, or RevisionMismatch."""
+        """Raise TaskNotFound if neither the task nor its tombstone exists, or RevisionMismatch."""
         actor.ensure_owns(owner)
         async with self.lists.edit(owner) as tasks:
             task = await tasks.get_including_deleted(task_id)

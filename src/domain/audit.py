@@ -1,4 +1,4 @@
-"""What the audit log keeps: who did what, from where; nothing secret, and nothing a person wrote."""
+"""Audit events: who did what, from where. They hold no secrets and no user content."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from domain.identity import SessionId, UserId
 
 
 class AuditKind(StrEnum):
-    """What can be worth remembering."""
+    """The kinds of events that are recorded."""
 
     TOKEN_REFUSED = "token-refused"  # noqa: S105  (no password)
     ACCESS_DENIED = "access-denied"
@@ -23,7 +23,7 @@ class AuditKind(StrEnum):
 
 @frozen
 class AuditContext:
-    """Which request something happened in."""
+    """The request in which an event happened."""
 
     request_id: str
     peer: str | None = None
@@ -32,19 +32,19 @@ class AuditContext:
 
 @frozen(kw_only=True)
 class AuditEvent:
-    """One thing that happened. Ids are opaque; the user's is there only when a token or an event proved it."""
+    """One recorded event. IDs are opaque; `user_id` is set only if a token or a security event proved it."""
 
     kind: AuditKind
     at: datetime
     user_id: UserId | None = None
     session_id: SessionId | None = None
-    origin: AuditContext | None = None
+    context: AuditContext | None = None
     reason: str | None = None
-    """One of our own fixed words or sentences: never a word out of a request."""
+    """A constant of this program, never text from a request."""
     token_digest: str | None = None
-    """The first 16 hexadecimal digits of the token's SHA-256: tells tokens apart, and is none."""
+    """The first 16 hexadecimal digits of the token's SHA-256: identifies a token without revealing it."""
 
 
 def token_digest(token: str) -> str:
-    """What is kept of a token: enough to tell it from others."""
+    """Return the digest under which a token is recorded."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Everything that can be refused. Errors carry data; what they mean on a wire is the adapters' affair."""
+"""Domain errors. They carry data; each adapter decides how to represent them."""
 
 from attrs import define
 
@@ -6,35 +6,35 @@ from domain.rate_limit import RateLimitStatus
 
 
 class DomainError(Exception):
-    """The root: whatever this project refuses on purpose."""
+    """Base class of all errors that this service raises on purpose."""
 
 
 @define
 class InvalidToken(DomainError):
-    """No principal can be had from these credentials (RFC 6750 §3.1)."""
+    """The access token is not valid (RFC 6750 §3.1)."""
 
     reason: str
-    """One of our own fixed sentences: never a word out of the token."""
+    """A constant of this program, never text from the token."""
 
 
 @define
 class InvalidSecurityEvent(DomainError):
-    """A Security Event Token that is not taken (RFC 8935 §2.4)."""
+    """The Security Event Token is not accepted (RFC 8935 §2.4)."""
 
     code: str
-    """The RFC's word for it."""
+    """The error code of RFC 8935 §2.4."""
     reason: str
-    """One of our own fixed sentences: never a word out of the token."""
+    """A constant of this program, never text from the token."""
 
 
 @define
 class AccessDenied(DomainError):
-    """The principal asked for a list that is not theirs."""
+    """The principal does not own the requested list."""
 
 
 @define
 class InvalidField(DomainError):
-    """A value breaks a rule of its field."""
+    """A value violates a rule of its field."""
 
     field: str
     rule: str
@@ -42,7 +42,7 @@ class InvalidField(DomainError):
 
 @define
 class TaskNotFound(DomainError):
-    """This owner has no such task; a deleted one and another owner's look the same."""
+    """The owner has no such task. Deleted tasks and other users' tasks are indistinguishable from missing ones."""
 
 
 @define
@@ -52,34 +52,34 @@ class RevisionMismatch(DomainError):
 
 @define
 class TooManyRequests(DomainError):
-    """More was asked for in this window than the limit allows (RFC 6585 §4)."""
+    """The rate limit of the current window is exceeded (RFC 6585 §4)."""
 
-    allowance: RateLimitStatus
+    status: RateLimitStatus
 
 
 @define
 class Unavailable(DomainError):
-    """Something that the answer depends on can't be reached now; later it may."""
+    """A dependency of the request is temporarily unavailable."""
 
     retry_after: int = 1
-    """Seconds after which another try makes sense."""
+    """Seconds after which a retry makes sense."""
 
 
 @define
 class KeysUnavailable(Unavailable):
-    """The issuer's keys can't be had and none usable is cached: no token can be judged."""
+    """The issuer's keys cannot be fetched and none are cached, so no token can be verified."""
 
 
 @define
 class RevocationsUnavailable(Unavailable):
-    """What was revoked could not be read for too long: no token can be trusted."""
+    """The revocations have not been refreshed for too long, so no token can be trusted."""
 
 
 @define
 class Overloaded(Unavailable):
-    """More tokens wait to be verified than can be in a short time: this one was not looked at."""
+    """Too many tokens wait for verification; this one was not checked."""
 
 
 @define
 class StorageUnavailable(Unavailable):
-    """The tasks can't be reached: no database, no free connection, or a time-out."""
+    """The task storage is unavailable: no database, no free connection, or a timeout."""

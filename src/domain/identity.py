@@ -1,4 +1,4 @@
-"""Who asks, and whose list they may touch."""
+"""Users, sessions, and the ownership rule."""
 
 from typing import Any, NewType
 
@@ -8,10 +8,10 @@ from domain.errors import AccessDenied, InvalidField
 from domain.text import has_control_characters
 
 UserId = NewType("UserId", str)
-"""The issuer's name for a person: the token's `sub`, opaque to us."""
+"""The issuer's ID of a user: the token's `sub`. Opaque."""
 
 SessionId = NewType("SessionId", str)
-"""The issuer's name for one sign-in: the token's `sid`, opaque to us."""
+"""The issuer's ID of a session: the token's `sid`. Opaque."""
 
 MAX_USER_ID = MAX_SESSION_ID = 255
 
@@ -20,30 +20,30 @@ def _is_identifier(_: Any, attribute: "Attribute[Any]", value: str | None) -> No
     if value is None:
         return
     if not 1 <= len(value) <= MAX_USER_ID:
-        raise InvalidField(attribute.name, f"takes 1 to {MAX_USER_ID} characters")
+        raise InvalidField(attribute.name, f"must have 1 to {MAX_USER_ID} characters")
     if has_control_characters(value):
-        raise InvalidField(attribute.name, "takes no control characters")
+        raise InvalidField(attribute.name, "must not contain control characters")
 
 
 @frozen
 class Principal:
-    """Somebody whose token was verified. Two tokens of one user make equal principals.
+    """The user of a verified token. Principals are equal if they are the same user.
 
     Raises:
-        InvalidField: an id is empty, too long, or has characters no identifier needs.
+        InvalidField: an ID is empty, too long, or contains control characters.
     """
 
     user_id: UserId = field(validator=_is_identifier)
     session_id: SessionId | None = field(default=None, validator=_is_identifier, eq=False)
-    """The sign-in that the token comes from, where the issuer tells it."""
+    """The session of the token, if the issuer includes one."""
     issued_at: float = field(default=0.0, eq=False)
     """When the token was issued, in seconds since 1970."""
 
     def ensure_owns(self, owner: UserId) -> None:
-        """The ownership rule: a person may touch their own list, and no other.
+        """The ownership rule: a user may access their own list and no other.
 
         Raises:
-            AccessDenied: the list is somebody else's, whether or not it exists.
+            AccessDenied: the list belongs to another user, whether or not it exists.
         """
         if owner != self.user_id:
             raise AccessDenied

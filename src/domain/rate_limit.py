@@ -1,4 +1,4 @@
-"""How much may be asked for in how much time, and how much of that is left."""
+"""Rate limits, and how much of a limit is used."""
 
 import re
 from math import ceil
@@ -12,56 +12,56 @@ _FORM: Final = re.compile(rf"([1-9][0-9]{{0,11}})/({'|'.join(_SECONDS)})", re.AS
 
 @frozen
 class RateLimit:
-    """A quota policy: so many requests in each window of so many seconds (draft-ietf-httpapi-ratelimit-headers §2)."""
+    """A quota policy: a number of requests per fixed window (draft-ietf-httpapi-ratelimit-headers §2)."""
 
     amount: int
-    """Requests; at least 1."""
+    """Requests per window; at least 1."""
     seconds: int
-    """The length of a window. Windows follow each other, and begin at whole multiples of it since 1970."""
+    """Length of a window. Windows are consecutive and start at whole multiples of this since 1970."""
     policy: str = "default"
-    """The policy's name on the wire."""
+    """The policy's name in the response headers."""
 
     @classmethod
     def parse(cls, text: str, policy: str = "default") -> Self | None:
-        """Read `600/minute`, `10/second` and the like; `None` for `off`.
+        """Parse a limit such as `600/minute` or `10/second`; return `None` for `off`.
 
         Raises:
-            ValueError: it is neither; the message says what is taken.
+            ValueError: it is neither; the message names the accepted values.
         """
         if text == "off":
             return None
         found = _FORM.fullmatch(text)
         if found is None:
-            raise ValueError("takes a number of requests per second, minute, hour or day, such as 600/minute, or off")
+            raise ValueError("must be a number of requests per second, minute, hour or day, such as 600/minute, or off")
         return cls(int(found[1]), _SECONDS[found[2]], policy)
 
 
 @frozen
 class RateLimitStatus:
-    """What a limit leaves to somebody in the present window, the request at hand counted."""
+    """The state of a client's limit in the current window, including the current request."""
 
     limit: RateLimit
     used: int
-    """Requests in this window so far, refused ones among them."""
+    """Requests in this window so far, including rejected ones."""
     reset: float
     """Seconds until the next window."""
 
     @property
     def remaining(self) -> int:
-        """How many more requests are allowed in this window."""
+        """Number of requests still allowed in this window."""
         return max(0, self.limit.amount - self.used)
 
     @property
     def is_exceeded(self) -> bool:
-        """Whether the request at hand is one too many."""
+        """Whether the current request exceeds the limit."""
         return self.used > self.limit.amount
 
     @property
     def is_first_excess(self) -> bool:
-        """Whether it is the first one too many: true once in a window."""
+        """Whether the current request is the first to exceed the limit: true once per window."""
         return self.used == self.limit.amount + 1
 
     @property
     def reset_seconds(self) -> int:
-        """The same as `reset` in whole seconds, never too early (RFC 9110 §10.2.3)."""
+        """`reset` rounded up to whole seconds, at least 1 (RFC 9110 §10.2.3)."""
         return max(1, ceil(self.reset))

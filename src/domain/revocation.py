@@ -1,4 +1,4 @@
-"""What does not count any more though it was signed, and how long one has to remember that."""
+"""Revocation of tokens before they expire: the events that cause it, and the set that requests are checked against."""
 
 import math
 from datetime import datetime
@@ -9,21 +9,42 @@ from domain.identity import Principal, SessionId, UserId
 
 
 @frozen
+class SessionRevoked:
+    """A session, or all sessions of a user, ended."""
+
+    user_id: UserId
+    session_id: SessionId | None
+    """`None`: every session up to `at`."""
+    at: datetime
+
+
+@frozen
+class AccountPurged:
+    """An account was deleted; its data must be deleted too."""
+
+    user_id: UserId
+    at: datetime
+
+
+SecurityEvent = SessionRevoked | AccountPurged
+
+
+@frozen
 class Revocation:
-    """The end of one session, or of every token of a user that was issued up to some instant."""
+    """Revokes one session, or all tokens of a user issued up to an instant."""
 
     user_id: UserId
     session_id: SessionId | None
     """`None`: every session."""
     revoked_at: datetime
     expires_at: datetime
-    """When the last token that this could concern has expired."""
+    """When the last token that this can match has expired."""
 
     def matches(self, principal: Principal) -> bool:
-        """Whether the principal's token has ended with this.
+        """Whether this revokes the principal's token.
 
-        A session's tokens all end with it. Of a user's tokens those do that were issued up to then. Either date may be
-        in whole seconds and so too early: a token of the same second ends, too.
+        A session's revocation matches all of its tokens. A user's revocation matches the tokens issued up to
+        `revoked_at`. Either date may be truncated to whole seconds, so a token of the same second is revoked too.
         """
         if principal.user_id != self.user_id:
             return False
@@ -34,27 +55,27 @@ class Revocation:
 
 @define
 class RevocationSet:
-    """Every revocation that still matters, to be asked at each request."""
+    """All revocations that have not expired, indexed by user."""
 
     _users: dict[UserId, dict[SessionId | None, Revocation]] = field(init=False, factory=dict)
 
     def add(self, revocation: Revocation) -> None:
-        """Remember one; of several on the same, the later counts."""
+        """Add a revocation. Of several for the same session, or the same user, the latest is kept."""
         sessions = self._users.setdefault(revocation.user_id, {})
         known = sessions.get(revocation.session_id)
         if known is None or revocation.revoked_at >= known.revoked_at:
             sessions[revocation.session_id] = revocation
 
     def matches(self, principal: Principal) -> bool:
-        """Whether the principal's token has ended with one of them."""
+        """Whether any revocation in the set revokes the principal's token."""
         sessions = self._users.get(principal.user_id)
         if sessions is None:
             return False
-        ended = sessions.get(principal.session_id), sessions.get(None)
-        return any(one is not None and one.matches(principal) for one in ended)
+        candidates = sessions.get(principal.session_id), sessions.get(None)
+        return any(one is not None and one.matches(principal) for one in candidates)
 
     def purge_expired(self, now: datetime) -> None:
-        """Drop those that concern no living token."""
+        """Remove the revocations that no unexpired token can match."""
         for user, sessions in list(self._users.items()):
             for session in [session for session, one in sessions.items() if one.expires_at <= now]:
                 del sessions[session]
@@ -63,24 +84,3 @@ class RevocationSet:
 
     def __len__(self) -> int:
         return sum(map(len, self._users.values()))
-
-
-@frozen
-class SessionRevoked:
-    """A session has ended, or all of a user's have."""
-
-    user_id: UserId
-    session_id: SessionId | None
-    """`None`: every session up to `at`."""
-    at: datetime
-
-
-@frozen
-class AccountPurged:
-    """An account is gone for good, and what belongs to it is to go, too."""
-
-    user_id: UserId
-    at: datetime
-
-
-SecurityEvent = SessionRevoked | AccountPurged

@@ -1,15 +1,15 @@
-"""What is the same in all text that people or clients write."""
+"""Rules and folding for all text that users and clients send."""
 
 import unicodedata
 
 
 def fold(text: str) -> str:
-    """The text without what a search overlooks: case, and the ways Unicode spells one letter."""
+    """Normalize text for searching: ignore case and Unicode composition (NFC)."""
     return unicodedata.normalize("NFC", text.casefold())
 
 
 def is_storable(text: str) -> bool:
-    """Whether every store and every wire can hold it: no NUL, no lone surrogate."""
+    """Whether databases and JSON can represent the text: no NUL, no lone surrogates."""
     if text.isascii():
         return "\0" not in text
     try:
@@ -20,5 +20,5 @@ def is_storable(text: str) -> bool:
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether it has what nobody types into a line: control characters (Cc) or lone surrogates (Cs)."""
+    """Whether the text contains control characters (Cc) or lone surrogates (Cs)."""
     return any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)

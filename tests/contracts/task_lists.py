@@ -11,8 +11,8 @@ from adapters.system.clock_and_ids import UuidV7Generator
 from application.ports import TaskLists
 from domain.errors import TaskNotFound
 from domain.identity import UserId
-from domain.task import Task, TaskChange, TaskId
-from domain.task_list import ANY_REVISION, NotModified, Order, PageKey, Revision, Revisions, TaskPage, TaskQuery
+from domain.task import ANY_REVISION, Revision, Revisions, Task, TaskChange, TaskId
+from domain.task_list import NotModified, Order, PageKey, TaskPage, TaskQuery
 
 ALICE, BOB = UserId("alice"), UserId("bob")
 START = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)

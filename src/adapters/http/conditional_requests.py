@@ -4,7 +4,7 @@ import re
 
 from litestar.exceptions import ClientException
 
-from domain.task_list import ANY_REVISION, Revision, Revisions
+from domain.task import ANY_REVISION, Revision, Revisions
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")

@@ -11,7 +11,7 @@ from cachetools import TTLCache
 
 from adapters.http.responses import Response
 from domain.identity import UserId
-from domain.task_list import Revision, Revisions
+from domain.task import Revision, Revisions
 
 MAX_BYTES_TOTAL: Final = 14 * 2**20
 """What all of a worker's stored pages come to; then those that were not asked for longest make room."""

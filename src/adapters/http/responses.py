@@ -11,8 +11,7 @@ from litestar.types import Receive, Scope, Send
 
 from adapters.http.conditional_requests import etag
 from adapters.http.schemas import TaskPageView, TaskView
-from domain.task import Task
-from domain.task_list import Revision
+from domain.task import Revision, Task
 
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON: Final = (b"content-type", b"application/json")

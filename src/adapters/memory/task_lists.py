@@ -10,8 +10,8 @@ from attrs import Factory, define, field, frozen
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
-from domain.task import Task, TaskId
-from domain.task_list import NotModified, PageKey, Revision, Revisions, TaskPage, TaskQuery
+from domain.task import Revision, Revisions, Task, TaskId
+from domain.task_list import NotModified, PageKey, TaskPage, TaskQuery
 
 
 @define

@@ -31,8 +31,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.executors import FULL_SCAN
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
-from domain.task import Task
-from domain.task_list import Order, Revisions, TaskQuery
+from domain.task import Revisions, Task
+from domain.task_list import Order, TaskQuery
 from domain.text import fold
 
 OWNER: Final = bindparam("owner", type_=String)

@@ -13,8 +13,8 @@ from adapters.sql.tables import row_to_task
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
 from domain.identity import UserId
-from domain.task import Task, TaskId
-from domain.task_list import NotModified, Revision, Revisions, TaskPage, TaskQuery
+from domain.task import Revision, Revisions, Task, TaskId
+from domain.task_list import NotModified, TaskPage, TaskQuery
 
 
 @frozen

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from adapters.sql.database import Database
 from adapters.sql.statements import page_of, page_parameters
 from domain.identity import UserId
-from domain.task import TaskId
-from domain.task_list import Order, PageKey, Revision, Revisions, TaskQuery
+from domain.task import Revision, Revisions, TaskId
+from domain.task_list import Order, PageKey, TaskQuery
 
 ALICE = UserId("alice")
 TASKS = 100_000

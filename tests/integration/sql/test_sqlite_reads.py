@@ -13,7 +13,8 @@ from adapters.sql.statements import page_of, page_parameters
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
-from domain.task_list import ANY_REVISION, Order, Revision, Revisions, TaskQuery
+from domain.task import ANY_REVISION, Revision, Revisions
+from domain.task_list import Order, TaskQuery
 from tests.contracts.revocations import NOON, ONE, token
 from tests.contracts.task_lists import ALICE, add, get, new, page
 from tests.support.worker_clock import WorkerClock

@@ -14,8 +14,7 @@ from adapters.sql.tombstones import RowsHidden, SqlTombstones
 from application.ports import TaskLists
 from domain.errors import TaskNotFound
 from domain.identity import UserId
-from domain.task import Task, TaskId
-from domain.task_list import Revision
+from domain.task import Revision, Task, TaskId
 from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, restore, revision, save
 from tests.support.postgres import OWNER, SERVICE, as_role
 

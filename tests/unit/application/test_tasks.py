@@ -9,8 +9,8 @@ from adapters.system.clock_and_ids import UuidV7Generator
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.errors import AccessDenied, InvalidField, RevisionMismatch, TaskNotFound
 from domain.identity import Principal, UserId
-from domain.task import Task, TaskChange, TaskId
-from domain.task_list import ANY_REVISION, NotModified, Revision, Revisions, TaskPage, TaskQuery
+from domain.task import ANY_REVISION, Revision, Revisions, Task, TaskChange, TaskId
+from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.support.clock import ManualClock
 
 ALICE, BOB = Principal(UserId("alice")), Principal(UserId("bob"))

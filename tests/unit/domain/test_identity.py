@@ -28,8 +28,8 @@ def test_ids_are_compared_to_the_letter(other: str) -> None:
 
 @pytest.mark.parametrize(
     ("user", "rule"),
-    [(user, "takes 1 to 255 characters") for user in ("", "x" * 256)]
-    + [(user, "takes no control characters") for user in ("a\0", "a\n", "a\x7f", "a\x85", "a\ud800")],
+    [(user, "must have 1 to 255 characters") for user in ("", "x" * 256)]
+    + [(user, "must not contain control characters") for user in ("a\0", "a\n", "a\x7f", "a\x85", "a\ud800")],
 )
 def test_what_is_no_identifier_is_no_principal(user: str, rule: str) -> None:
     with pytest.raises(InvalidField) as refused:

@@ -31,10 +31,10 @@ def test_anything_else_is_no_limit(text: str) -> None:
 def test_the_amount_itself_is_allowed_and_one_more_is_not(
     used: int, remaining: int, is_exceeded: bool, is_first_excess: bool
 ) -> None:
-    allowance = RateLimitStatus(RateLimit(3, 60), used, 12.3)
-    assert allowance.remaining == remaining
-    assert allowance.is_exceeded is is_exceeded
-    assert allowance.is_first_excess is is_first_excess
+    status = RateLimitStatus(RateLimit(3, 60), used, 12.3)
+    assert status.remaining == remaining
+    assert status.is_exceeded is is_exceeded
+    assert status.is_first_excess is is_first_excess
 
 
 @pytest.mark.parametrize(("reset", "seconds"), [(60, 60), (59.001, 60), (0.001, 1), (0, 1)])

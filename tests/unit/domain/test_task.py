@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidField, RevisionMismatch
 from domain.identity import UserId
-from domain.task import Task, TaskChange, TaskId
-from domain.task_list import ANY_REVISION, Revision, Revisions
+from domain.task import ANY_REVISION, Revision, Revisions, Task, TaskChange, TaskId
 from tests.support.strategies import descriptions, instants, tasks, titles
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +52,7 @@ def test_titles_and_descriptions_are_measured_in_code_points_after_trimming() ->
     for words, most in (({"title": "x" * 256}, 255), ({"description": "x" * 2001}, 2000)):
         with pytest.raises(InvalidField) as refused:
             task(**words)
-        assert (refused.value.field, refused.value.rule) == (*words, f"takes at most {most} characters")
+        assert (refused.value.field, refused.value.rule) == (*words, f"must have at most {most} characters")
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "a\ud800b", "\udfff"])
@@ -61,7 +60,7 @@ def test_text_that_no_store_can_hold_is_refused(bad: str) -> None:
     for words in ({"title": bad}, {"description": bad}):
         with pytest.raises(InvalidField) as refused:
             task(**words)
-        assert (refused.value.field, refused.value.rule) == (*words, "takes neither NUL nor lone surrogates")
+        assert (refused.value.field, refused.value.rule) == (*words, "must not contain NUL or lone surrogates")
 
 
 @pytest.mark.parametrize("last_and_first", ["\ud7ff\ue000", "\x01"])
@@ -80,7 +79,7 @@ def test_instants_are_in_utc(member: str, instant: datetime) -> None:
     values: dict[str, Any] = {member: instant}
     with pytest.raises(InvalidField) as refused:
         evolve(task(), **values)
-    assert (refused.value.field, refused.value.rule) == (member, "takes an instant in UTC")
+    assert (refused.value.field, refused.value.rule) == (member, "must be an instant in UTC")
 
 
 def test_rules_hold_for_changed_tasks_too() -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidField
 from domain.identity import UserId
-from domain.task import Task, TaskId
-from domain.task_list import ANY_REVISION, Order, PageKey, Revision, Revisions, TaskPage, TaskQuery
+from domain.task import ANY_REVISION, Revision, Revisions, Task, TaskId
+from domain.task_list import Order, PageKey, TaskPage, TaskQuery
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,14 +23,14 @@ def task(number: int) -> Task:
 def test_a_page_holds_one_to_a_thousand_tasks(limit: int) -> None:
     with pytest.raises(InvalidField) as refused:
         TaskQuery(limit=limit)
-    assert (refused.value.field, refused.value.rule) == ("limit", "takes a whole number from 1 to 1000")
+    assert (refused.value.field, refused.value.rule) == ("limit", "must be a whole number from 1 to 1000")
     assert [TaskQuery(limit=fine).limit for fine in (1, 1000)] == [1, 1000]
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
-    [("x" * 256, "takes at most 255 characters")]
-    + [(text, "takes no control characters") for text in ("a\0", "a\n", "\ud800")],
+    [("x" * 256, "must have at most 255 characters")]
+    + [(text, "must not contain control characters") for text in ("a\0", "a\n", "\ud800")],
 )
 def test_a_search_takes_a_line_of_text(text: str, rule: str) -> None:
     with pytest.raises(InvalidField) as refused:

@@ -14,8 +14,8 @@ from adapters.http.responses import Response
 from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import TaskList, TaskLists
 from domain.identity import UserId
-from domain.task import Task, TaskId
-from domain.task_list import NotModified, Revision, Revisions, TaskPage, TaskQuery
+from domain.task import Revision, Revisions, Task, TaskId
+from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.support.api import Api, InMemory, running
 
 ALICE, BOB = UserId("alice"), UserId("bob")

@@ -15,7 +15,7 @@ from adapters.http.responses import Response, task_response
 from adapters.http.schemas import Completion, NewTask, Restoration, TaskUpdate
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.identity import UserId
-from domain.task_list import Revisions
+from domain.task import Revisions
 
 _TOGGLE: Final = Completion()
 _RESTORE: Final = Restoration()
