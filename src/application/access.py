@@ -1,11 +1,11 @@
-"""Who asks, and whether they may: what stands between a request and a list."""
+"""Access control of a request: authentication, ownership of the path, rate limits."""
 
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Final, NoReturn
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
-from application.ports import AuditLog, Clock, RateLimiter, Revocations, TokenVerifier
+from application.ports import AuditLog, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import AccessDenied, InvalidToken, TooManyRequests
 from domain.identity import Principal, SessionId, UserId
@@ -14,72 +14,99 @@ from domain.rate_limit import RateLimit, RateLimitStatus
 REVOKED: Final = "The token has been revoked."
 
 MAX_KNOWN_SESSIONS: Final = 10_000
-"""Sessions that are known to have been seen; of more, those unused for longest are met as if for the first time."""
+"""Sessions remembered as already recorded in the audit log; the least recently used is evicted and recorded again."""
 
 
 @frozen
 class Authenticate:
-    """Verify a bearer token, and see that it was not revoked."""
+    """Verify a bearer token and check that it is not revoked."""
 
     verifier: TokenVerifier
     revocations: Revocations
     audit: AuditLog
     clock: Clock
-    _seen: dict[tuple[UserId, SessionId], None] = field(init=False, factory=dict)
+    max_known_sessions: int = MAX_KNOWN_SESSIONS
+    _known_sessions: dict[tuple[UserId, SessionId], None] = field(init=False, factory=dict)
 
-    async def __call__(self, unverified_token: str, origin: AuditContext) -> Principal:
-        """The principal that the token speaks for.
+    async def __call__(self, unverified_token: str, context: AuditContext) -> Principal:
+        """Return the token's principal.
 
         Raises:
-            InvalidToken: it breaks a rule or was revoked.
-            KeysUnavailable, RevocationsUnavailable: that can't be told now.
+            InvalidToken: the token violates a rule or is revoked.
+            KeysUnavailable, RevocationsUnavailable, Overloaded: the token cannot be checked now.
         """
         try:
             principal = await self.verifier.verify(unverified_token)
-            if self.revocations.is_revoked(principal):
-                raise InvalidToken(REVOKED)  # noqa: TRY301  (refused like every other bad token)
+            self._ensure_not_revoked(principal)
         except InvalidToken as error:
-            self.audit.record(
-                AuditEvent(
-                    kind=AuditKind.TOKEN_REFUSED,
-                    at=self.clock.now(),
-                    origin=origin,
-                    reason=error.reason,
-                    token_digest=token_digest(unverified_token),
-                )
-            )
+            self._record_refusal(unverified_token, error, context)
             raise
         session = principal.session_id
-        if session is not None and not self._has_seen((principal.user_id, session)):
-            self._note_first_sight(principal.user_id, session, origin)
+        if session is not None and not self._is_known((principal.user_id, session)):
+            self._record_session(principal.user_id, session, context)
         return principal
 
-    def _has_seen(self, session: tuple[UserId, SessionId]) -> bool:
-        if session not in self._seen:
-            return False
-        self._seen[session] = self._seen.pop(session)  # the newest is last
-        return True
+    def remembered(self, unverified_token: bytes, context: AuditContext) -> Principal | None:
+        """Return the token's principal without waiting if it was verified before; `None`: call this object instead.
 
-    def _note_first_sight(self, user: UserId, session: SessionId, origin: AuditContext) -> None:
-        if len(self._seen) >= MAX_KNOWN_SESSIONS:
-            del self._seen[next(iter(self._seen))]
-        self._seen[user, session] = None
+        Raises:
+            InvalidToken: the token has expired or is revoked.
+            RevocationsUnavailable: the token cannot be checked now.
+        """
+        try:
+            principal = self.verifier.remembered(unverified_token)
+            if principal is None:
+                return None
+            self._ensure_not_revoked(principal)
+        except InvalidToken as error:
+            self._record_refusal(unverified_token.decode("latin-1"), error, context)
+            raise
+        session = principal.session_id
+        if session is not None and not self._is_known((principal.user_id, session)):
+            return None
+        return principal
+
+    def _ensure_not_revoked(self, principal: Principal) -> None:
+        if self.revocations.is_revoked(principal):
+            raise InvalidToken(REVOKED)
+
+    def _record_refusal(self, unverified_token: str, error: InvalidToken, context: AuditContext) -> None:
         self.audit.record(
             AuditEvent(
-                kind=AuditKind.SESSION_SEEN, at=self.clock.now(), user_id=user, session_id=session, origin=origin
+                kind=AuditKind.TOKEN_REFUSED,
+                at=self.clock.now(),
+                context=context,
+                reason=error.reason,
+                token_digest=token_digest(unverified_token),
+            )
+        )
+
+    def _is_known(self, session: tuple[UserId, SessionId]) -> bool:
+        if session not in self._known_sessions:
+            return False
+        self._known_sessions[session] = self._known_sessions.pop(session)  # the most recently used is last
+        return True
+
+    def _record_session(self, user: UserId, session: SessionId, context: AuditContext) -> None:
+        if len(self._known_sessions) >= self.max_known_sessions:
+            del self._known_sessions[next(iter(self._known_sessions))]
+        self._known_sessions[user, session] = None
+        self.audit.record(
+            AuditEvent(
+                kind=AuditKind.SESSION_SEEN, at=self.clock.now(), user_id=user, session_id=session, context=context
             )
         )
 
 
 @frozen
 class Authorize:
-    """See that a path leads to the principal's own list, before anything of it is looked at."""
+    """Check that a path belongs to the principal, before anything else about it is looked at."""
 
     audit: AuditLog
     clock: Clock
 
-    def __call__(self, principal: Principal, owner: UserId, origin: AuditContext) -> None:
-        """Raise AccessDenied when the list is somebody else's."""
+    def __call__(self, principal: Principal, owner: UserId, context: AuditContext) -> None:
+        """Raise AccessDenied if the list belongs to another user."""
         try:
             principal.ensure_owns(owner)
         except AccessDenied:
@@ -89,75 +116,101 @@ class Authorize:
                     at=self.clock.now(),
                     user_id=principal.user_id,
                     session_id=principal.session_id,
-                    origin=origin,
+                    context=context,
                 )
             )
             raise
 
 
-SUBNET: Final = 64
-"""Bits of an IPv6 address that tell one client from another: the rest is the client's own to vary (RFC 4291 §2.5.1)."""
+CLIENT_PREFIX: Final = 64
+"""Bits of an IPv6 address that identify a client: the rest is the client's to choose (RFC 4291 §2.5.1)."""
+
+
+def _local(limits: "EnforceRateLimits") -> LocalRateLimiter | None:
+    return limits.limiter if isinstance(limits.limiter, LocalRateLimiter) else None
 
 
 @frozen
 class EnforceRateLimits:
-    """Count requests, and refuse what is above a limit; where there is no limit, nothing is counted."""
+    """Count requests and reject those above a limit. Without a limit, nothing is counted."""
 
     users: RateLimit | None
     addresses: RateLimit | None
-    meter: RateLimiter
+    limiter: RateLimiter
     audit: AuditLog
     clock: Clock
+    _local: LocalRateLimiter | None = field(init=False, default=Factory(_local, takes_self=True))
 
-    async def for_user(self, principal: Principal, origin: AuditContext) -> RateLimitStatus | None:
-        """Count a request whose token is valid.
+    @property
+    def is_local(self) -> bool:
+        """Whether requests are counted in memory, so that `for_user_now` can be used."""
+        return self._local is not None
+
+    async def for_user(self, principal: Principal, context: AuditContext) -> RateLimitStatus | None:
+        """Count a request with a valid token.
 
         Raises:
-            TooManyRequests: the user has used up the window; told to the audit log once a window.
+            TooManyRequests: the user has exceeded the limit; recorded in the audit log once per window.
         """
         if self.users is None:
             return None
-        allowance = await self.meter.hit(f"user:{principal.user_id}", self.users)
-        if allowance.is_exceeded:
-            self._refuse(allowance, origin, "user-limit", principal)
-        return allowance
+        status = await self.limiter.hit(f"user:{principal.user_id}", self.users)
+        if status.is_exceeded:
+            self._refuse(status, context, "user-limit", principal)
+        return status
 
-    async def for_address(self, origin: AuditContext) -> RateLimitStatus | None:
-        """Count a request that nobody vouches for: without a valid token, or with a security event that was refused.
+    def for_user_now(self, principal: Principal, context: AuditContext) -> RateLimitStatus | None:
+        """The same as `for_user`, without waiting.
 
         Raises:
-            TooManyRequests: its address has used up the window; told to the audit log once a window.
+            TooManyRequests: see `for_user`.
+            RuntimeError: requests are not counted in memory (see `is_local`).
+        """
+        if self.users is None:
+            return None
+        if self._local is None:
+            raise RuntimeError("requests are not counted in memory")
+        status = self._local.hit_now(f"user:{principal.user_id}", self.users)
+        if status.is_exceeded:
+            self._refuse(status, context, "user-limit", principal)
+        return status
+
+    async def for_address(self, context: AuditContext) -> RateLimitStatus | None:
+        """Count an unauthenticated request: without a valid token, or with a rejected security event.
+
+        Raises:
+            TooManyRequests: the address has exceeded the limit; recorded in the audit log once per window.
         """
         if self.addresses is None:
             return None
-        allowance = await self.meter.hit(f"address:{_client(origin.peer)}", self.addresses)
-        if allowance.is_exceeded:
-            self._refuse(allowance, origin, "address-limit", None)
-        return allowance
+        status = await self.limiter.hit(f"address:{_client(context.peer)}", self.addresses)
+        if status.is_exceeded:
+            self._refuse(status, context, "address-limit", None)
+        return status
 
     def _refuse(
-        self, allowance: RateLimitStatus, origin: AuditContext, reason: str, principal: Principal | None
-    ) -> None:
-        if allowance.is_first_excess:
+        self, status: RateLimitStatus, context: AuditContext, reason: str, principal: Principal | None
+    ) -> NoReturn:
+        if status.is_first_excess:
             self.audit.record(
                 AuditEvent(
                     kind=AuditKind.LIMIT_HIT,
                     at=self.clock.now(),
                     user_id=principal.user_id if principal else None,
                     session_id=principal.session_id if principal else None,
-                    origin=origin,
+                    context=context,
                     reason=reason,
                 )
             )
-        raise TooManyRequests(allowance)
+        raise TooManyRequests(status)
 
 
 def _client(peer: str | None) -> str:
-    """Who an address is counted as; all that have none, such as a local socket's peers, count as one."""
+    """Return the key of a client address. All clients without one, such as those of a local socket, share one key."""
     try:
         address = ip_address(peer or "")
     except ValueError:
         return peer or "none"
     if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> (128 - SUBNET) << (128 - SUBNET)))
+        return str(IPv6Address(int(address) >> (128 - CLIENT_PREFIX) << (128 - CLIENT_PREFIX)))
     return str(address)

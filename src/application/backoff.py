@@ -1,4 +1,4 @@
-"""How long to wait before another attempt."""
+"""Exponential backoff between attempts."""
 
 import random
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Backoff:
     _jitter: Callable[[], float] = random.random
     """A number from 0 to 1."""
     failures: int = field(init=False, default=0)
-    """In a row, up to now."""
+    """Consecutive failures so far."""
 
     def fail(self) -> float:
         """Count a failure and return the seconds to wait before the next attempt."""

@@ -1,9 +1,9 @@
-"""Whether the service can do its work now, and what is missing where it can't."""
+"""Health of the service: readiness of its dependencies, and the findings of a diagnosis."""
 
 import asyncio
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from attrs import field, frozen
 
@@ -12,78 +12,78 @@ from application.ports import ReadinessCheck
 
 @frozen
 class CheckReadiness:
-    """Ask everything the service depends on."""
+    """Check all dependencies of the service."""
 
     checks: tuple[ReadinessCheck, ...]
 
     async def __call__(self) -> dict[str, str | None]:
-        """For each check its problem, or `None` where all is well."""
+        """Return each check's problem by its name; `None` means ready."""
         problems = await asyncio.gather(*(check.problem() for check in self.checks))
         return {check.name: problem for check, problem in zip(self.checks, problems, strict=True)}
 
 
-MAX_QUOTE_LENGTH: Final = 80
-"""Characters of a foreign text that are repeated at most."""
-
-
 class Status(StrEnum):
-    """How a check came out."""
+    """The result of a diagnostic check."""
 
     OK = "ok"
     NOTE = "note"
-    """Nothing is wrong, but it may not be what was meant."""
+    """Nothing is wrong, but it may not be intended."""
     FAILED = "failed"
     SKIPPED = "skipped"
-    """Not judged, because what it builds on is not there."""
+    """Not checked, because a prerequisite is missing."""
 
 
-def _needs_advice(finding: "Finding", _: Any, advice: str | None) -> None:
+def _requires_advice(finding: "Finding", _: Any, advice: str | None) -> None:
     if finding.status in {Status.FAILED, Status.NOTE} and not advice:
-        raise ValueError(f"{finding.name}: whoever reads that something is not well is told what to do")
+        raise ValueError(f"{finding.name}: a finding that is not ok needs advice")
 
 
 @frozen
 class Finding:
-    """One check's outcome.
+    """The finding of one diagnostic check.
 
     Raises:
-        ValueError: it is not well, and comes without advice.
+        ValueError: a failed check or a note has no advice.
     """
 
     name: str
-    """In kebab-case; it stays the same from version to version."""
+    """The check's name in kebab-case; stable between versions."""
     status: Status
     detail: str
-    advice: str | None = field(default=None, validator=_needs_advice)
+    advice: str | None = field(default=None, validator=_requires_advice)
 
     @classmethod
-    def ok(cls, name: str, detail: str) -> "Finding":
-        """All is well."""
+    def ok(cls, name: str, detail: str) -> Self:
+        """Nothing is wrong."""
         return cls(name, Status.OK, detail)
 
     @classmethod
-    def note(cls, name: str, detail: str, advice: str) -> "Finding":
-        """Nothing is wrong, but look twice."""
+    def note(cls, name: str, detail: str, advice: str) -> Self:
+        """Nothing is wrong, but it may not be intended."""
         return cls(name, Status.NOTE, detail, advice)
 
     @classmethod
-    def failed(cls, name: str, detail: str, advice: str) -> "Finding":
-        """Something is wrong."""
+    def failed(cls, name: str, detail: str, advice: str) -> Self:
+        """Something is wrong; the advice says how to fix it."""
         return cls(name, Status.FAILED, detail, advice)
 
     @classmethod
-    def skipped(cls, name: str, why: str, advice: str | None = None) -> "Finding":
-        """It could not be looked at."""
-        return cls(name, Status.SKIPPED, f"not judged: {why}", advice)
+    def skipped(cls, name: str, why: str, advice: str | None = None) -> Self:
+        """The check could not be made."""
+        return cls(name, Status.SKIPPED, f"not checked: {why}", advice)
 
 
 def all_passed(findings: Iterable[Finding]) -> bool:
-    """Whether nothing is wrong."""
+    """Whether no check has failed."""
     return not any(finding.status is Status.FAILED for finding in findings)
 
 
+MAX_QUOTE_LENGTH: Final = 80
+"""Characters of untrusted text that are quoted."""
+
+
 def quoted(text: str) -> str:
-    """A foreign text as one may show it on a terminal: ASCII, no control characters, not long."""
+    """Quote untrusted text for a terminal: ASCII, control characters escaped, truncated."""
     cut = text[:MAX_QUOTE_LENGTH]
     inside = ascii(cut)[1:-1].replace("\\'", "'").replace('"', '\\"')
     return f'"{inside}"' + (f" (cut: it has {len(text)} characters)" if cut != text else "")

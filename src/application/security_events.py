@@ -1,4 +1,4 @@
-"""What a security event of the issuer's does: sessions end, accounts go."""
+"""Security events of the issuer: revoke sessions and delete accounts."""
 
 from attrs import frozen
 
@@ -10,14 +10,14 @@ from domain.revocation import AccountPurged, SessionRevoked
 
 @frozen
 class RevokeSession:
-    """End a session, or all of a user's."""
+    """Revoke a session, or all sessions of a user."""
 
     revocations: Revocations
     audit: AuditLog
     clock: Clock
 
-    async def __call__(self, event: SessionRevoked, origin: AuditContext) -> None:
-        """Raise StorageUnavailable when that could not be kept."""
+    async def __call__(self, event: SessionRevoked, context: AuditContext) -> None:
+        """Raise StorageUnavailable if the revocation could not be stored."""
         await self.revocations.revoke(event.user_id, event.session_id, event.at)
         self.audit.record(
             AuditEvent(
@@ -25,33 +25,33 @@ class RevokeSession:
                 at=self.clock.now(),
                 user_id=event.user_id,
                 session_id=event.session_id,
-                origin=origin,
+                context=context,
             )
         )
 
 
 @frozen
 class EraseAccount:
-    """Take away a user's tokens, and then everything that is theirs."""
+    """Revoke a user's tokens, then delete all of their data."""
 
     revocations: Revocations
     lists: TaskLists
     audit: AuditLog
     clock: Clock
 
-    async def __call__(self, event: AccountPurged, origin: AuditContext) -> None:
-        """Raise StorageUnavailable when it could not be done to the end; it is safe to repeat."""
+    async def __call__(self, event: AccountPurged, context: AuditContext) -> None:
+        """Raise StorageUnavailable if it could not be completed; it is safe to repeat."""
         await self.revocations.revoke(event.user_id, None, event.at)
-        await self.revocations.wait_for_propagation()  # else another worker could still let a token write behind us
+        await self.revocations.wait_for_propagation()  # until then, another worker may still accept a token and write
         await self.lists.erase(event.user_id)
         self.audit.record(
-            AuditEvent(kind=AuditKind.ACCOUNT_PURGED, at=self.clock.now(), user_id=event.user_id, origin=origin)
+            AuditEvent(kind=AuditKind.ACCOUNT_PURGED, at=self.clock.now(), user_id=event.user_id, context=context)
         )
 
 
 @frozen
 class ReceiveSecurityEvent:
-    """Take a Security Event Token that was pushed here (RFC 8935 §2), and do what it says."""
+    """Verify a Security Event Token that was pushed to the service (RFC 8935 §2) and act on it."""
 
     verifier: SecurityEventVerifier
     revoke_session: RevokeSession
@@ -59,12 +59,12 @@ class ReceiveSecurityEvent:
     audit: AuditLog
     clock: Clock
 
-    async def __call__(self, unverified_event: str, origin: AuditContext) -> None:
-        """Do it before it is acknowledged; a second time makes no difference.
+    async def __call__(self, unverified_event: str, context: AuditContext) -> None:
+        """Act on the event before it is acknowledged. Idempotent.
 
         Raises:
-            InvalidSecurityEvent: it breaks a rule.
-            KeysUnavailable, StorageUnavailable: it can't be judged or kept now.
+            InvalidSecurityEvent: the token violates a rule.
+            KeysUnavailable, StorageUnavailable: the event cannot be verified or stored now.
         """
         try:
             event = await self.verifier.verify(unverified_event)
@@ -73,7 +73,7 @@ class ReceiveSecurityEvent:
                 AuditEvent(
                     kind=AuditKind.TOKEN_REFUSED,
                     at=self.clock.now(),
-                    origin=origin,
+                    context=context,
                     reason=error.reason,
                     token_digest=token_digest(unverified_event),
                 )
@@ -81,6 +81,6 @@ class ReceiveSecurityEvent:
             raise
         match event:
             case SessionRevoked():
-                await self.revoke_session(event, origin)
+                await self.revoke_session(event, context)
             case AccountPurged():
-                await self.erase_account(event, origin)
+                await self.erase_account(event, context)

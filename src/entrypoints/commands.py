@@ -186,14 +186,14 @@ def print_audit(
 
 def members(event: AuditEvent) -> dict[str, str]:
     """What is known of an event, by the names that the log has, too."""
-    origin = event.origin
+    context = event.context
     known = {
         "at": event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "kind": event.kind.value,
         "user_id": event.user_id,
         "session_id": event.session_id,
-        "peer": origin.peer if origin else None,
-        "request_id": origin.request_id if origin else None,
+        "peer": context.peer if context else None,
+        "request_id": context.request_id if context else None,
         "token_digest": event.token_digest,
         "reason": event.reason,
     }

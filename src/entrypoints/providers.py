@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows which adapter serves which port."""
+"""The composition root: decides which adapter implements which port."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -40,7 +40,7 @@ from entrypoints.settings import Settings
 
 
 class Adapters(Provider):
-    """What lives as long as the process. Nothing here connects before it is used."""
+    """Adapters, one instance per process. None connects before it is used."""
 
     scope = Scope.APP
     settings = from_context(Settings)
@@ -48,46 +48,46 @@ class Adapters(Provider):
     ids = provide(UuidV7Generator, provides=IdGenerator)
 
     @provide
-    def kept_revocations(self, settings: Settings, database: Database) -> SqlRevocations:
-        """What was revoked, in that database and known by heart."""
+    def sql_revocations(self, settings: Settings, database: Database) -> SqlRevocations:
+        """Revocations in the database, held in memory."""
         return SqlRevocations(database, max_token_age(settings), settings.revocation_max_stale)
 
     @provide
-    def revocations(self, kept: SqlRevocations) -> Revocations:
-        """The same, as the use cases know it."""
-        return kept
+    def revocations(self, revocations: SqlRevocations) -> Revocations:
+        """The same instance as the port."""
+        return revocations
 
     @provide
-    def kept_audit(self, database: Database, ids: IdGenerator) -> SqlAuditLog:
-        """Who did what, in that database."""
+    def sql_audit(self, database: Database, ids: IdGenerator) -> SqlAuditLog:
+        """The audit log's table."""
         return SqlAuditLog(database, ids)
 
     @provide
-    def audit(self, kept: SqlAuditLog) -> AuditLog:
-        """The same, in the log as well, and no more than one can read."""
-        return RateLimitedAuditLog(LoggingAuditLog(kept))
+    def audit(self, audit: SqlAuditLog) -> AuditLog:
+        """The audit log: rate-limited, written to the process's log and to the table."""
+        return RateLimitedAuditLog(LoggingAuditLog(audit))
 
     @provide
     def background(
         self, settings: Settings, database: Database, revocations: SqlRevocations, audit: SqlAuditLog
     ) -> BackgroundWork:
-        """What goes on beside the requests."""
-        upkeep = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
-        return BackgroundWork((RevocationSync(database, revocations), audit, upkeep))
+        """The background tasks of a worker."""
+        retention = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
+        return BackgroundWork((RevocationSync(database, revocations), audit, retention))
 
     @provide
     def security_events(self, settings: Settings, keys: JwksCache, queue: VerificationQueue) -> SecurityEventVerifier:
-        """Verifies what the issuer tells of its sessions."""
+        """Verifies the issuer's security events."""
         return JwtSecurityEventVerifier(keys, token_rules(settings), queue=queue)
 
     @provide
     def queue(self) -> VerificationQueue:
-        """Whose signature is checked next, whatever brought it."""
+        """One queue for the signatures of access tokens and security events."""
         return VerificationQueue()
 
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
-        """The database, its connections closed at the end."""
+        """The database; its connections are closed when the container is."""
         if settings.database_url is None:
             raise ValueError("DATABASE_URL is not set")
         database = connect(settings.database_url)
@@ -96,53 +96,60 @@ class Adapters(Provider):
 
     @provide
     def lists(self, database: Database) -> TaskLists:
-        """Everybody's lists, in that database."""
+        """The task lists in the database."""
         return SqlTaskLists(database)
 
     @provide
     async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:
-        """The issuer's keys; a fetch in flight ends with the process."""
-        times = JwksCacheConfig(
+        """The issuer's keys; a fetch in progress is cancelled when the container is closed."""
+        config = JwksCacheConfig(
             ttl=settings.jwks_ttl, cooldown=settings.jwks_cooldown, max_stale=settings.jwks_max_stale
         )
 
-        def note_change(count: int) -> None:
+        def record_change(count: int) -> None:
             audit.record(AuditEvent(kind=AuditKind.KEYS_CHANGED, at=clock.now(), reason=f"keys: {count}"))
 
         async with key_set_client() as client:
-            keys = JwksCache(HttpJwks(client, settings.jwks_url), times, on_change=note_change)
+            keys = JwksCache(HttpJwks(client, settings.jwks_url), config, on_change=record_change)
             yield keys
             await keys.close()
 
     @provide
     def verifier(self, settings: Settings, keys: JwksCache, queue: VerificationQueue) -> TokenVerifier:
-        """Verifies tokens of the configured issuer, for the configured audience."""
+        """Verifies tokens of the configured issuer for the configured audience."""
         return JwtVerifier(keys, token_rules(settings), queue=queue)
 
     @provide
-    async def meter(self, settings: Settings) -> AsyncIterator[RateLimiter]:
-        """Counts each user's and each address's requests, where the settings say."""
-        alone = MemoryRateLimiter()
+    async def rate_limiter(self, settings: Settings) -> AsyncIterator[RateLimiter]:
+        """Counts requests in memory, or in the shared store of the settings."""
+        local = MemoryRateLimiter()
         if settings.limits_store is None:
-            yield alone
+            yield local
             return
-        from adapters.redis.rate_limiter import redis_rate_limiter  # noqa: PLC0415  (half a second that few need)
+        from adapters.redis.rate_limiter import redis_rate_limiter  # noqa: PLC0415  (takes half a second to import)
 
-        async with redis_rate_limiter(settings.limits_store, alone) as shared:
+        async with redis_rate_limiter(settings.limits_store, local) as shared:
             yield shared
 
     @provide
     def enforce_rate_limits(
-        self, settings: Settings, meter: RateLimiter, audit: AuditLog, clock: Clock
+        self, settings: Settings, limiter: RateLimiter, audit: AuditLog, clock: Clock
     ) -> EnforceRateLimits:
-        """The limits of the settings."""
-        return EnforceRateLimits(settings.rate_limit, settings.address_rate_limit, meter, audit, clock)
+        """Enforces the rate limits of the settings."""
+        return EnforceRateLimits(settings.rate_limit, settings.address_rate_limit, limiter, audit, clock)
+
+    @provide
+    def authenticate(
+        self, verifier: TokenVerifier, revocations: Revocations, audit: AuditLog, clock: Clock
+    ) -> Authenticate:
+        """Authenticates with the default limit of known sessions."""
+        return Authenticate(verifier, revocations, audit, clock)
 
     @provide
     def readiness(
         self, settings: Settings, database: Database, keys: JwksCache, revocations: SqlRevocations
     ) -> CheckReadiness:
-        """What the service can't do without."""
+        """The readiness checks of all dependencies."""
         row_security = RowSecurityReadiness(database, settings.allow_rls_bypass)
         return CheckReadiness(
             (DatabaseReadiness(database), row_security, KeysReadiness(keys), RevocationsReadiness(revocations))
@@ -150,25 +157,25 @@ class Adapters(Provider):
 
 
 class UseCases(Provider):
-    """One of each serves everybody."""
+    """Use cases, one instance per process."""
 
     scope = Scope.APP
-    sessions = provide_all(Authenticate, Authorize, RevokeSession, EraseAccount, ReceiveSecurityEvent)
+    access = provide_all(Authorize, RevokeSession, EraseAccount, ReceiveSecurityEvent)
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
-    """Everything put together; providers that come later replace what came before."""
+    """Build the container; later providers override earlier ones."""
     return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})
 
 
 def max_token_age(settings: Settings) -> timedelta:
-    """How long after its signing a token can be accepted at most."""
+    """Maximum time after its issue that a token can be accepted."""
     return timedelta(seconds=settings.max_token_lifetime + 2 * settings.leeway)
 
 
 def token_rules(settings: Settings) -> ClaimRules:
-    """What the settings ask of a token's claims."""
+    """The rules for the claims of a token."""
     return ClaimRules(
         issuer=settings.issuer,
         audience=settings.audience,

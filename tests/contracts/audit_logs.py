@@ -21,7 +21,7 @@ FULL = AuditEvent(
     at=NOON + timedelta(microseconds=1),
     user_id=ALICE,
     session_id=SessionId("s-1"),
-    origin=AuditContext("r-1", "2001:db8::1"),
+    context=AuditContext("r-1", "2001:db8::1"),
     reason="The token has expired.",
     token_digest="0123456789abcdef",
 )
@@ -38,7 +38,7 @@ class AuditContract:
 
     async def test_what_is_recorded_is_read_as_it_was(self, log: AuditLog, trail: AuditTrail, settle: Settling) -> None:
         bare = AuditEvent(kind=AuditKind.KEYS_CHANGED, at=NOON)
-        nameless = AuditEvent(kind=AuditKind.LIMIT_HIT, at=NOON + timedelta(seconds=9), origin=AuditContext("r-2"))
+        nameless = AuditEvent(kind=AuditKind.LIMIT_HIT, at=NOON + timedelta(seconds=9), context=AuditContext("r-2"))
         for one in (bare, FULL, nameless):
             log.record(one)
         await settle()

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from attrs import define
 
-from application.ports import RateLimiter
+from application.ports import LocalRateLimiter, RateLimiter
 from domain.rate_limit import RateLimit, RateLimitStatus
 
 LIMIT = RateLimit(3, 60)
@@ -76,3 +76,18 @@ class RateMetersContract(ABC):
     async def test_any_name_is_a_key(self, meter: RateLimiter, key: str, name: str) -> None:
         await meter.hit(key + name, LIMIT)
         assert (await meter.hit(key + name, LIMIT)).used == 2
+
+
+class LocalRateMetersContract(RateMetersContract):
+    """The same for a meter that counts in memory."""
+
+    @pytest.fixture
+    @abstractmethod
+    def meter(self, clock: ManualTime) -> LocalRateLimiter: ...
+
+    async def test_what_is_counted_without_waiting_is_counted_with_the_rest(
+        self, meter: LocalRateLimiter, key: str
+    ) -> None:
+        assert meter.hit_now(key, LIMIT) == RateLimitStatus(LIMIT, 1, 60.0)
+        assert (await meter.hit(key, LIMIT)).used == 2
+        assert meter.hit_now(key, LIMIT).used == 3

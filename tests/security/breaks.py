@@ -192,7 +192,7 @@ BREAKS: Final = (
     Break(
         "A14",
         "application/access.py",
-        'if allowance.is_exceeded:\n            self._refuse(allowance, origin, "address-limit", None)',
+        'if status.is_exceeded:\n            self._refuse(status, context, "address-limit", None)',
         "if False:\n            pass",
     ),
     Break("A15", "domain/audit.py", 'sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]', "token"),

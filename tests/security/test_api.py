@@ -259,7 +259,7 @@ async def test_a15_every_refusal_is_in_the_audit_log_and_no_secret_is() -> None:
         AuditKind.SESSION_REVOKED,
         AuditKind.ACCOUNT_PURGED,
     ]
-    ids = [event.origin.request_id for event in log.events if event.origin]
+    ids = [event.context.request_id for event in log.events if event.context]
     assert ids[:3] == [answer.headers["X-Request-Id"] for answer in answers]
     refused, denied, *_ = log.events
     assert (refused.user_id, denied.user_id) == (None, "alice"), "a name only where it was proved"

@@ -24,7 +24,7 @@ def refused(
     reason: str | None = None,
 ) -> AuditEvent:
     who = None if user is None else UserId(user)
-    return AuditEvent(kind=kind, at=NOON, origin=AuditContext("r", peer), user_id=who, reason=reason)
+    return AuditEvent(kind=kind, at=NOON, context=AuditContext("r", peer), user_id=who, reason=reason)
 
 
 class TestThinned:

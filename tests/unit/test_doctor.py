@@ -24,7 +24,7 @@ async def test_settings_that_cannot_be_read_are_one_failed_check_and_nothing_els
     assert settings.status is Status.FAILED
     assert settings.detail.startswith("DATABASE_URL=")
     assert PASSWORD not in settings.detail
-    assert {finding.detail for finding in others} == {"not judged: the settings can't be read"}
+    assert {finding.detail for finding in others} == {"not checked: the settings can't be read"}
     assert tuple(finding.name for finding in (settings, *others)) == CHECKS
 
 
@@ -73,7 +73,7 @@ async def test_what_hangs_is_told_and_keeps_no_other_check_from_being_made(tmp_p
         doctor = Doctor(env=env(site, DATABASE_URL=f"sqlite:///{tmp_path}/tasks.db"), deadline=0.3)
         found = named(await doctor())
     assert found["key-set"].detail == "no answer within 0.3 s"
-    assert found["token"].detail == "not judged: key-set was not answered"
+    assert found["token"].detail == "not checked: key-set was not answered"
     assert "no such file" in found["database"].detail
 
 

@@ -17,7 +17,7 @@ def test_each_check_is_one_line_with_its_mark_its_name_and_what_to_do() -> None:
     assert click.unstyle(as_text(FINDINGS)) == (
         "ok    settings        all can be read\n"
         "FAIL  key-set         nobody listens -> start it\n"
-        "--    keys            not judged: no key set\n"
+        "--    keys            not checked: no key set\n"
         "note  key-set-origin  another host -> look twice\n"
     )
 
@@ -39,7 +39,7 @@ def test_as_json_it_says_whether_all_is_well_and_each_check() -> None:
         "checks": [
             {"name": "settings", "status": "ok", "detail": "all can be read", "advice": None},
             {"name": "key-set", "status": "failed", "detail": "nobody listens", "advice": "start it"},
-            {"name": "keys", "status": "skipped", "detail": "not judged: no key set", "advice": None},
+            {"name": "keys", "status": "skipped", "detail": "not checked: no key set", "advice": None},
             {"name": "key-set-origin", "status": "note", "detail": "another host", "advice": "look twice"},
         ],
     }

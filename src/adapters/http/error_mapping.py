@@ -94,7 +94,7 @@ def _headers(error: Exception) -> dict[str, str]:
         case NotReady() | Stopping():
             headers = {"Retry-After": "1"}
         case TooManyRequests():
-            headers = {"Retry-After": str(error.allowance.reset_seconds), **rate_limit_fields(error.allowance)}
+            headers = {"Retry-After": str(error.status.reset_seconds), **rate_limit_fields(error.status)}
         case Unavailable():
             headers = {"Retry-After": str(error.retry_after)}
         case HTTPException():

@@ -20,13 +20,17 @@ class _Window:
 
 @define
 class MemoryRateLimiter:
-    """The port's RateLimiter for one process: a window is a dictionary, and with the window goes the dictionary."""
+    """The port's LocalRateLimiter: a window is a dictionary, and with the window goes the dictionary."""
 
     _now: Callable[[], float] = time.time
     _windows: dict[tuple[str, int], _Window] = field(init=False, factory=dict)
     """The present one of each limit."""
 
     async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
+        """See the port."""
+        return self.hit_now(key, limit)
+
+    def hit_now(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """See the port."""
         number, into = divmod(self._now(), limit.seconds)
         window = self._windows.get((limit.policy, limit.seconds))

@@ -111,15 +111,15 @@ class SqlAuditLog:
             await connection.execute(insert.on_conflict_do_nothing(), batch)
 
     def _row(self, event: AuditEvent) -> dict[str, Any]:
-        origin = event.origin
+        context = event.context
         return {
             "id": self._ids.next(event.at),
             "at": event.at,
             "kind": event.kind.value,
             "user_id": event.user_id,
             "session_id": event.session_id,
-            "request_id": origin.request_id if origin else None,
-            "peer": origin.peer[:64] if origin and origin.peer else None,
+            "request_id": context.request_id if context else None,
+            "peer": context.peer[:64] if context and context.peer else None,
             "reason": event.reason[:255] if event.reason else None,
             "token_digest": event.token_digest,
         }
@@ -182,7 +182,7 @@ def _event(row: Row[Any]) -> AuditEvent:
         at=row.at,
         user_id=row.user_id,
         session_id=row.session_id,
-        origin=AuditContext(row.request_id, row.peer) if row.request_id is not None else None,
+        context=AuditContext(row.request_id, row.peer) if row.request_id is not None else None,
         reason=row.reason,
         token_digest=row.token_digest,
     )

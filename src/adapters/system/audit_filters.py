@@ -33,13 +33,13 @@ class LoggingAuditLog:
 
     def record(self, event: AuditEvent) -> None:
         """See the port."""
-        origin = event.origin
+        context = event.context
         known = {
             "kind": event.kind.value,
             "user_id": _opaque(event.user_id),
             "session_id": event.session_id,
-            "request_id": origin.request_id if origin else None,
-            "peer": origin.peer if origin else None,
+            "request_id": context.request_id if context else None,
+            "peer": context.peer if context else None,
             "reason": event.reason,
             "token_digest": event.token_digest,
         }
@@ -77,7 +77,7 @@ class RateLimitedAuditLog:
             return
         if (now := self._monotonic()) >= self._window_ends:
             self._begin_window(now)
-        key: _Sort = (event.kind, event.origin.peer if event.origin else None, event.user_id, event.reason)
+        key: _Sort = (event.kind, event.context.peer if event.context else None, event.user_id, event.reason)
         if key not in self._seen and len(self._seen) >= MAX_ORIGINS:
             key = (event.kind, None, None, None)
         count = self._seen[key] = self._seen.get(key, 0) + 1

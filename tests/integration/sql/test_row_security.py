@@ -15,8 +15,8 @@ from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import UserId
-from domain.task import Task
-from domain.task_list import ANY_REVISION, Order, TaskQuery
+from domain.task import ANY_REVISION, Task
+from domain.task_list import Order, TaskQuery
 from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, page, restore, revision, save
 from tests.support.postgres import OWNER, SERVICE, as_role
 

@@ -1,11 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.revocations import MemoryRevocations
-from application import access as authentication
 from application.access import Authenticate, Authorize
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import AccessDenied, InvalidToken
@@ -13,91 +12,146 @@ from domain.identity import Principal, SessionId, UserId
 from tests.support.clock import ManualClock
 
 ALICE = Principal(UserId("alice"), SessionId("s-1"))
-ORIGIN = AuditContext("r-1", "192.0.2.1")
+CONTEXT = AuditContext("r-1", "192.0.2.1")
+REFUSED = AuditEvent(
+    kind=AuditKind.TOKEN_REFUSED,
+    at=datetime(2026, 1, 1, tzinfo=UTC),
+    context=CONTEXT,
+    reason="The token is malformed.",
+    token_digest="2f05d4b689d270ca",
+)
 
 
 @frozen
-class Known:
-    """Takes one token and no other."""
+class SessionTokens:
+    """Accepts a session's ID as a token of Alice's, except for `bad`."""
 
-    token: str = "good"
+    expired: bool = False
+    _verified: set[str] = field(init=False, factory=set)
 
     async def verify(self, unverified_token: str) -> Principal:
-        if unverified_token != self.token:
+        if unverified_token == "bad":
             raise InvalidToken("The token is malformed.")
-        return ALICE
+        self._verified.add(unverified_token)
+        return Principal(ALICE.user_id, SessionId(unverified_token))
+
+    def remembered(self, unverified_token: bytes) -> Principal | None:
+        if self.expired:
+            raise InvalidToken("The token is malformed.")
+        token = unverified_token.decode()
+        return Principal(ALICE.user_id, SessionId(token)) if token in self._verified else None
 
 
-async def asking(*revoked: SessionId) -> tuple[Authenticate, MemoryAuditLog]:
-    log = MemoryAuditLog()
-    revocations = MemoryRevocations(ManualClock(), timedelta(days=7))
-    for session in revoked:
-        await revocations.revoke(ALICE.user_id, session, ManualClock().now())
-    return Authenticate(Known(), revocations, log, ManualClock()), log
+@frozen
+class World:
+    authenticate: Authenticate
+    revocations: MemoryRevocations
+    log: MemoryAuditLog
+
+    @classmethod
+    def new(cls, *, expired: bool = False, max_known_sessions: int = 10) -> "World":
+        clock, log = ManualClock(), MemoryAuditLog()
+        revocations = MemoryRevocations(clock, timedelta(days=7))
+        verifier = SessionTokens(expired)
+        authenticate = Authenticate(verifier, revocations, log, clock, max_known_sessions=max_known_sessions)
+        return cls(authenticate, revocations, log)
+
+    async def revoke(self, session: str) -> None:
+        await self.revocations.revoke(ALICE.user_id, SessionId(session), ManualClock().now())
 
 
-async def test_a_good_token_makes_a_principal() -> None:
-    authenticate, log = await asking(SessionId("another"))
+async def test_a_valid_token_returns_its_principal_and_its_session_is_recorded_once() -> None:
+    world = World.new()
+    await world.revoke("another")
     for _ in range(3):
-        assert await authenticate("good", ORIGIN) == ALICE
-    assert [(event.kind, event.user_id, event.session_id) for event in log.events] == [
+        assert await world.authenticate("s-1", CONTEXT) == ALICE
+    assert [(event.kind, event.user_id, event.session_id) for event in world.log.events] == [
         (AuditKind.SESSION_SEEN, "alice", "s-1")
-    ], "once, however often it comes"
-
-
-async def test_a_refused_token_is_in_the_log_by_its_digest_alone() -> None:
-    authenticate, log = await asking()
-    with pytest.raises(InvalidToken):
-        await authenticate("bad", ORIGIN)
-    assert list(log.events) == [
-        AuditEvent(
-            kind=AuditKind.TOKEN_REFUSED,
-            at=datetime(2026, 1, 1, tzinfo=UTC),
-            origin=ORIGIN,
-            reason="The token is malformed.",
-            token_digest="2f05d4b689d270ca",
-        )
     ]
 
 
-async def test_a_revoked_token_is_no_token() -> None:
-    authenticate, log = await asking(SessionId("s-1"))
+async def test_a_refused_token_is_recorded_by_its_digest_alone() -> None:
+    world = World.new()
+    with pytest.raises(InvalidToken):
+        await world.authenticate("bad", CONTEXT)
+    assert list(world.log.events) == [REFUSED]
+
+
+async def test_a_revoked_token_is_refused() -> None:
+    world = World.new()
+    await world.revoke("s-1")
     with pytest.raises(InvalidToken, match="revoked"):
-        await authenticate("good", ORIGIN)
-    assert [event.reason for event in log.events] == ["The token has been revoked."]
+        await world.authenticate("s-1", CONTEXT)
+    assert [event.reason for event in world.log.events] == ["The token has been revoked."]
 
 
-async def test_of_more_sessions_than_are_remembered_those_unused_for_longest_are_met_anew(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(authentication, "MAX_KNOWN_SESSIONS", 2)
-    log, clock = MemoryAuditLog(), ManualClock()
-    authenticate = Authenticate(BySession(), MemoryRevocations(clock, timedelta(days=7)), log, clock)
+async def test_the_least_recently_used_session_is_evicted_and_recorded_again() -> None:
+    world = World.new(max_known_sessions=2)
     for session in ("1", "2", "1", "3", "1", "2"):
-        await authenticate(session, ORIGIN)
-    assert [event.session_id for event in log.events] == ["1", "2", "3", "2"]
+        await world.authenticate(session, CONTEXT)
+    assert [event.session_id for event in world.log.events] == ["1", "2", "3", "2"]
 
 
-@frozen
-class BySession:
-    """Takes a session's id for its token."""
+async def test_a_remembered_token_returns_its_principal_without_waiting() -> None:
+    world = World.new()
+    assert world.authenticate.remembered(b"s-1", CONTEXT) is None
+    await world.authenticate("s-1", CONTEXT)
+    remembered = world.authenticate.remembered(b"s-1", CONTEXT)
+    assert remembered == ALICE
+    assert remembered.session_id == ALICE.session_id
+    assert len(world.log.events) == 1
 
-    async def verify(self, unverified_token: str) -> Principal:
-        return Principal(UserId("alice"), SessionId(unverified_token))
+
+async def test_a_remembered_token_keeps_its_session_from_being_evicted() -> None:
+    world = World.new(max_known_sessions=2)
+    for session in ("1", "2"):
+        await world.authenticate(session, CONTEXT)
+    world.authenticate.remembered(b"1", CONTEXT)
+    for session in ("3", "1"):
+        await world.authenticate(session, CONTEXT)
+    assert [event.session_id for event in world.log.events] == ["1", "2", "3"]
 
 
-def test_only_ones_own_list_may_be_entered_and_a_try_is_in_the_log_without_the_others_name() -> None:
+async def test_a_remembered_token_of_an_unknown_session_has_to_wait_so_that_the_session_is_recorded() -> None:
+    world = World.new(max_known_sessions=1)
+    for session in ("1", "2"):
+        await world.authenticate(session, CONTEXT)
+    assert world.authenticate.remembered(b"1", CONTEXT) is None
+    assert len(world.log.events) == 2
+
+
+async def test_a_remembered_token_that_was_revoked_is_refused_and_recorded_like_any_other() -> None:
+    world = World.new()
+    await world.authenticate("s-1", CONTEXT)
+    await world.revoke("s-1")
+    with pytest.raises(InvalidToken, match="revoked"):
+        world.authenticate.remembered(b"s-1", CONTEXT)
+    with pytest.raises(InvalidToken, match="revoked"):
+        await world.authenticate("s-1", CONTEXT)
+    _, without_waiting, waiting = world.log.events
+    assert without_waiting == waiting
+    assert without_waiting.reason == "The token has been revoked."
+
+
+def test_a_remembered_token_that_expired_is_refused_and_recorded() -> None:
+    world = World.new(expired=True)
+    with pytest.raises(InvalidToken):
+        world.authenticate.remembered(b"bad", CONTEXT)
+    assert list(world.log.events) == [REFUSED]
+
+
+def test_only_the_own_list_may_be_accessed_and_the_attempt_is_recorded_without_the_others_id() -> None:
     log = MemoryAuditLog()
     authorize = Authorize(log, ManualClock())
-    authorize(ALICE, UserId("alice"), ORIGIN)
+    authorize(ALICE, UserId("alice"), CONTEXT)
     assert not log.events
     with pytest.raises(AccessDenied):
-        authorize(ALICE, UserId("bob"), ORIGIN)
+        authorize(ALICE, UserId("bob"), CONTEXT)
     [event] = log.events
-    assert (event.kind, event.user_id, event.session_id, event.origin) == (
+    assert (event.kind, event.user_id, event.session_id, event.context) == (
         AuditKind.ACCESS_DENIED,
         "alice",
         "s-1",
-        ORIGIN,
+        CONTEXT,
     )
     assert "bob" not in repr(event)

@@ -3,19 +3,19 @@ import pytest
 from application.health import MAX_QUOTE_LENGTH, Finding, Status, all_passed, quoted
 
 
-def test_whoever_reads_that_something_is_not_well_is_told_what_to_do() -> None:
+def test_a_finding_that_is_not_ok_needs_advice() -> None:
     for status in (Status.FAILED, Status.NOTE):
         for advice in (None, ""):
-            with pytest.raises(ValueError, match="told what to do"):
+            with pytest.raises(ValueError, match="needs advice"):
                 Finding("clock", status, "it is late", advice)
 
 
-def test_all_is_well_unless_something_failed() -> None:
+def test_all_checks_passed_unless_one_failed() -> None:
     ok, note = Finding.ok("a", "fine"), Finding.note("b", "odd", "look twice")
-    skipped, failed = Finding.skipped("c", "no a"), Finding.failed("d", "wrong", "mend it")
+    skipped, failed = Finding.skipped("c", "no a"), Finding.failed("d", "wrong", "fix it")
     assert all_passed([ok, note, skipped])
     assert not all_passed([ok, failed])
-    assert (skipped.status, skipped.detail) == (Status.SKIPPED, "not judged: no a")
+    assert (skipped.status, skipped.detail) == (Status.SKIPPED, "not checked: no a")
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ def test_all_is_well_unless_something_failed() -> None:
         ("back\\slash", r'"back\\slash"'),
     ],
 )
-def test_a_foreign_text_is_shown_in_ascii_without_anything_a_terminal_obeys(text: str, shown: str) -> None:
+def test_untrusted_text_is_quoted_in_ascii_without_control_characters(text: str, shown: str) -> None:
     assert quoted(text) == shown
 
 
-def test_a_long_foreign_text_is_cut() -> None:
+def test_long_untrusted_text_is_truncated() -> None:
     assert quoted("x" * MAX_QUOTE_LENGTH) == f'"{"x" * MAX_QUOTE_LENGTH}"'
     assert quoted("x" * 5000) == f'"{"x" * MAX_QUOTE_LENGTH}" (cut: it has 5000 characters)'

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from attrs import field, frozen
 
 from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.rate_limiter import MemoryRateLimiter
@@ -8,7 +9,7 @@ from application.access import EnforceRateLimits
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import TooManyRequests
 from domain.identity import Principal, SessionId, UserId
-from domain.rate_limit import RateLimit
+from domain.rate_limit import RateLimit, RateLimitStatus
 from tests.contracts.rate_limiters import ManualTime
 from tests.support.clock import ManualClock
 
@@ -18,7 +19,7 @@ TWO = RateLimit(2, 60)
 ONE = RateLimit(1, 60)
 
 
-def origin(peer: str | None = "192.0.2.1") -> AuditContext:
+def context(peer: str | None = "192.0.2.1") -> AuditContext:
     return AuditContext("r-1", peer)
 
 
@@ -33,44 +34,44 @@ def audit() -> MemoryAuditLog:
 
 
 @pytest.fixture
-def limit(clock: ManualTime, audit: MemoryAuditLog) -> EnforceRateLimits:
+def limits(clock: ManualTime, audit: MemoryAuditLog) -> EnforceRateLimits:
     return EnforceRateLimits(TWO, ONE, MemoryRateLimiter(clock), audit, ManualClock())
 
 
 async def test_a_user_may_ask_as_often_as_the_limit_says_and_then_again_in_the_next_window(
-    limit: EnforceRateLimits, clock: ManualTime
+    limits: EnforceRateLimits, clock: ManualTime
 ) -> None:
     for remaining in (1, 0):
-        allowance = await limit.for_user(ALICE, origin())
-        assert allowance is not None
-        assert allowance.remaining == remaining
+        status = await limits.for_user(ALICE, context())
+        assert status is not None
+        assert status.remaining == remaining
     with pytest.raises(TooManyRequests) as refused:
-        await limit.for_user(ALICE, origin())
-    assert refused.value.allowance.limit == TWO
-    assert refused.value.allowance.reset == 60
+        await limits.for_user(ALICE, context())
+    assert refused.value.status.limit == TWO
+    assert refused.value.status.reset == 60
     clock.seconds += 60
-    assert await limit.for_user(ALICE, origin())
+    assert await limits.for_user(ALICE, context())
 
 
-async def test_one_user_takes_nothing_from_another_at_the_same_address(limit: EnforceRateLimits) -> None:
+async def test_one_user_takes_nothing_from_another_at_the_same_address(limits: EnforceRateLimits) -> None:
     for _ in range(2):
-        await limit.for_user(ALICE, origin())
-    assert await limit.for_user(BOB, origin())
+        await limits.for_user(ALICE, context())
+    assert await limits.for_user(BOB, context())
 
 
-async def test_what_an_address_has_used_up_its_users_still_have(limit: EnforceRateLimits) -> None:
-    await limit.for_address(origin())
+async def test_what_an_address_has_used_up_its_users_still_have(limits: EnforceRateLimits) -> None:
+    await limits.for_address(context())
     with pytest.raises(TooManyRequests):
-        await limit.for_address(origin())
-    assert await limit.for_user(ALICE, origin())
+        await limits.for_address(context())
+    assert await limits.for_user(ALICE, context())
 
 
 @pytest.mark.parametrize("name", ["192.0.2.1", "address:192.0.2.1"])
-async def test_a_user_who_is_named_like_an_address_is_none(limit: EnforceRateLimits, name: str) -> None:
-    await limit.for_address(origin("192.0.2.1"))
-    allowance = await limit.for_user(Principal(UserId(name)), origin())
-    assert allowance is not None
-    assert allowance.used == 1
+async def test_a_user_who_is_named_like_an_address_is_none(limits: EnforceRateLimits, name: str) -> None:
+    await limits.for_address(context("192.0.2.1"))
+    status = await limits.for_user(Principal(UserId(name)), context())
+    assert status is not None
+    assert status.used == 1
 
 
 @pytest.mark.parametrize(
@@ -87,43 +88,83 @@ async def test_a_user_who_is_named_like_an_address_is_none(limit: EnforceRateLim
     ],
 )
 async def test_an_address_is_counted_as_the_client_that_has_it(
-    limit: EnforceRateLimits, one: str | None, another: str | None, are_the_same: bool
+    limits: EnforceRateLimits, one: str | None, another: str | None, are_the_same: bool
 ) -> None:
-    await limit.for_address(origin(one))
+    await limits.for_address(context(one))
     if are_the_same:
         with pytest.raises(TooManyRequests):
-            await limit.for_address(origin(another))
+            await limits.for_address(context(another))
     else:
-        await limit.for_address(origin(another))
+        await limits.for_address(context(another))
 
 
 async def test_the_audit_log_hears_of_it_once_a_window_and_not_with_each_request(
-    limit: EnforceRateLimits, audit: MemoryAuditLog, clock: ManualTime
+    limits: EnforceRateLimits, audit: MemoryAuditLog, clock: ManualTime
 ) -> None:
     for _ in range(2):
         for _ in range(6):
             with pytest.raises(TooManyRequests):
                 while True:
-                    await limit.for_user(ALICE, origin())
+                    await limits.for_user(ALICE, context())
         clock.seconds += 60
     with pytest.raises(TooManyRequests):
         while True:
-            await limit.for_address(origin())
+            await limits.for_address(context())
     hit = AuditEvent(
         kind=AuditKind.LIMIT_HIT,
         at=datetime(2026, 1, 1, tzinfo=UTC),
         user_id=ALICE.user_id,
         session_id=ALICE.session_id,
-        origin=origin(),
+        context=context(),
         reason="user-limit",
     )
-    by_address = AuditEvent(kind=AuditKind.LIMIT_HIT, at=hit.at, origin=origin(), reason="address-limit")
+    by_address = AuditEvent(kind=AuditKind.LIMIT_HIT, at=hit.at, context=context(), reason="address-limit")
     assert list(audit.events) == [hit, hit, by_address]
 
 
 async def test_without_limits_nothing_is_counted_and_nobody_refused(audit: MemoryAuditLog) -> None:
-    limit = EnforceRateLimits(None, None, MemoryRateLimiter(), audit, ManualClock())
+    limits = EnforceRateLimits(None, None, MemoryRateLimiter(), audit, ManualClock())
     for _ in range(10):
-        assert await limit.for_user(ALICE, origin()) is None
-        assert await limit.for_address(origin()) is None
+        assert await limits.for_user(ALICE, context()) is None
+        assert await limits.for_address(context()) is None
     assert not audit.events
+
+
+@frozen
+class Shared:
+    """Counts as a shared store does: not without waiting."""
+
+    counter: MemoryRateLimiter = field(factory=MemoryRateLimiter)
+
+    async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
+        return await self.counter.hit(key, limit)
+
+
+async def test_requests_counted_without_waiting_use_up_the_same_limit(
+    limits: EnforceRateLimits, audit: MemoryAuditLog
+) -> None:
+    assert limits.is_local
+    first, second = await limits.for_user(ALICE, context()), limits.for_user_now(ALICE, context())
+    assert [status and status.remaining for status in (first, second)] == [1, 0]
+    for used in (3, 4):
+        with pytest.raises(TooManyRequests) as refused:
+            limits.for_user_now(ALICE, context())
+        assert refused.value.status.used == used
+    [hit] = audit.events
+    assert (hit.user_id, hit.session_id, hit.context, hit.reason) == ("alice", "s-1", context(), "user-limit")
+    assert limits.for_user_now(BOB, context())
+
+
+def test_without_a_limit_nothing_is_counted_without_waiting_either(audit: MemoryAuditLog) -> None:
+    limits = EnforceRateLimits(None, ONE, MemoryRateLimiter(), audit, ManualClock())
+    assert [limits.for_user_now(ALICE, context()) for _ in range(10)] == [None] * 10
+
+
+async def test_a_shared_counter_has_to_be_waited_for(audit: MemoryAuditLog) -> None:
+    limits = EnforceRateLimits(TWO, ONE, Shared(), audit, ManualClock())
+    assert not limits.is_local
+    with pytest.raises(RuntimeError, match="not counted in memory"):
+        limits.for_user_now(ALICE, context())
+    status = await limits.for_user(ALICE, context())
+    assert status is not None
+    assert status.used == 1

@@ -17,7 +17,7 @@ from tests.support.clock import ManualClock
 
 ALICE, BOB, ONE = UserId("alice"), UserId("bob"), SessionId("s-1")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ORIGIN = AuditContext("r-1", "192.0.2.1")
+CONTEXT = AuditContext("r-1", "192.0.2.1")
 TOLD: dict[str, SecurityEvent] = {
     "session": SessionRevoked(ALICE, ONE, NOW),
     "user": SessionRevoked(ALICE, None, NOW),
@@ -55,28 +55,28 @@ def world() -> World:
 
 
 async def test_a_session_is_ended_and_that_is_in_the_log(world: World) -> None:
-    await world.receive("session", ORIGIN)
+    await world.receive("session", CONTEXT)
     assert world.is_revoked(ALICE)
     assert not world.is_revoked(ALICE, SessionId("s-2"))
     [event] = world.log.events
-    assert (event.kind, event.user_id, event.session_id, event.origin) == (
+    assert (event.kind, event.user_id, event.session_id, event.context) == (
         AuditKind.SESSION_REVOKED,
         ALICE,
         ONE,
-        ORIGIN,
+        CONTEXT,
     )
 
 
 async def test_a_user_is_signed_out_everywhere(world: World) -> None:
-    await world.receive("user", ORIGIN)
+    await world.receive("user", CONTEXT)
     assert world.is_revoked(ALICE, SessionId("s-2"))
     assert not world.is_revoked(BOB)
 
 
 async def test_an_account_goes_with_its_tasks_and_nobody_elses(world: World) -> None:
     mine, others = await add(world.lists, new()), await add(world.lists, new(owner=BOB))
-    await world.receive("account", ORIGIN)
-    await world.receive("account", ORIGIN)
+    await world.receive("account", CONTEXT)
+    await world.receive("account", CONTEXT)
     assert world.is_revoked(ALICE, None)
     with pytest.raises(TaskNotFound):
         await get(world.lists, mine.id)
@@ -94,14 +94,14 @@ async def test_tasks_go_only_once_no_token_can_write_any_more(world: World) -> N
 
     revocations = Slow(ManualClock(), timedelta(days=7))
     erase = EraseAccount(revocations, world.lists, world.log, ManualClock())
-    await erase(AccountPurged(ALICE, NOW), ORIGIN)
+    await erase(AccountPurged(ALICE, NOW), CONTEXT)
     assert order == ["settled"]
     assert (await page(world.lists, TaskQuery())).tasks == ()
 
 
 async def test_what_is_no_event_does_nothing_and_is_in_the_log_by_its_digest(world: World) -> None:
     with pytest.raises(InvalidSecurityEvent):
-        await world.receive("else", ORIGIN)
+        await world.receive("else", CONTEXT)
     [event] = world.log.events
     assert (event.kind, event.reason, event.user_id) == (AuditKind.TOKEN_REFUSED, "The token is malformed.", None)
     assert event.token_digest

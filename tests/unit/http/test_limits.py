@@ -176,7 +176,7 @@ async def test_the_audit_log_says_whose_limit_was_hit_once() -> None:
         for _ in range(6):
             await api("GET", LIST, headers={"X-Request-Id": "r-1"})
         hits = [event for event in by_hand.log.events if event.kind == "limit-hit"]
-        assert [(hit.user_id, hit.reason, hit.origin and hit.origin.request_id) for hit in hits] == [
+        assert [(hit.user_id, hit.reason, hit.context and hit.context.request_id) for hit in hits] == [
             ("alice", "user-limit", "r-1")
         ]
 

@@ -2,13 +2,13 @@ import pytest
 
 from adapters.memory import rate_limiter as memory
 from adapters.memory.rate_limiter import MemoryRateLimiter
-from application.ports import RateLimiter
-from tests.contracts.rate_limiters import LIMIT, ManualTime, RateMetersContract
+from application.ports import LocalRateLimiter
+from tests.contracts.rate_limiters import LIMIT, LocalRateMetersContract, ManualTime
 
 
-class TestMemoryRateMeter(RateMetersContract):
+class TestMemoryRateMeter(LocalRateMetersContract):
     @pytest.fixture
-    def meter(self, clock: ManualTime) -> RateLimiter:
+    def meter(self, clock: ManualTime) -> LocalRateLimiter:
         return MemoryRateLimiter(clock)
 
 

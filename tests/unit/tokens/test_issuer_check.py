@@ -68,8 +68,8 @@ async def test_a_refused_connection_means_that_nobody_listens() -> None:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         found = named(await probed_at(f"http://127.0.0.1:{taken.getsockname()[1]}/jwks"))
     is_told(found[KEY_SET], "nobody listens", "start Better Auth, or set EVO_TODO_JWKS_URL")
-    assert told(found[KEYS]) == "skipped: not judged: there is no usable key set -> None"
-    assert told(found[CLOCK]) == "skipped: not judged: the issuer did not answer -> None"
+    assert told(found[KEYS]) == "skipped: not checked: there is no usable key set -> None"
+    assert told(found[CLOCK]) == "skipped: not checked: the issuer did not answer -> None"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_an_issuer_behind_makes_tokens_that_expire_too_early() -> None:
 @pytest.mark.parametrize("date", ["", "now", "\x1b[31m", "Fri, 15 Jan 99999 08:00:00 GMT", "x" * 5000])
 def test_without_a_date_that_can_be_read_the_clocks_are_not_judged(date: str) -> None:
     finding = check_clocks(JwksResponse(b"", date, None), started=NOW, ended=NOW, leeway=30, name="clock")
-    assert (finding.status, finding.detail) == (Status.SKIPPED, "not judged: the issuer's answer bears no Date")
+    assert (finding.status, finding.detail) == (Status.SKIPPED, "not checked: the issuer's answer bears no Date")
     assert check_clocks(JwksResponse(b"", None, None), started=NOW, ended=NOW, leeway=30, name="clock") == finding
 
 
@@ -87,4 +87,4 @@ def test_a_date_has_the_zone_it_names_or_else_utc_wherever_this_machine_is() -> 
 
 def test_an_answer_out_of_a_cache_says_nothing_of_a_clock() -> None:
     finding = judged(120, age="7")
-    assert (finding.status, finding.detail) == (Status.SKIPPED, "not judged: the answer comes out of a cache")
+    assert (finding.status, finding.detail) == (Status.SKIPPED, "not checked: the answer comes out of a cache")
