@@ -13,16 +13,11 @@ from litestar.types import ASGIApp
 
 from adapters.http.app import create_http_app
 from adapters.tokens.jwks_cache import JwksCache
-from application.health import CheckReadiness
 from application.ports import BackgroundTask, BackgroundWork
-from application.security_events import ReceiveSecurityEvent
 from domain.errors import KeysUnavailable
 from entrypoints.logging_config import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
-
-PRELOADED: Final = (ReceiveSecurityEvent, CheckReadiness)
-"""What requests ask the container for, soon after the start; what nearly all need, the HTTP adapter has."""
 
 GC_THRESHOLD: Final = 50_000
 """New objects, less those that are gone, after which the garbage collector looks for cycles; Python's own is 700."""
@@ -51,8 +46,6 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
     async def start() -> None:
         if is_served:
             freeze_startup_objects()
-        for kind in PRELOADED:
-            await container.get(kind)  # one after the other: two who ask at once could be given one each
         warming.append(asyncio.create_task(fetch_keys(await container.get(JwksCache))))
         background.append(BackgroundTasks(await container.get(BackgroundWork)))
         await background[0].start()

@@ -162,12 +162,13 @@ def token(user: str, data: Path) -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
 def openapi(output: Path | None) -> None:
     """Print the API's description as OpenAPI 3.1."""
+    from adapters.http.app import ROUTES
     from adapters.http.openapi.document import document_json
 
     if output is None:
-        sys.stdout.buffer.write(document_json())
+        sys.stdout.buffer.write(document_json(ROUTES))
     else:
-        output.write_bytes(document_json())
+        output.write_bytes(document_json(ROUTES))
 
 
 @main.command()

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from adapters.http.access_log import AccessLogRecord
-from adapters.http.front import request_id_of_context
+from adapters.http.context import current_request_id
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
 _OF_EVERY_RECORD: Final = frozenset(
@@ -21,7 +21,7 @@ _OF_EVERY_RECORD: Final = frozenset(
 
 def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     event["timestamp"] = _timestamp(event["_record"])
-    if (request_id := request_id_of_context.get()) is not None:
+    if (request_id := current_request_id()) is not None:
         event["request_id"] = request_id
     event.pop("color_message", None)
     return event
@@ -57,7 +57,7 @@ class JsonLines(logging.Formatter):
         }
         line.update((name, value) for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD)
         line["timestamp"] = _timestamp(record)
-        if (request_id := request_id_of_context.get()) is not None:
+        if (request_id := current_request_id()) is not None:
             line["request_id"] = request_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -1,8 +1,7 @@
-"""The log lines of requests: noted when an answer has gone, and written a moment later, many together.
+"""The access log: a line for each request, written in batches.
 
-A line's way through the logging library, by itself, costs a sixth of a request: little of what it touches is still in
-the processor's caches. So a dozen lines go that way as one record. No more of them wait: written in one go, they would
-keep the next requests waiting.
+One line at a time through the logging library costs a sixth of a request, because its working set has been evicted from
+the CPU caches. So up to twelve lines are written as one record; larger batches would delay the requests behind them.
 """
 
 import asyncio
@@ -21,17 +20,17 @@ from attrs import define, field
 logger = logging.getLogger(__name__)
 
 FLUSH_INTERVAL: Final = 0.02
-"""Seconds that a line waits at most for those with which it is written."""
+"""Seconds that a line waits at most before it is written."""
 
 BATCH_SIZE: Final = 12
-"""Lines of one record: what a pipe takes in one piece, whoever else writes to it (PIPE_BUF: 4096 bytes on Linux)."""
+"""Lines of one record: as many as a pipe takes atomically (PIPE_BUF: 4096 bytes on Linux)."""
 
 _LEVELS: Final = {number: logging.getLevelName(number).lower() for number in logging.getLevelNamesMapping().values()}
 _TICK: Final = timedelta(microseconds=1)
 
 
 class AccessLogLine(msgspec.Struct):
-    """What is told of one request, in the order in which it is told."""
+    """One request, its fields in the order of the line."""
 
     event: str
     level: str
@@ -45,7 +44,7 @@ class AccessLogLine(msgspec.Struct):
 
 
 class AccessLogRecord(logging.LogRecord):
-    """A record of several requests of one level; as a message, it is what a reader of plain text needs of them."""
+    """A log record of several requests of one level; its message has a line of plain text for each."""
 
     def __init__(self, level: int, lines: Sequence[AccessLogLine]) -> None:
         super().__init__(logger.name, level, "", 0, "requests", None, None)
@@ -58,7 +57,7 @@ class AccessLogRecord(logging.LogRecord):
         )
 
     def one_by_one(self) -> Iterator[logging.LogRecord]:
-        """A record like any other for each request."""
+        """An ordinary log record for each request."""
         for line in self.lines:
             values = msgspec.structs.asdict(line)
             ended = values.pop("timestamp")
@@ -70,43 +69,43 @@ class AccessLogRecord(logging.LogRecord):
 
 @define
 class AccessLog:
-    """Gathers what is to be told of requests, and tells it.
+    """Collects access-log lines and writes them.
 
-    What a process that is killed had gathered is lost with it. Lines of other loggers don't wait, so that they may
-    stand before the lines of requests that ended earlier; the timestamps are those of the events.
+    At most eleven lines are lost with a killed process. Lines of other loggers do not wait, and so may precede those of
+    requests that ended earlier; timestamps are those of the events.
     """
 
     _now: Callable[[], float] = time.time
-    _noted: list[tuple[int, AccessLogLine]] = field(init=False, factory=list)
-    _is_timed: bool = field(init=False, default=False)
+    _pending: list[tuple[int, AccessLogLine]] = field(init=False, factory=list)
+    _is_scheduled: bool = field(init=False, default=False)
     _is_closed: bool = field(init=False, default=False)
 
     def note(self, level: int, method: str, route: str, status: int, seconds: float, request_id: str) -> None:
-        """Have a line written that says how a request was answered, and how long that took."""
+        """Log a request: its response's status, and how long it took."""
         if not logger.isEnabledFor(level):
             return
-        if not self._is_timed and not self._is_closed:
-            self._is_timed = True
-            asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self._write_in_time, context=Context())
+        if not self._is_scheduled and not self._is_closed:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self._flush, context=Context())
         ms, ended = round(seconds * 1000, 1), datetime.fromtimestamp(self._now(), UTC)
         if not ended.microsecond:
-            ended += _TICK  # else JSON would have no fraction, as no other line has
+            ended += _TICK  # so that every timestamp has a fraction in JSON
         line = AccessLogLine("request", _LEVELS[level], logger.name, method, route, status, ms, request_id, ended)
-        self._noted.append((level, line))
-        if self._is_closed or len(self._noted) == BATCH_SIZE:
+        self._pending.append((level, line))
+        if self._is_closed or len(self._pending) == BATCH_SIZE:
             Context().run(self.write)
 
-    def _write_in_time(self) -> None:
-        self._is_timed = False
+    def _flush(self) -> None:
+        self._is_scheduled = False
         self.write()
 
     def write(self) -> None:
-        """Write what has been noted."""
-        noted, self._noted = self._noted, []
-        for level, group in groupby(noted, itemgetter(0)):
+        """Write the collected lines."""
+        pending, self._pending = self._pending, []
+        for level, group in groupby(pending, itemgetter(0)):
             logger.handle(AccessLogRecord(level, [line for _, line in group]))
 
     def close(self) -> None:
-        """Write what has been noted, and whatever comes later at once."""
+        """Write the collected lines, and from now on each line at once."""
         self._is_closed = True
         self.write()

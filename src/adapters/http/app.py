@@ -1,30 +1,26 @@
-"""The application: routes, and what stands before and behind them."""
+"""The HTTP adapter as one ASGI application."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from dishka import AsyncContainer
-from litestar import Litestar, Request, Response
-from litestar.datastructures import State
-from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar import Litestar, Request
+from litestar import Response as LitestarResponse
+from litestar.exceptions import MethodNotAllowedException
 from litestar.types import ASGIApp
 
 from adapters.http.access_log import AccessLog
-from adapters.http.auth import Authentication, Authorization
-from adapters.http.context import Network, TrustedProxies
+from adapters.http.context import Network, TrustedProxies, current_request
 from adapters.http.cors import Cors
-from adapters.http.front import ASK_METHODS, Edge
-from adapters.http.hot_calls import FastRoutes
-from adapters.http.injection import UseCases, WithContainer
-from adapters.http.metrics import Metrics, RequestMetrics
-from adapters.http.page_cache import PageCache
-from adapters.http.problem_answers import problem_response
-from adapters.http.problems import Problem
-from adapters.http.request import MAX_BODY, StrictRequest
-from adapters.http.routes.operations import Documentation, Operations
-from adapters.http.routes.security_events import SecurityEvents
-from adapters.http.routes.tasks import Tasks
+from adapters.http.front import ANY_METHOD, Front
+from adapters.http.problems import MEDIA_TYPE
+from adapters.http.responses import error_response
+from adapters.http.routes import operations, security_events, tasks
+from adapters.http.routing import Services
+
+ROUTES: Final = (*tasks.ROUTES, *security_events.ROUTES, *operations.ROUTES)
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -37,47 +33,41 @@ def create_http_app(
     on_startup: Hook,
     on_shutdown: Hook,
 ) -> ASGIApp:
-    """The whole HTTP adapter as one ASGI application; use cases and the verifier come from the container."""
-    metrics = RequestMetrics()
+    """The whole HTTP adapter; its use cases come from the container when it starts."""
+    services = Services(ROUTES)
     log = AccessLog()
-    stored = PageCache()
-    use_cases = UseCases()
-    beside: list[asyncio.Task[None]] = []
+    background: list[asyncio.Task[None]] = []
 
     async def start(_: Litestar) -> None:
-        await use_cases.load(container)
+        await services.load(container)
         await on_startup()
-        beside.append(asyncio.create_task(stored.run_eviction()))
+        background.append(asyncio.create_task(services.page_cache.run_eviction()))
 
     async def stop(_: Litestar) -> None:
-        log.close()  # first, so that nothing that fails below takes lines with it
-        for task in beside:
+        log.close()  # first, so that a failure below loses no lines
+        for task in background:
             task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        await asyncio.gather(*background, return_exceptions=True)
         await on_shutdown()
 
     litestar = Litestar(
-        [Tasks, SecurityEvents, Operations, Metrics, Documentation],
-        state=State({"metrics": metrics, "page_cache": stored}),
-        request_class=StrictRequest,
-        request_max_body_size=MAX_BODY,
-        exception_handlers={
-            NotFoundException: _no_route,
-            MethodNotAllowedException: _no_route,
-            Exception: problem_response,
-        },
+        [route.litestar_handler(services) for route in ROUTES],
+        exception_handlers={Exception: _problem},
         on_startup=[start],
         on_shutdown=[stop],
         openapi_config=None,
         logging_config=None,
     )
-    calls = FastRoutes(WithContainer(litestar, container), use_cases, stored)
-    guarded = Authentication(Authorization(calls, use_cases), use_cases)
-    return Edge(guarded, Cors.of(cors_origins), TrustedProxies(trusted_proxies), metrics, log)
+    return Front(litestar, services, Cors.of(cors_origins), TrustedProxies(trusted_proxies), log)
 
 
-def _no_route(request: "Request[Any, Any, Any]", error: Exception) -> Response[Problem] | Response[None]:
-    """What the router does not know; for OPTIONS, that is the answer."""
-    if isinstance(error, MethodNotAllowedException) and request.scope["method"] == ASK_METHODS:
-        return Response(None, status_code=204, headers=error.headers)
-    return problem_response(request, error)
+def _problem(request: "Request[Any, Any, Any]", error: Exception) -> LitestarResponse[bytes]:
+    """What Litestar or a handler raises, as a problem; the router's refusal of OPTIONS is the response to it."""
+    context = current_request.get()
+    if context is None:
+        raise LookupError("the request did not come through the front") from error
+    if isinstance(error, MethodNotAllowedException) and request.scope["method"] == ANY_METHOD:
+        return LitestarResponse(b"", status_code=HTTPStatus.NO_CONTENT, headers=error.headers)
+    response = error_response(error, context)
+    headers = {name.decode(): value.decode() for name, value in response.headers if name != b"content-type"}
+    return LitestarResponse(response.body, status_code=response.status, headers=headers, media_type=MEDIA_TYPE)

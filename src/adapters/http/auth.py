@@ -1,72 +1,37 @@
-"""Who asks: decided before the router looks at the path or anybody at the body."""
+"""Who asks, how often they may, and whose list the path names: decided before the router sees the request."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import frozen
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
-
-from adapters.http.context import origin_of
-from adapters.http.injection import UseCases, principal_of
+from adapters.http.context import RequestContext
 from adapters.http.problems import NoCredentials
-from adapters.http.rate_limits import tell_allowance
-from adapters.http.request import HTTP, lines_of
-from domain.errors import AccessDenied, InvalidToken
+from adapters.http.routing import Services
+from domain.errors import AccessDenied, InvalidToken, TooManyRequests
 from domain.identity import Principal, UserId
 
 PUBLIC_PATHS: Final = frozenset(
     {"", "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/api/security-events"}
 )
-"""Everything else needs a token, known to the router or not."""
+"""Every other path needs a token, whether or not the router knows it: else it would tell a stranger 404 from 405."""
+
+DENIED_ROUTE: Final = "/api/{user_id}"
+"""The route of a request that was denied: the rest of its path was not looked at."""
 
 _BEARER = re.compile(r"bearer +([^\s]+)", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"(?!bearer\b)[!#$%&'*+.^_`|~0-9a-z-]+( .*)?", re.IGNORECASE)
 
 
-@frozen
-class Authentication:
-    """ASGI middleware that puts the principal into `scope["state"]`.
-
-    It stands before Litestar's router, which would tell a stranger 404 from 405.
-    """
-
-    app: ASGIApp
-    use_cases: UseCases
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let pass what is public or brings a token that the verifier takes, and is not one request too many.
-
-        Raises what `_principal` does; the edge answers it.
-        """
-        if scope["type"] == HTTP and scope["path"].rstrip("/") not in PUBLIC_PATHS:
-            scope["state"]["principal"] = await self._principal(scope)
-        await self.app(scope, receive, send)
-
-    async def _principal(self, scope: HTTPScope) -> Principal:
-        """Who asks. What can't be judged is counted against nobody.
-
-        Raises:
-            NoCredentials, InvalidToken: nobody does, and their address may still be told so.
-            TooManyRequests: the user's limit is used up or, without a valid token, the address's.
-            Unavailable: that can't be told now.
-        """
-        origin = origin_of(scope)
-        enforce_rate_limits = self.use_cases.enforce_rate_limits
-        try:
-            principal = await self.use_cases.authenticate(bearer_token(lines_of(scope, b"authorization")), origin)
-        except (NoCredentials, InvalidToken):
-            tell_allowance(scope, await enforce_rate_limits.for_address(origin))
-            raise
-        tell_allowance(scope, await enforce_rate_limits.for_user(principal, origin))
-        return principal
+def needs_token(context: RequestContext) -> bool:
+    """Whether the path is one that only a person's token opens."""
+    return context.path.rstrip("/") not in PUBLIC_PATHS
 
 
 def bearer_token(values: Sequence[bytes]) -> str:
-    """The token in the one Authorization header, whose lines these are (RFC 6750 §2.1, RFC 9110 §11.6.2).
+    """The token in the Authorization header, given its lines (RFC 6750 §2.1, RFC 9110 §11.6.2).
 
     Raises:
-        NoCredentials: there is no such header, or it is of another scheme.
+        NoCredentials: the header is absent, or of another scheme.
         InvalidToken: there are several, or it holds no token.
     """
     if not values:
@@ -74,7 +39,7 @@ def bearer_token(values: Sequence[bytes]) -> str:
     if len(values) > 1:
         raise InvalidToken("There is more than one Authorization header.")
     value = values[0].decode("latin-1")
-    # How nearly everybody writes it, at a fifth of what the expressions below cost.
+    # The usual form, at a fifth of the cost of the expressions below.
     if value.startswith("Bearer ") and value.split() == ["Bearer", token := value[len("Bearer ") :]]:
         return token
     value = value.strip(" \t")
@@ -86,31 +51,66 @@ def bearer_token(values: Sequence[bytes]) -> str:
     return found.group(1)
 
 
-DENIED: Final = "/api/{user_id}"
-"""The route of what was denied: what comes behind it was not looked at."""
+async def authenticate(services: Services, context: RequestContext) -> Principal:
+    """The principal that the request's token speaks for; waits only for a token that was not verified before.
 
-
-@frozen
-class Authorization:
-    """ASGI middleware that lets nobody pass to another's path; the use cases ask again.
-
-    It goes by the same decoded path that the router takes apart, never by the URL.
+    Raises:
+        NoCredentials, InvalidToken: there is none; the request counts against its address.
+        TooManyRequests: the address has used up its limit.
+        Unavailable: the token can't be judged now.
     """
+    try:
+        token = bearer_token(context.headers.getlist(b"authorization"))
+        return services.authenticate.remembered(token.encode(), context.audit) or await services.authenticate(
+            token, context.audit
+        )
+    except (NoCredentials, InvalidToken):
+        await count_refusal(services, context)
+        raise
 
-    app: ASGIApp
-    use_cases: UseCases
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let pass what is nobody's, or the principal's own; raise AccessDenied, which the edge answers."""
-        if scope["type"] == HTTP and "principal" in scope["state"]:
-            self._ensure_own(scope)
-        await self.app(scope, receive, send)
+async def count_refusal(services: Services, context: RequestContext) -> None:
+    """Count a request without a valid token against its address.
 
-    def _ensure_own(self, scope: HTTPScope) -> None:
-        api, owner, *_ = [*filter(None, scope["path"].split("/")), "", ""]
-        if api == "api" and owner:
-            try:
-                self.use_cases.authorize(principal_of(scope), UserId(owner), origin_of(scope))
-            except AccessDenied:
-                scope["path_template"] = DENIED  # for the log and the metrics; the router never sees this
-                raise
+    Raises:
+        TooManyRequests: the address has used up its limit.
+    """
+    try:
+        context.rate_limit = await services.enforce_rate_limits.for_address(context.audit)
+    except TooManyRequests as error:
+        context.rate_limit = error.status
+        raise
+
+
+async def enforce_user_limit(services: Services, context: RequestContext) -> None:
+    """Count a request of the authenticated user; waits only for counters outside this process.
+
+    Raises:
+        TooManyRequests: the user has used up the limit.
+    """
+    limits = services.enforce_rate_limits
+    try:
+        context.rate_limit = (
+            limits.for_user_now(context.principal, context.audit)
+            if limits.is_local
+            else await limits.for_user(context.principal, context.audit)
+        )
+    except TooManyRequests as error:
+        context.rate_limit = error.status
+        raise
+
+
+def ensure_owner(services: Services, context: RequestContext, segments: Sequence[str]) -> None:
+    """Refuse a path that names another user than the token; the use cases check again.
+
+    The segments are those of the decoded path, as the router splits it, never of the URL.
+
+    Raises:
+        AccessDenied: the list is another user's, whether or not it exists.
+    """
+    if len(segments) > 1 and segments[0] == "api":
+        try:
+            services.authorize(context.principal, UserId(segments[1]), context.audit)
+        except AccessDenied:
+            context.route = DENIED_ROUTE
+            raise

@@ -1,9 +1,8 @@
-"""Entity tags (RFC 9110 §8.8.3) and the conditions clients make with them (§13)."""
+"""Entity tags (RFC 9110 §8.8.3) and the preconditions of requests (§13)."""
 
 import re
 
-from litestar.exceptions import ClientException
-
+from adapters.http.problems import RequestError
 from domain.task import ANY_REVISION, Revision, Revisions
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -19,21 +18,21 @@ def if_match(header: str | None) -> Revisions | None:
     """The revisions that `If-Match` allows; a weak tag matches nothing (RFC 9110 §13.1.1). `None` without the header.
 
     Raises:
-        ClientException: (400) the header is no list of entity tags.
+        RequestError: (400) the header is not a list of entity tags.
     """
     if header is None:
         return None
     if header.strip() == "*":
         return ANY_REVISION
     if not _LIST.fullmatch(header.strip()):
-        raise ClientException(detail='If-Match takes entity tags as an answer\'s ETag holds them, such as "7", or *.')
+        raise RequestError(400, 'If-Match takes entity tags as they stand in ETag, such as "7", or *.')
     return Revisions(frozenset(_revisions(header, weak=False)))
 
 
 def if_none_match(header: str | None) -> Revisions | None:
     """The revisions the client has, compared weakly (RFC 9110 §13.1.2); `None` when it names none.
 
-    A header that is no list of entity tags is passed over: the full answer is never wrong.
+    A header that is not a list of entity tags is ignored: the full response is never wrong.
     """
     if header is None:
         return None

@@ -1,73 +1,168 @@
-"""Who a request comes from: the socket's peer, or whom proxies of one's own say it is."""
+"""What one request carries through the layers: its id, headers, client address, principal and rate-limit status."""
 
+import re
+from collections.abc import Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any, Final
+from os import urandom
+from typing import Any, Final, Self
 
-from attrs import Factory, field, frozen
+from attrs import Factory, define, field, frozen
 from litestar.types import HTTPScope
 
 from domain.audit import AuditContext
+from domain.identity import Principal
+from domain.rate_limit import RateLimitStatus
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_CACHED: Final = 1024
-"""Pairs of peer and X-Forwarded-For whose client is known without reading them again."""
+"""Pairs of peer and X-Forwarded-For whose client address is cached."""
 
 MAX_FORWARDED_BYTES: Final = 1024
-"""Bytes of X-Forwarded-For that are read, from its right end: more proxies than anybody has."""
+"""Bytes of X-Forwarded-For that are read, from its right end: more proxies than any deployment has."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@define
+class Headers:
+    """The header fields of a request, looked up by their lower-case names."""
+
+    lines: Sequence[tuple[bytes, bytes]]
+    unique: dict[bytes, bytes] | None
+    """Every field by its name; `None` when some name occurs more than once."""
+
+    @classmethod
+    def parse(cls, lines: Sequence[tuple[bytes, bytes]]) -> Self:
+        """Index the fields as ASGI hands them over."""
+        fields = dict(lines)
+        return cls(lines, fields if len(fields) == len(lines) else None)
+
+    def getlist(self, name: bytes) -> list[bytes]:
+        """The values of every line of that name, in order."""
+        if self.unique is None:
+            return [value for key, value in self.lines if key == name]
+        return [self.unique[name]] if name in self.unique else []
+
+    def get(self, name: bytes) -> str | None:
+        """The field's value, its lines joined by commas (RFC 9110 §5.3); `None` when it is absent."""
+        values = self.getlist(name)
+        return b", ".join(values).decode("latin-1") if values else None
+
+    def first(self, name: bytes) -> bytes | None:
+        """The value of the first line of that name."""
+        values = self.getlist(name)
+        return values[0] if values else None
+
+
+@define
+class RequestContext:
+    """Everything that is known about one request; the checks of `front` fill it in."""
+
+    request_id: str
+    headers: Headers
+    path: str
+    """Percent-decoded, as the router reads it."""
+    raw_path: str
+    query_string: bytes
+    audit: AuditContext
+    """What use cases and the audit log know of the request."""
+    route: str = "-"
+    """The route's template, for metrics and the access log: a path would name a person."""
+    user_id: str = ""
+    task_id: str = ""
+    """Path parameters."""
+    authenticated: Principal | None = None
+    rate_limit: RateLimitStatus | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks, on every route that needs a token.
+
+        Raises:
+            LookupError: authentication has not run.
+        """
+        if self.authenticated is None:
+            raise LookupError("this route is public: there is no principal")
+        return self.authenticated
+
+
+current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)
+"""The request that the running task serves: for log lines, and for handlers that Litestar calls."""
+
+
+def current_request_id() -> str | None:
+    """The id of the request that is being served, if any."""
+    context = current_request.get()
+    return None if context is None else context.request_id
 
 
 @frozen
 class TrustedProxies:
-    """The addresses whose X-Forwarded-For is believed; anybody else's is passed over."""
+    """The addresses whose X-Forwarded-For is believed; the header of any other peer is ignored."""
 
     networks: tuple[Network, ...] = ()
-    _client: Any = field(
+    _resolve: Any = field(
         init=False, default=Factory(lambda self: lru_cache(MAX_CACHED)(self._read), takes_self=True), eq=False
     )
 
-    def client_of(self, scope: HTTPScope) -> str | None:
-        """The client's address: an IPv4 one that is written as IPv6 as what it is; `None` where a socket has none."""
+    def client_address(self, scope: HTTPScope, headers: Headers) -> str | None:
+        """The client's address, IPv4-mapped IPv6 as IPv4; `None` where a socket has none."""
         client = scope.get("client")
         if not client or not client[0]:
             return None
         forwarded = b""
         if self.networks:
-            forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+            forwarded = b",".join(headers.getlist(b"x-forwarded-for"))
             if len(forwarded) > MAX_FORWARDED_BYTES:
                 forwarded = forwarded[-MAX_FORWARDED_BYTES:].partition(b",")[2]
-        found: str = self._client(client[0], forwarded)
-        return found
+        address: str = self._resolve(client[0], forwarded)
+        return address
 
     def _read(self, peer: str, forwarded: bytes) -> str:
-        """Walk from the socket towards the client, as long as the one that speaks is trusted and makes sense."""
-        here = _address(peer)
-        if here is None:
+        """Walk from the socket's peer towards the client, as long as each hop is trusted and well formed."""
+        address = _parse_address(peer)
+        if address is None:
             return peer
         for hop in reversed(forwarded.split(b",")):
-            if not self._trusts(here):
+            if not self._trusts(address):
                 break
-            there = _address(hop.decode("latin-1").strip(" \t"))
-            if there is None:
+            next_address = _parse_address(hop.decode("latin-1").strip(" \t"))
+            if next_address is None:
                 break
-            here = there
-        return str(here)
+            address = next_address
+        return str(address)
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
 
 
-def origin_of(scope: HTTPScope) -> AuditContext:
-    """What the audit log and the limits know of a request that has passed the edge."""
-    origin: AuditContext = scope["state"]["origin"]
-    return origin
+def read_context(scope: HTTPScope, proxies: TrustedProxies) -> RequestContext:
+    """The context of a request whose headers have arrived. A well-formed `X-Request-Id` is kept, else one is made."""
+    headers = Headers.parse(list(scope["headers"]))
+    request_id = _request_id(headers.first(b"x-request-id"))
+    return RequestContext(
+        request_id,
+        headers,
+        scope["path"],
+        scope["raw_path"].decode("latin-1"),
+        scope["query_string"],
+        AuditContext(request_id, proxies.client_address(scope, headers)),
+    )
 
 
-def _address(text: str) -> Address | None:
+def _request_id(given: bytes | None) -> str:
+    if given is not None and _REQUEST_ID.fullmatch(text := given.decode("latin-1")):
+        return text
+    return urandom(16).hex()
+
+
+def _parse_address(text: str) -> Address | None:
     try:
-        address = ip_address(text.partition("%")[0])  # without the interface that it was heard on (RFC 4007 §11)
+        address = ip_address(text.partition("%")[0])  # without the zone (RFC 4007 §11)
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

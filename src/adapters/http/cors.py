@@ -1,9 +1,10 @@
 """Cross-origin requests, by exact origins (the Fetch standard, §3.2)."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
+
+from adapters.http.context import Headers
 
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = b"Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id"
@@ -13,20 +14,20 @@ _PREFLIGHT_SECONDS: Final = b"600"
 
 @frozen
 class Cors:
-    """Which pages may read the answers.
+    """The origins whose pages may read responses.
 
-    Litestar's own takes every OPTIONS with an Origin for a preflight, and overwrites `Vary`.
+    Litestar's own CORS takes every OPTIONS with an Origin for a preflight, and overwrites `Vary`.
     """
 
     origins: frozenset[bytes]
 
     @classmethod
     def of(cls, origins: tuple[str, ...]) -> "Cors":
-        """Allow these origins: scheme, host and port, to the letter."""
+        """Allow exactly these origins: scheme, host and port."""
         return cls(frozenset(origin.encode() for origin in origins))
 
     def headers(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
-        """What every answer to a request from there carries."""
+        """The CORS headers of every response to a request from that origin."""
         if origin is None or origin not in self.origins:
             return [(b"vary", b"Origin")]
         return [
@@ -37,13 +38,17 @@ class Cors:
         ]
 
     @staticmethod
-    def is_preflight(fields: Mapping[bytes, bytes]) -> bool:
-        """Whether a browser asks for leave, by OPTIONS with an origin and the method it has in mind."""
-        return b"origin" in fields and b"access-control-request-method" in fields
+    def is_preflight(method: str, headers: Headers) -> bool:
+        """Whether this is a preflight: OPTIONS with an origin and the method that the browser wants to use."""
+        return (
+            method == "OPTIONS"
+            and headers.first(b"origin") is not None
+            and headers.first(b"access-control-request-method") is not None
+        )
 
-    def preflight_headers(self, fields: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-        """The answer to a preflight, beside what every answer carries; nothing for a stranger."""
-        if fields.get(b"origin") not in self.origins:
+    def preflight_headers(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+        """What the response to a preflight has beside the common headers; nothing for an origin not allowed."""
+        if headers.first(b"origin") not in self.origins:
             return []
         return [
             (b"access-control-allow-methods", _METHODS),

@@ -1,16 +1,18 @@
-"""From an error to the problem that tells of it."""
+"""From an error to the problem that describes it, and the headers that go with it."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
 
+from attrs import evolve
 from authlib.oauth2.rfc6750 import InvalidTokenError
 from litestar.exceptions import HTTPException
-from litestar.types import Scope
 from msgspec import UNSET, UnsetType
 
+from adapters.http.context import RequestContext
 from adapters.http.problems import (
     PROBLEM_TYPES,
+    STATUS_PROBLEMS,
     FieldProblem,
     InvalidBody,
     InvalidParameter,
@@ -18,44 +20,39 @@ from adapters.http.problems import (
     NotReady,
     Problem,
     ProblemType,
+    RequestError,
     Stopping,
 )
-from adapters.http.rate_limits import rate_limit_fields
 from domain.errors import InvalidField, InvalidToken, TooManyRequests, Unavailable
 
-# What Litestar refuses without a word of ours, by status.
-_DETAILS: Final[dict[int, str]] = {
-    400: "The request is malformed.",
-    404: "There is nothing at this path. The tasks are at /api/{user_id}/tasks.",
-    405: "This method does nothing here: see the Allow header.",
-    413: "The body is too large: 64 KiB at most.",
-    500: "Something went wrong on our side. The request id helps us find out what.",
-}
 
-
-def problem_of(error: Exception, scope: Scope) -> tuple[Problem, dict[str, str]]:
-    """The problem that tells of an error, and the headers that go with it."""
-    kind = _problem_type(error)
+def problem_of(error: Exception, context: RequestContext) -> tuple[Problem, Mapping[str, str]]:
+    """The problem for an error (RFC 9457 §3), and its own headers."""
+    kind = _type_of(error)
     problem = Problem(
-        type=f"urn:problem-type:evo-todo:{kind.name}" if kind.name else "about:blank",
+        type=kind.uri,
         title=kind.title,
         status=kind.status,
         detail=_detail(error) or kind.detail,
-        instance=scope["raw_path"].decode("latin-1"),
-        request_id=scope["state"]["origin"].request_id,
+        instance=context.raw_path,
+        request_id=context.request_id,
         errors=_field_problems(error),
     )
     return problem, _headers(error)
 
 
-def _problem_type(error: Exception) -> ProblemType:
-    if (kind := PROBLEM_TYPES.get(type(error))) is not None:
-        return kind
-    status = HTTPStatus(error.status_code) if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
-    detail = _DETAILS.get(status, status.phrase)
-    if isinstance(error, HTTPException) and status < HTTPStatus.INTERNAL_SERVER_ERROR and error.detail != status.phrase:
-        detail = error.detail
-    return ProblemType(status, "", status.phrase, detail)
+def _type_of(error: Exception) -> ProblemType:
+    if (known := PROBLEM_TYPES.get(type(error))) is not None:
+        return known
+    match error:
+        case RequestError():
+            status, detail = HTTPStatus(error.status), error.detail
+        case HTTPException():  # the router's own
+            status, detail = HTTPStatus(error.status_code), ""
+        case _:
+            status, detail = HTTPStatus.INTERNAL_SERVER_ERROR, ""
+    kind = STATUS_PROBLEMS.get(status) or ProblemType(status, "", status.phrase, f"{status.phrase}.")
+    return evolve(kind, detail=detail) if detail else kind
 
 
 def _detail(error: Exception) -> str:
@@ -84,8 +81,8 @@ def _field_problems(error: Exception) -> list[FieldProblem] | UnsetType:
     return UNSET
 
 
-def _headers(error: Exception) -> dict[str, str]:
-    headers: dict[str, str] = {}
+def _headers(error: Exception) -> Mapping[str, str]:
+    headers: Mapping[str, str] = {}
     match error:
         case NoCredentials():
             headers = {"WWW-Authenticate": "Bearer"}
@@ -94,9 +91,11 @@ def _headers(error: Exception) -> dict[str, str]:
         case NotReady() | Stopping():
             headers = {"Retry-After": "1"}
         case TooManyRequests():
-            headers = {"Retry-After": str(error.status.reset_seconds), **rate_limit_fields(error.status)}
+            headers = {"Retry-After": str(error.status.reset_seconds)}
         case Unavailable():
             headers = {"Retry-After": str(error.retry_after)}
+        case RequestError():
+            headers = error.headers
         case HTTPException():
             headers = dict(error.headers or {})
     return headers
@@ -104,6 +103,6 @@ def _headers(error: Exception) -> dict[str, str]:
 
 @lru_cache
 def _challenge(reason: str) -> str:
-    """RFC 6750 §3.1; remembered, for the reasons are few and a flood of bad tokens asks for little else."""
+    """RFC 6750 §3.1. Cached: there are few reasons, and a flood of bad tokens asks for little else."""
     headers = dict(InvalidTokenError(reason).get_headers())
     return str(headers["WWW-Authenticate"])

@@ -1,29 +1,21 @@
-"""The outermost layer: what holds for every answer, whoever gives it."""
+"""The way of every request, read from top to bottom."""
 
 import asyncio
 import logging
-import re
 import time
-from contextvars import ContextVar
-from http import HTTPStatus
-from itertools import chain
-from os import urandom
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from attrs import Factory, define, field, frozen
-from litestar.exceptions import ClientException
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from attrs import field, frozen
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from adapters.http.access_log import AccessLog
-from adapters.http.context import TrustedProxies
+from adapters.http.auth import authenticate, enforce_user_limit, ensure_owner, needs_token
+from adapters.http.context import RequestContext, TrustedProxies, current_request, read_context
 from adapters.http.cors import Cors
-from adapters.http.metrics import RequestMetrics
-from adapters.http.problem_answers import problem_message
-from adapters.http.problems import Stopping
-from adapters.http.rate_limits import told_allowance
-from adapters.http.request import HTTP, note_fields
-from adapters.http.responses import COMPLETE_RESPONSE, Response
-from domain.audit import AuditContext
+from adapters.http.problems import RequestError, Stopping
+from adapters.http.responses import HeaderInjector, Response, error_response
+from adapters.http.routing import DirectRoutes, Services
 
 MAX_HEADERS: Final = 32 * 1024
 """Bytes of all header fields together (RFC 6585 §5)."""
@@ -31,134 +23,93 @@ MAX_HEADERS: Final = 32 * 1024
 MAX_TARGET: Final = 8 * 1024
 """Bytes of path and query; the longest that makes sense, every character escaped, takes less."""
 
-request_id_of_context: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""For the logs: the request that a line belongs to."""
+ANY_METHOD: Final = "*"
+"""What OPTIONS is routed as: no route takes it, so the router's refusal lists the methods that each does take.
 
-ASK_METHODS: Final = "*"
-"""What OPTIONS is routed as: no route takes it, so the router's refusal lists what each does take (RFC 9110 §9.3.7).
-
-Litestar's own answer to OPTIONS knows only the methods of the handler that it registered first.
+Litestar's own response to OPTIONS knows only the methods of the handler registered first (RFC 9110 §9.3.7).
 """
 
+_HTTP: Final = ScopeType.HTTP  # Python 3.11 looks an enumeration's member up the long way
+_ROUTED_AS: Final = {"HEAD": "GET", "OPTIONS": ANY_METHOD}
 _PROBES: Final = frozenset({"/health", "/livez", "/readyz", "/metrics"})
-"""Asked every few seconds: when all is well they are logged for debugging only."""
-
-_ROUTED_AS: Final = {"HEAD": "GET", "OPTIONS": ASK_METHODS}
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ALWAYS: Final = [
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    (b"referrer-policy", b"no-referrer"),
-]
-_NAMES: Final = frozenset(name for name, _ in _ALWAYS)
+"""Asked every few seconds: successful ones are logged at debug level."""
 
 
 @frozen
-class Edge:
-    """ASGI middleware: request id, peer, security headers, CORS, HEAD, Allow, the size of headers, log and metrics."""
+class Front:
+    """The ASGI application: each check is a plain call, in the order of the contract; only some have to wait."""
 
-    app: ASGIApp
+    router: ASGIApp
+    services: Services
     cors: Cors
-    proxies: TrustedProxies = Factory(TrustedProxies)
-    metrics: RequestMetrics = Factory(RequestMetrics)
-    log: AccessLog = Factory(AccessLog)
+    proxies: TrustedProxies
+    log: AccessLog
+    _direct: DirectRoutes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_direct", DirectRoutes(self.services.routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer preflights and oversized heads; hand on everything else, and dress what comes back."""
-        if scope["type"] != HTTP:
-            await self.app(scope, receive, send)
+        """Serve one request; everything else (the lifespan) is Litestar's."""
+        if scope["type"] != _HTTP:
+            await self.router(scope, receive, send)
             return
-        headers = list(scope["headers"])
-        state = scope.setdefault("state", {})
-        fields = note_fields(scope, headers)
-        request_id = _request_id(fields.get(b"x-request-id"))
-        state["origin"] = AuditContext(request_id, self.proxies.client_of(scope))
-        request_id_of_context.set(request_id)
-        added = [(b"x-request-id", request_id.encode()), *self.cors.headers(fields.get(b"origin"))]
-        answer = HeaderInjector(send, added, scope)
         started = time.perf_counter()
-        routed = scope
-        if (method := _ROUTED_AS.get(scope["method"])) is not None:
-            # A copy: the server goes by the method it was asked with.
-            routed = cast("HTTPScope", {**scope, "method": method})
+        context = read_context(scope, self.proxies)
+        current_request.set(context)
+        response = HeaderInjector(send, scope, context, self.cors)
         try:
-            if scope["method"] == "OPTIONS" and self.cors.is_preflight(fields):
-                await Response(204, self.cors.preflight_headers(fields))(scope, receive, answer)
+            if self.cors.is_preflight(scope["method"], context.headers):
+                await response.respond(Response(204, self.cors.preflight_headers(context.headers)))
             else:
-                _ensure_acceptable(scope, headers, fields)
-                await self.app(routed, receive, answer)
+                await self._serve(scope, receive, context, response)
         except asyncio.CancelledError:
             # The server cancels what is left when its time is up; this is the outermost layer, and the task ends here.
-            if not answer.status:
-                await Response(*problem_message(Stopping(), scope))(scope, receive, answer)
+            if not response.status:
+                await response.respond(error_response(Stopping(), context))
         except Exception as error:
-            if answer.status:
-                raise  # the answer has begun: the server can only cut it off
-            await Response(*problem_message(error, scope))(scope, receive, answer)
-        route = routed.get("path_template", "-")  # never the path itself: it names a person
-        took = time.perf_counter() - started
-        self.metrics.count(route, scope["method"], answer.status, took)
-        level = logging.DEBUG if route in _PROBES and answer.status == HTTPStatus.OK else logging.INFO
-        self.log.note(level, scope["method"], route, answer.status, took, request_id)
+            if response.status:
+                raise  # the response has begun: the server can only cut it off
+            await response.respond(error_response(error, context))
+        seconds = time.perf_counter() - started
+        self.services.metrics.count(context.route, scope["method"], response.status, seconds)
+        level = logging.DEBUG if context.route in _PROBES and response.status == 200 else logging.INFO  # noqa: PLR2004
+        self.log.note(level, scope["method"], context.route, response.status, seconds, context.request_id)
+
+    async def _serve(
+        self, scope: HTTPScope, receive: Receive, context: RequestContext, response: HeaderInjector
+    ) -> None:
+        """Check the request, and respond. Raises what a check raises."""
+        ensure_acceptable(scope, context)
+        segments = [*filter(None, context.path.split("/"))]
+        if needs_token(context):
+            context.authenticated = await authenticate(self.services, context)
+            await enforce_user_limit(self.services, context)
+            ensure_owner(self.services, context, segments)
+        method = _ROUTED_AS.get(scope["method"], scope["method"])
+        route = self._direct.find(method, context, segments)
+        if route is not None:
+            await response.respond(await route.respond(self.services, context, receive))
+            return
+        # A copy where the method differs: the server goes by the method of the request.
+        routed = scope if method == scope["method"] else cast("HTTPScope", {**scope, "method": method})
+        await self.router(routed, receive, response)
+        context.route = routed.get("path_template", context.route)
 
 
-@define
-class HeaderInjector:
-    """The way back: puts on what every answer wears, and keeps the body of HEAD to itself (RFC 9110 §9.3.2).
+def ensure_acceptable(scope: HTTPScope, context: RequestContext) -> None:
+    """Refuse what is too large, or does not name its host.
 
-    Of a whole answer, the server does.
+    Raises:
+        RequestError: (414, 431) the path or the headers are too large; (400) there is not exactly one Host header.
     """
-
-    send: Send
-    headers: list[tuple[bytes, bytes]]
-    scope: HTTPScope
-    status: int = field(init=False, default=0)
-
-    async def __call__(self, message: Message) -> None:
-        """Add the common response headers."""
-        kind = message["type"]
-        if kind in {"http.response.start", COMPLETE_RESPONSE}:
-            whole_or_start: Any = message  # the types don't know of extensions
-            self.status = whole_or_start["status"]
-            whole_or_start["headers"] = self._dressed(list(whole_or_start.get("headers", ())))
-            await self.send(message)
-        elif kind == "http.response.body" and self.scope["method"] == "HEAD":
-            if not message.get("more_body"):
-                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
-        else:
-            await self.send(message)
-
-    def _dressed(self, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        present = dict(own).keys()
-        fixed = _ALWAYS if present.isdisjoint(_NAMES) else [pair for pair in _ALWAYS if pair[0] not in present]
-        if b"allow" in present:
-            own = [_with_head(pair) for pair in own]
-        return [*own, *fixed, *self.headers, *told_allowance(self.scope)]
-
-
-def _with_head(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Allow, as the router knows it, and HEAD wherever GET is (RFC 9110 §10.2.1)."""
-    name, value = header
-    if name != b"allow":
-        return header
-    methods = {method.strip() for method in value.split(b",")}
-    return name, b", ".join(sorted(methods | ({b"HEAD"} if b"GET" in methods else set())))
-
-
-def _request_id(given: bytes | None) -> str:
-    if given is not None and _REQUEST_ID.fullmatch(text := given.decode("latin-1")):
-        return text
-    return urandom(16).hex()
-
-
-def _ensure_acceptable(scope: HTTPScope, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]) -> None:
+    headers = context.headers
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
-        raise ClientException(status_code=414, detail="The address is too long: 8 KiB at most.")
-    if sum(map(len, chain.from_iterable(headers))) > MAX_HEADERS:
-        raise ClientException(status_code=431, detail="The header fields are too large: 32 KiB at most.")
-    if b"host" in fields and len(fields) == len(headers):  # none stands more than once
+        raise RequestError(414)
+    if sum([len(name) + len(value) for name, value in headers.lines]) > MAX_HEADERS:
+        raise RequestError(431)
+    if headers.unique is not None and b"host" in headers.unique:
         return
-    hosts = [name for name, _ in headers].count(b"host")
+    hosts = len(headers.getlist(b"host"))
     if hosts > 1 or (hosts == 0 and scope["http_version"] != "1.0"):
-        raise ClientException(detail="A request names its host in exactly one Host header (RFC 9112 §3.2).")
+        raise RequestError(400, "A request names its host in exactly one Host header (RFC 9112 §3.2).")

@@ -1,11 +1,12 @@
-"""The parameters of a list, read strictly: a typing error must not widen what is asked for."""
+"""The query parameters of a list, and cursors. They are read strictly: a typing error must not widen a query."""
 
 import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
 import msgspec
@@ -45,17 +46,17 @@ _NAMES = frozenset(name for name, _, _ in PARAMETERS)
 
 
 def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
-    """What a query string asks for.
+    """What the parameters ask for.
 
     Raises:
-        InvalidParameter: one is unknown, stands twice, or is out of range.
+        InvalidParameter: one is unknown, occurs twice, or is out of range.
     """
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in _NAMES:
-            raise InvalidParameter(name, f"is no parameter of this list: take {', '.join(sorted(_NAMES))}")
+            raise InvalidParameter(name, f"is not a parameter of this list; it takes {', '.join(sorted(_NAMES))}")
         if name in given:
-            raise InvalidParameter(name, "must not stand twice")
+            raise InvalidParameter(name, "must not occur twice")
         given[name] = value
     try:
         query = TaskQuery(
@@ -70,9 +71,24 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
     return evolve(query, after=decode_cursor(cursor, query)) if cursor else query
 
 
-def next_link(path: str, pairs: Sequence[tuple[str, str]], cursor: str) -> str:
-    """The `Link` to the page that follows (RFC 8288), relative to the API's own address."""
-    kept = [(name, value) for name, value in pairs if name != "cursor"]
+@lru_cache(256)
+def read_query(query_string: bytes) -> TaskQuery:
+    """What a query string asks for. Cached, because most lists are asked for in the same few ways.
+
+    Raises:
+        InvalidParameter: a parameter is unknown, occurs twice, or is out of range.
+    """
+    return parse_query(_pairs(query_string))
+
+
+@lru_cache(256)
+def _pairs(query_string: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+
+
+def next_link(path: str, query_string: bytes, cursor: str) -> str:
+    """The `Link` to the next page (RFC 8288), relative to the API's own address."""
+    kept = [(name, value) for name, value in _pairs(query_string) if name != "cursor"]
     return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
 
 
@@ -108,24 +124,26 @@ def _filters(query: TaskQuery) -> str:
 
 
 def encode_cursor(position: PageKey, query: TaskQuery) -> str:
-    """The cursor for what lies behind that position."""
+    """The cursor for the tasks after that position."""
     cursor = _Cursor(_filters(query), position.at, position.task_id)
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
 def decode_cursor(text: str, query: TaskQuery) -> PageKey:
-    """The position that a cursor stands for.
+    """The position that a cursor encodes.
 
     Raises:
-        InvalidParameter: this is no cursor of ours, or one from a query with other filters.
+        InvalidParameter: it is not a cursor of this API, or comes from a query with other filters.
     """
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = msgspec.json.decode(data, type=_Cursor)
     except (binascii.Error, ValueError) as error:
-        raise InvalidParameter("cursor", "is not one that this API handed out") from error
+        raise InvalidParameter("cursor", "is not one that this API issued") from error
     if cursor.filters != _filters(query):
-        raise InvalidParameter("cursor", "belongs to a list with other filters or another order: ask without it first")
+        raise InvalidParameter(
+            "cursor", "belongs to a list with other filters or another order: start again without it"
+        )
     if cursor.at.utcoffset() != timedelta(0):
-        raise InvalidParameter("cursor", "is not one that this API handed out")
+        raise InvalidParameter("cursor", "is not one that this API issued")
     return PageKey(cursor.at, TaskId(cursor.task_id))

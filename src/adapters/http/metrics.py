@@ -1,4 +1,4 @@
-"""What was answered, how often and how fast, for Prometheus."""
+"""How many requests were served, and how fast, for Prometheus."""
 
 import os
 from bisect import bisect_left
@@ -7,14 +7,11 @@ from itertools import accumulate
 from typing import Final
 
 from attrs import define, field
-from litestar import Controller, Response, get
-from litestar.datastructures import State
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5)
-"""Seconds; an answer that took just as long counts as within."""
+"""Upper bounds in seconds, inclusive."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NAMES: Final = [*(str(bucket) for bucket in BUCKETS), "+Inf"]
@@ -28,15 +25,15 @@ class _Series:
 
 @define(eq=False)
 class RequestMetrics(Collector):
-    """Answers of this process by route, method and status: nothing that a client makes up, and nobody's name.
+    """Requests of this process by route template, method and status: nothing that a client can make up.
 
-    Counted in plain numbers, at a tenth of what the library's own histogram costs each request.
+    Counted in plain numbers, at a tenth of the cost of the library's own histogram.
     """
 
     _series: dict[tuple[str, str, int], _Series] = field(init=False, factory=dict)
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note an answer."""
+        """Count a response."""
         key = (route, method if method in _METHODS else "other", status)
         series = self._series.get(key)
         if series is None:
@@ -45,10 +42,10 @@ class RequestMetrics(Collector):
         series.counts[bisect_left(BUCKETS, seconds)] += 1
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """What the library asks for when somebody scrapes."""
+        """The histogram, when Prometheus scrapes."""
         family = HistogramMetricFamily(
             "evo_todo_request_seconds",
-            "Time from a request's head to the end of its answer.",
+            "Time from the end of a request's headers to the end of its response.",
             labels=("worker", "route", "method", "status"),
         )
         worker = str(os.getpid())
@@ -56,16 +53,3 @@ class RequestMetrics(Collector):
             buckets = list(zip(_NAMES, accumulate(series.counts), strict=True))
             family.add_metric((worker, route, method, str(status)), buckets, series.seconds)
         yield family
-
-
-class Metrics(Controller):
-    """For Prometheus; open, like the probes, and like them to be kept inside by the proxy in front."""
-
-    include_in_schema = False
-
-    @get("/metrics")
-    async def metrics(self, state: State) -> Response[bytes]:
-        """Tell this worker's numbers."""
-        registry = CollectorRegistry()
-        registry.register(state.metrics)
-        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,4 +1,4 @@
-"""Pages as they were last sent: a cache that asks each time whether what it holds is still so (RFC 9111 §4.3)."""
+"""A cache of list pages that is validated at each use (RFC 9111 §4.3)."""
 
 import asyncio
 import time
@@ -14,32 +14,32 @@ from domain.identity import UserId
 from domain.task import Revision, Revisions
 
 MAX_BYTES_TOTAL: Final = 14 * 2**20
-"""What all of a worker's stored pages come to; then those that were not asked for longest make room."""
+"""Of all cached pages of a worker; beyond, the least recently used are evicted."""
 
 MAX_PAGE_BYTES: Final = MAX_BYTES_TOTAL // 16
-"""Bytes of a page that is still stored: some 3000 tasks as people write them."""
+"""A larger page is not cached; some 3000 tasks of usual length fit."""
 
 LIFETIME: Final = 540.0
-"""Seconds until a page is forgotten, used or not."""
+"""Seconds until a page expires, used or not."""
 
 EVICTION_INTERVAL: Final = 30.0
-"""Seconds between two looks for pages whose time is up: nothing that was erased is in memory ten minutes later."""
+"""Seconds between two evictions of expired pages: erased tasks are out of memory within ten minutes."""
 
 _OVERHEAD: Final = 1024
-"""Bytes, about, of the objects around what is kept."""
+"""Bytes, about, of the objects around a cached page."""
 
 
 @frozen
 class CachedPage:
-    """An answer, and the list's revision that it tells of."""
+    """A response, and the list's revision that it shows."""
 
     revision: Revision
-    answer: Response
+    response: Response
     size: int
-    """Bytes, about, with the query and the header fields, which clients can make long."""
+    """Bytes, about, including the query string and the headers, which clients can make long."""
 
     def known_revisions(self, by_client: Revisions | None) -> Revisions:
-        """This page's revision beside those that the client has."""
+        """This page's revision and those that the client has."""
         if by_client is None:
             return Revisions(frozenset((self.revision,)))
         return by_client if by_client.known is None else Revisions(by_client.known | {self.revision})
@@ -47,10 +47,10 @@ class CachedPage:
 
 @define
 class PageCache:
-    """Pages by their owner and query string.
+    """Pages by owner and query string.
 
-    Whoever uses one sees first, in the same statement that would read the page, that the list is still at that
-    revision. A revision is never used twice for one owner, not even after everything of theirs was erased.
+    A cached page is used only after the statement that would read the page has found the list at its revision. No
+    revision occurs twice for one owner, not even after an account was erased.
     """
 
     _now: Callable[[], float] = time.monotonic
@@ -60,21 +60,21 @@ class PageCache:
         self._pages = TTLCache(MAX_BYTES_TOTAL, LIFETIME, timer=self._now, getsizeof=lambda page: page.size)
 
     def find(self, owner: UserId, query_string: bytes) -> CachedPage | None:
-        """The page that was last sent in answer to this query, whether or not it is still so."""
+        """The last response to this query; may be stale."""
         return self._pages.get((owner, query_string))
 
-    def store(self, owner: UserId, query_string: bytes, revision: Revision, answer: Response) -> None:
-        """Keep a page for the next time; one that is very large is not worth it."""
-        size = len(answer.body) + len(query_string) + sum(map(len, chain.from_iterable(answer.headers))) + _OVERHEAD
+    def store(self, owner: UserId, query_string: bytes, revision: Revision, response: Response) -> None:
+        """Cache a page, unless it is very large."""
+        size = len(response.body) + len(query_string) + sum(map(len, chain.from_iterable(response.headers))) + _OVERHEAD
         if size <= MAX_PAGE_BYTES:
-            self._pages[owner, query_string] = CachedPage(revision, answer, size)
+            self._pages[owner, query_string] = CachedPage(revision, response, size)
 
     async def run_eviction(self) -> None:
-        """Let go of what is forgotten, again and again, until this is cancelled."""
+        """Evict expired pages periodically, until cancelled."""
         while True:
             await asyncio.sleep(EVICTION_INTERVAL)
             self.evict_expired()
 
     def evict_expired(self) -> None:
-        """Let go of pages whose time is up."""
+        """Evict the pages that have expired."""
         self._pages.expire()

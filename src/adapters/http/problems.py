@@ -1,10 +1,10 @@
-"""Errors on the wire: problem details (RFC 9457), and the table of what each error is."""
+"""Problems (RFC 9457): their shape, the errors of this layer, and the one table of what each error is on the wire."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from attrs import define, frozen
-from litestar.exceptions import ValidationException
+from attrs import Factory, define, frozen
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
@@ -44,8 +44,18 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 @define
+class RequestError(Exception):
+    """A request that HTTP itself refuses: malformed, too large, or of the wrong type."""
+
+    status: int
+    detail: str = ""
+    """Empty: the status's own, from STATUS_PROBLEMS."""
+    headers: Mapping[str, str] = Factory(dict)
+
+
+@define
 class InvalidBody(Exception):
-    """JSON, but not of the shape that is taken here."""
+    """JSON, but not of the shape that the call takes."""
 
     pointer: str
     rule: str
@@ -53,7 +63,7 @@ class InvalidBody(Exception):
 
 @define
 class NotReady(Exception):
-    """Something the service depends on is missing."""
+    """A dependency of the service is missing."""
 
     missing: dict[str, str]
 
@@ -67,89 +77,168 @@ class InvalidParameter(Exception):
 
 
 class Stopping(Exception):
-    """The process is told to stop, and the request did not finish in the time that was left."""
+    """The process must stop, and the request did not finish in time."""
 
 
 @define
 class NoCredentials(Exception):
-    """The request brings no bearer token."""
+    """The request has no bearer token."""
 
 
 @frozen
 class ProblemType:
-    """What a class of errors is on the wire; where the detail is empty, the error itself has the words."""
+    """What a kind of error is on the wire (RFC 9457 §3.1)."""
 
     status: HTTPStatus
     name: str
+    """The last part of its URN; empty: `about:blank`, the status says it all (§4.2.1)."""
     title: str
     detail: str = ""
+    """Empty where the error itself has the words."""
+    when: str = ""
+    """For the OpenAPI document, in the one type of each status that stands for it there."""
+    example: str = ""
+    """A `detail` for the document, where `detail` is empty."""
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`."""
+        return f"urn:problem-type:evo-todo:{self.name}" if self.name else "about:blank"
 
 
 PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
-    InvalidToken: ProblemType(HTTPStatus.UNAUTHORIZED, "invalid-token", "The token is not valid"),
-    AccessDenied: ProblemType(
-        HTTPStatus.FORBIDDEN,
-        "access-denied",
-        "Access denied",
-        "The path names another user than the token: use the token's own subject.",
+    InvalidToken: ProblemType(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-token",
+        "The token is not valid",
+        when="There is no token, or it is not valid.",
+        example="The token has expired.",
     ),
-    TaskNotFound: ProblemType(
-        HTTPStatus.NOT_FOUND, "task-not-found", "Task not found", "There is no such task in this list."
-    ),
-    RevisionMismatch: ProblemType(
-        HTTPStatus.PRECONDITION_FAILED,
-        "revision-mismatch",
-        "Changed elsewhere",
-        "The task has changed since you read it: get it again and decide anew.",
-    ),
-    InvalidField: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
-    KeysUnavailable: ProblemType(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "keys-unavailable",
-        "The issuer's keys are not available",
-        "The token can't be judged now. Keep it, and try again later.",
-    ),
-    Overloaded: ProblemType(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "overloaded",
-        "Too many tokens at once",
-        "The token was not looked at, because too many others wait. Keep it, and try again later.",
-    ),
-    TooManyRequests: ProblemType(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        "too-many-requests",
-        "Too many requests",
-        "This was one request too many. Wait as many seconds as Retry-After says.",
-    ),
-    RevocationsUnavailable: ProblemType(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "revocations-unavailable",
-        "What was revoked is not known",
-        "Whether the token was revoked can't be told now. Keep it, and try again later.",
-    ),
-    StorageUnavailable: ProblemType(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "storage-unavailable",
-        "The tasks are not available",
-        "The tasks can't be reached now. Try again later; nothing was changed unless you read so.",
-    ),
-    InvalidBody: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
-    InvalidParameter: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
     NoCredentials: ProblemType(
         HTTPStatus.UNAUTHORIZED,
         "no-credentials",
         "No credentials",
         "This call needs a token: send Authorization: Bearer <token>.",
     ),
+    AccessDenied: ProblemType(
+        HTTPStatus.FORBIDDEN,
+        "access-denied",
+        "Access denied",
+        "The path names another user than the token: use the token's own subject.",
+        when="The path names another user than the token.",
+    ),
+    TaskNotFound: ProblemType(
+        HTTPStatus.NOT_FOUND,
+        "task-not-found",
+        "Task not found",
+        "There is no such task in this list.",
+        when="There is no such task in this user's list.",
+    ),
+    RevisionMismatch: ProblemType(
+        HTTPStatus.PRECONDITION_FAILED,
+        "revision-mismatch",
+        "Changed elsewhere",
+        "The task has changed since you read it: get it again, then decide whether to repeat the change.",
+        when="`If-Match` names another revision than the task's.",
+    ),
+    InvalidField: ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-field",
+        "A field breaks a rule",
+        when="A member or a parameter breaks a rule, or is unknown.",
+        example="title: must not be blank.",
+    ),
+    InvalidBody: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
+    InvalidParameter: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
+    TooManyRequests: ProblemType(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+        "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
+        when="The user, or without a valid token the address, has used up the rate limit: retry after `Retry-After`.",
+    ),
+    StorageUnavailable: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "storage-unavailable",
+        "The tasks are not available",
+        "The database can't be reached. Try again later; an unconfirmed change may or may not have been made.",
+        when="The issuer's keys or the database can't be reached: retry after `Retry-After` seconds.",
+    ),
+    KeysUnavailable: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "keys-unavailable",
+        "The issuer's keys are not available",
+        "The token can't be verified now. Keep it, and try again later.",
+    ),
+    Overloaded: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "overloaded",
+        "Too many tokens at once",
+        "Too many tokens are waiting to be verified, so this one was not. Keep it, and try again later.",
+    ),
+    RevocationsUnavailable: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "revocations-unavailable",
+        "Revocations are not available",
+        "Whether the token was revoked can't be checked now. Keep it, and try again later.",
+    ),
     NotReady: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready"),
     Stopping: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "stopping",
         "The service is stopping",
-        "The request did not finish before the service had to stop. Ask again.",
-    ),
-    # Parameters are read by hand, so all that Litestar finds missing is a body.
-    ValidationException: ProblemType(
-        HTTPStatus.BAD_REQUEST, "", HTTPStatus.BAD_REQUEST.phrase, "The body is empty; this call takes JSON."
+        "The request did not finish before the service had to stop. Try again.",
     ),
 }
+"""Every error that has a type of its own."""
+
+
+def _status(status: HTTPStatus, detail: str = "", when: str = "", example: str = "") -> ProblemType:
+    return ProblemType(status, "", status.phrase, detail or f"{status.phrase}.", when, example)
+
+
+STATUS_PROBLEMS: Final[dict[int, ProblemType]] = {
+    problem.status: problem
+    for problem in (
+        _status(
+            HTTPStatus.BAD_REQUEST,
+            "The request is malformed.",
+            "The body is not JSON, or a header is malformed.",
+            "The body is not JSON.",
+        ),
+        _status(HTTPStatus.NOT_FOUND, "There is nothing at this path. The tasks are at /api/{user_id}/tasks."),
+        _status(HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take this method: see the Allow header."),
+        _status(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "The body is too large: 64 KiB at most.",
+            "The body is larger than 64 KiB.",
+        ),
+        _status(
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            "The URL is too long: 8 KiB at most.",
+            "The path and the query are longer than 8 KiB.",
+        ),
+        _status(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            when="The body's Content-Type is not JSON, or the body is encoded.",
+            example="Send the body as application/json, in UTF-8, and say so in Content-Type.",
+        ),
+        _status(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The header fields are too large: 32 KiB at most.",
+            "The header fields are larger than 32 KiB.",
+        ),
+        _status(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "Something went wrong in the service. Its operator finds the cause by the request id.",
+        ),
+    )
+}
+"""Refusals that HTTP itself names, by status; their type is `about:blank`."""
+
+DOCUMENTED: Final[dict[HTTPStatus, ProblemType]] = {
+    problem.status: problem
+    for problem in sorted([*PROBLEM_TYPES.values(), *STATUS_PROBLEMS.values()], key=lambda one: one.status)
+    if problem.when
+}
+"""The problem that stands for each status in the OpenAPI document."""

@@ -1,19 +1,17 @@
-"""Request bodies, decoded strictly: what is not exactly JSON of the declared shape is refused."""
+"""What is read of a request: bodies, decoded strictly, and task ids."""
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any, Final, cast
+from email.message import Message
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request
-from litestar.enums import ScopeType
-from litestar.exceptions import ClientException, InternalServerException
-from litestar.types import HTTPScope
-from litestar.typing import FieldDefinition
+from attrs import frozen
+from litestar.types import Receive
 
-from adapters.http.problems import InvalidBody
+from adapters.http.context import Headers
+from adapters.http.problems import InvalidBody, RequestError
 from domain.errors import TaskNotFound
 from domain.task import TaskId
 
@@ -23,88 +21,136 @@ MAX_BODY: Final = 64 * 1024
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
-BROKEN_OFF: Final = "The body broke off."
-
+_JSON_TYPE: Final = JSON.encode()
 _PATH = re.compile(r" - at `\$\.(\w+)`$")
-_CHARSETS = {None, "utf-8", "utf8"}
+_UTF8: Final = (None, "", "utf-8", "utf8")
+_TASK_ID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-class StrictRequest(Request[Any, Any, Any]):
-    """Litestar's request, whose `data` is decoded by the rules of this API.
+@frozen
+class Body:
+    """The body that a route takes."""
 
-    Litestar's own decoding queue "true" into True, reads text/plain as JSON, and answers 500 to what is nested
-    too deep or is no UTF-8.
-    """
+    shape: type[msgspec.Struct] | type[str]
+    """A Struct: JSON of exactly that shape. `str`: the body as it stands."""
+    example: Any
+    media_types: tuple[str, ...] = (JSON,)
+    is_required: bool = True
+    """Else an empty body is taken as no body."""
 
-    async def body(self) -> bytes:
-        """The whole body.
-
-        Raises:
-            ClientException: (400) the client went away before its end; nobody reads that answer, but the log is right.
-        """
-        try:
-            return await super().body()
-        except InternalServerException as error:
-            raise ClientException(detail=BROKEN_OFF) from error
-
-    async def json(self) -> Any:
-        """The body as an instance of the type that the handler declares for `data`.
-
-        Raises:
-            ClientException: (415) not a JSON media type, or encoded; (400) not JSON.
-            InvalidBody: (422) JSON that breaks a rule.
-        """
-        self._ensure_media_type()
-        declared = cast("FieldDefinition", self.route_handler.parsed_data_field)  # or nobody would ask for JSON
-        return decode_json(await self.body(), declared.annotation)
-
-    def _ensure_media_type(self) -> None:
-        accepted = self.route_handler.opt.get("media_types", (JSON,))
-        media_type, parameters = self.content_type
-        charset = parameters.get("charset")
-        if media_type.lower() not in accepted or (charset and charset.lower()) not in _CHARSETS:
-            raise ClientException(
-                status_code=415,
-                detail=f"Send the body as {' or '.join(accepted)}, in UTF-8, and say so in Content-Type.",
-                headers={"Accept-Patch": ", ".join(accepted)} if self.method == "PATCH" else None,
-            )
-        if self.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise ClientException(
-                status_code=415,
-                detail="Send the body as it is, without a Content-Encoding.",
-                headers={"Accept-Encoding": "identity"},
-            )
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON, by one of its media types."""
+        return self.shape is not str
 
 
-def decode_json(body: bytes, declared: type[msgspec.Struct]) -> Any:
-    """Decode into the declared type, without guessing.
+def is_task_id(text: str) -> bool:
+    """Whether a path segment has the form of a task id: a UUID in its canonical form (RFC 9562 §4)."""
+    return _TASK_ID.fullmatch(text) is not None
+
+
+def parse_task_id(text: str) -> TaskId:
+    """The task id of a path.
 
     Raises:
-        ClientException: (400) not JSON. InvalidBody: (422) JSON that breaks a rule.
+        TaskNotFound: it does not have the form of one, so there is no such task.
+    """
+    if not is_task_id(text):
+        raise TaskNotFound
+    return TaskId(UUID(text))
+
+
+async def read_body(receive: Receive, headers: Headers, body: Body) -> Any:
+    """The body as the route declares it: an instance of its Struct, a string, or `None` for an empty optional one.
+
+    Raises:
+        RequestError: (413) it is larger than MAX_BODY; (415) its media type or encoding is not accepted; (400) it is
+            not JSON, empty although required, or broke off.
+        InvalidBody: (422) it is JSON that breaks a rule.
+    """
+    content = await _read_bytes(receive, headers)
+    if not content:
+        if body.is_required and body.is_json:
+            raise RequestError(400, "The body is empty; this call takes JSON.")
+        if not body.is_required:
+            return None
+    _ensure_media_type(headers, body)
+    if not body.is_json:
+        return content.decode("latin-1")
+    return decode_json(content, body.shape)  # type: ignore[arg-type]  # is_json has told the two apart
+
+
+async def _read_bytes(receive: Receive, headers: Headers) -> bytes:
+    announced = headers.first(b"content-length") or b""
+    if announced.isdigit() and (len(announced) > len(str(MAX_BODY)) or int(announced) > MAX_BODY):
+        raise RequestError(413)
+    content, is_more = b"", True
+    while is_more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RequestError(400, "The body broke off.")
+        content += message["body"]
+        is_more = message["more_body"]
+        if len(content) > MAX_BODY:
+            raise RequestError(413)
+    return content
+
+
+def _ensure_media_type(headers: Headers, body: Body) -> None:
+    if headers.first(b"content-type") != _JSON_TYPE or JSON not in body.media_types:
+        media_type, charset = _content_type(headers.get(b"content-type") or "")
+        if media_type not in body.media_types or (body.is_json and charset not in _UTF8):
+            accepted = " or ".join(body.media_types)
+            raise RequestError(
+                415,
+                f"Send the body as {accepted}{', in UTF-8,' if body.is_json else ''} and say so in Content-Type.",
+                {"Accept-Patch": ", ".join(body.media_types)} if len(body.media_types) > 1 else {},
+            )
+    if (encoding := headers.get(b"content-encoding")) is not None and encoding.lower() != "identity":
+        raise RequestError(415, "Send the body as it is, without a Content-Encoding.", {"Accept-Encoding": "identity"})
+
+
+def _content_type(value: str) -> tuple[str, str | None]:
+    """Media type and charset, in lower case (RFC 9110 §8.3)."""
+    message = Message()
+    message["Content-Type"] = value
+    charset = message.get_param("charset")
+    return message.get_content_type() if "/" in value else "", str(charset).lower() if charset is not None else None
+
+
+def decode_json(content: bytes, shape: type[msgspec.Struct]) -> Any:
+    """Decode into the declared shape, without guessing.
+
+    Raises:
+        RequestError: (400) it is not JSON. InvalidBody: (422) it is JSON that breaks a rule.
     """
     try:
-        return msgspec.json.decode(body, type=declared)
+        return msgspec.json.decode(content, type=shape)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        parsed = _parse_but_for_its_text(body)
+        parsed = _parse_leniently(content)
         if isinstance(error, msgspec.ValidationError):
-            raise _invalid(error, parsed, declared) from error
+            raise _invalid(error, parsed, shape) from error
         raise InvalidBody("", "takes text in UTF-8, without lone surrogates") from error
 
 
-def _parse_but_for_its_text(body: bytes) -> Any:
-    """What the body holds, where only its characters may be wrong: no UTF-8, or half a surrogate pair."""
+def _parse_leniently(content: bytes) -> Any:
+    """The JSON value when only its characters may be wrong: invalid UTF-8, or half a surrogate pair.
+
+    Raises:
+        RequestError: (400) it is not JSON.
+    """
     try:
-        return json.loads(body.decode("utf-8", errors="replace"), parse_constant=_refuse)
+        return json.loads(content.decode("utf-8", errors="replace"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ClientException(detail="The body is not JSON.") from error
+        raise RequestError(400, "The body is not JSON.") from error
 
 
-def _refuse(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _invalid(error: msgspec.ValidationError, parsed: Any, declared: type[msgspec.Struct]) -> InvalidBody:
-    known = {field.encode_name for field in msgspec.structs.fields(declared)}
+def _invalid(error: msgspec.ValidationError, parsed: Any, shape: type[msgspec.Struct]) -> InvalidBody:
+    known = {field.encode_name for field in msgspec.structs.fields(shape)}
     if isinstance(parsed, dict) and (unknown := next((name for name in parsed if name not in known), None)) is not None:
         return InvalidBody(f"/{_in_pointer(unknown)}", "is not a member of this object")
     message = str(error)
@@ -114,57 +160,5 @@ def _invalid(error: msgspec.ValidationError, parsed: Any, declared: type[msgspec
 
 
 def _in_pointer(name: str) -> str:
-    """A member's name in a JSON pointer (RFC 6901 §3), in characters that can be sent, and not without end."""
+    """A member's name in a JSON pointer (RFC 6901 §3), in valid UTF-8 and at most 100 characters."""
     return name.encode("utf-8", errors="replace").decode()[:100].replace("~", "~0").replace("/", "~1")
-
-
-_PLAIN: Final = "fields"
-
-Headers = Iterable[tuple[bytes, bytes]]
-
-
-def note_fields(scope: HTTPScope, headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Have the fields of a request at hand; of those that stand twice, this answers the first."""
-    fields = dict(headers)
-    is_plain = len(fields) == len(headers)
-    scope["state"][_PLAIN] = fields if is_plain else None
-    return fields if is_plain else dict(reversed(headers))
-
-
-def plain_fields(scope: HTTPScope) -> dict[bytes, bytes] | None:
-    """Every field by its name; `None` where one stands more than once."""
-    fields: dict[bytes, bytes] | None = scope["state"][_PLAIN]
-    return fields
-
-
-def lines_of(scope: HTTPScope, name: bytes) -> list[bytes]:
-    """The values of each line of a field, in their order."""
-    fields: dict[bytes, bytes] | None = scope["state"][_PLAIN]
-    if fields is None:
-        return [value for key, value in scope["headers"] if key == name]
-    return [fields[name]] if name in fields else []
-
-
-def field(scope: HTTPScope, name: bytes) -> str | None:
-    """A field, its lines joined (RFC 9110 §5.3); `None` when it is not there."""
-    # Litestar's own view of the header fields is made anew for each request, and costs ten times as much.
-    lines = lines_of(scope, name)
-    return b", ".join(lines).decode("latin-1") if lines else None
-
-
-_CANONICAL = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-def task_id_of(text: str) -> TaskId:
-    """The id that a path names, in its canonical form only (RFC 9562 §4).
-
-    Raises:
-        TaskNotFound: it is in no such form, so there is no such task.
-    """
-    if not _CANONICAL.fullmatch(text):
-        raise TaskNotFound
-    return TaskId(UUID(text))
-
-
-HTTP: Final = ScopeType.HTTP
-"""At hand, because Python 3.11 looks an enumeration's member up the long way: four times a request, for a hundredth."""

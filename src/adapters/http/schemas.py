@@ -1,7 +1,7 @@
 """What goes over the wire, in and out, and how it becomes the domain's words."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -10,6 +10,8 @@ from adapters.http.list_params import encode_cursor
 from domain import task
 from domain.task import MAX_DESCRIPTION, MAX_TITLE, Task, TaskChange
 from domain.task_list import TaskPage, TaskQuery
+
+EXAMPLE_TASK_ID: Final = "019a0c2f-7d00-7abc-8def-0123456789ab"
 
 # The domain judges text, after trimming; here the rules are only told to whoever reads the document.
 _TEXT = r"^[^\u0000]*$"
@@ -119,6 +121,13 @@ class Completion(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 class Restoration(Struct, forbid_unknown_fields=True, frozen=True):
     """Nothing: there is nothing to choose."""
+
+
+class DeliveryProblem(Struct, frozen=True):
+    """Why a security event was refused (RFC 8935 §2.3)."""
+
+    err: str
+    description: str
 
 
 class Health(Struct, frozen=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.http.hot_calls import LIST
+from adapters.http.routing import TASKS as LIST
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.service import LAST_WORD, Service, eventually, group, running
 from tests.support.wire import Wire, wire

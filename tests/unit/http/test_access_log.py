@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from select import PIPE_BUF
 
 from adapters.http.access_log import BATCH_SIZE, AccessLog, AccessLogLine, AccessLogRecord, logger
-from adapters.http.front import request_id_of_context
+from adapters.http.context import Headers, RequestContext, current_request, current_request_id
+from domain.audit import AuditContext
 from entrypoints.logging_config import JsonLines
 
 ROUTE = "/api/{user_id}/tasks"
@@ -29,7 +30,7 @@ class Lines(logging.Handler):
         self.sizes.append(len(record.lines))
         self.lines += record.lines
         self.levels.append(record.levelno)
-        self.contexts.append(request_id_of_context.get())
+        self.contexts.append(current_request_id())
         self.written.set()
 
     async def wait_for(self, count: int) -> None:
@@ -56,7 +57,7 @@ def attached(level: int = logging.INFO) -> Iterator[Lines]:
 
 
 def note(log: AccessLog, request_id: str, *, level: int = logging.INFO) -> None:
-    request_id_of_context.set(request_id)
+    current_request.set(RequestContext(request_id, Headers.parse([]), "/", "/", b"", AuditContext(request_id)))
     log.note(level, "GET", ROUTE, 200, 0.0012, request_id)
 
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from adapters.http.context import TrustedProxies
+from adapters.http.context import Headers, TrustedProxies
 
 PROXIES = TrustedProxies((ip_network("10.0.0.0/8"), ip_network("::1"), ip_network("2001:db8:1::/48")))
 
@@ -11,7 +11,7 @@ PROXIES = TrustedProxies((ip_network("10.0.0.0/8"), ip_network("::1"), ip_networ
 def client(proxies: TrustedProxies, peer: str | None, *forwarded: str) -> str | None:
     headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in forwarded]
     scope: Any = {"client": None if peer is None else (peer, 1234), "headers": [(b"host", b"x"), *headers]}
-    return proxies.client_of(scope)
+    return proxies.client_address(scope, Headers.parse(scope["headers"]))
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "10.0.0.1", "::1"])

@@ -7,8 +7,10 @@ import pytest
 from litestar.types import Receive, Scope, Send
 
 from adapters.http.access_log import AccessLog, AccessLogRecord
+from adapters.http.context import TrustedProxies
 from adapters.http.cors import Cors
-from adapters.http.front import Edge
+from adapters.http.front import Front
+from adapters.http.routing import Services
 from tests.contracts.tasks_over_http import LIST, problem
 from tests.support.api import ORIGIN, Api, InMemory, running
 
@@ -122,7 +124,7 @@ async def failing(_: Scope, __: Receive, ___: Send) -> None:
 
 async def ask(app: Any) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://api.test") as http:
-        return await http.get("/api/alice/tasks?q=secret")
+        return await http.get("/health?q=secret")
 
 
 async def test_an_error_that_nobody_foresaw_is_a_plain_500_and_a_line_without_its_words(
@@ -130,7 +132,7 @@ async def test_an_error_that_nobody_foresaw_is_a_plain_500_and_a_line_without_it
 ) -> None:
     log = AccessLog()
     with caplog.at_level(logging.INFO):
-        told = problem(await ask(Edge(failing, Cors.of(()), log=log)), 500)
+        told = problem(await ask(Front(failing, Services(()), Cors.of(()), TrustedProxies(), log)), 500)
         log.close()
     assert told["type"] == "about:blank"
     ours = [record for record in caplog.records if record.name.startswith("adapters")]

@@ -1,41 +1,34 @@
-"""A field is found by its name and no other, as often stands there."""
-
-from typing import Any
+"""A header field is found by its name and no other, however often it occurs."""
 
 import pytest
 
-from adapters.http.request import field, lines_of, note_fields, plain_fields
+from adapters.http.context import Headers
 
 TWICE = [(b"host", b"api.test"), (b"authorization", b"one"), (b"accept", b"a"), (b"authorization", b"two")]
 
 
-def noted(headers: list[tuple[bytes, bytes]]) -> Any:
-    scope: Any = {"headers": headers, "state": {}}
-    note_fields(scope, headers)
-    return scope
+def test_both_lines_of_a_repeated_field_are_found_and_the_headers_are_not_unique() -> None:
+    headers = Headers.parse(TWICE)
+    assert headers.unique is None
+    assert headers.getlist(b"authorization") == [b"one", b"two"]
+    assert headers.getlist(b"accept") == [b"a"]
+    assert headers.get(b"authorization") == "one, two"
+    assert headers.get(b"cookie") is None
 
 
-def test_of_one_that_stands_twice_both_lines_are_found_and_nothing_is_plain() -> None:
-    scope = noted(TWICE)
-    assert plain_fields(scope) is None
-    assert lines_of(scope, b"authorization") == [b"one", b"two"]
-    assert lines_of(scope, b"accept") == [b"a"]
-    assert field(scope, b"authorization") == "one, two"
-    assert field(scope, b"cookie") is None
+def test_first_is_the_first_of_two_lines() -> None:
+    assert Headers.parse(TWICE).first(b"authorization") == b"one"
+    assert Headers.parse(TWICE).first(b"cookie") is None
 
 
-def test_the_first_of_two_is_told() -> None:
-    assert note_fields(noted([]), TWICE)[b"authorization"] == b"one"
-
-
-def test_where_each_stands_once_they_are_plain() -> None:
-    scope = noted(TWICE[:3])
-    assert plain_fields(scope) == dict(TWICE[:3])
-    assert lines_of(scope, b"authorization") == [b"one"]
-    assert lines_of(scope, b"cookie") == []
+def test_headers_without_repetition_are_unique() -> None:
+    headers = Headers.parse(TWICE[:3])
+    assert headers.unique == dict(TWICE[:3])
+    assert headers.getlist(b"authorization") == [b"one"]
+    assert headers.getlist(b"cookie") == []
 
 
 @pytest.mark.parametrize("name", [b"cookie", b"proxy-authorization", b"x-authorization", b"authorization-info"])
 @pytest.mark.parametrize("more", [[], [(b"accept", b"a"), (b"accept", b"b")]])
 def test_another_name_is_another_field(name: bytes, more: list[tuple[bytes, bytes]]) -> None:
-    assert lines_of(noted([(name, b"Bearer x"), *more]), b"authorization") == []
+    assert Headers.parse([(name, b"Bearer x"), *more]).getlist(b"authorization") == []

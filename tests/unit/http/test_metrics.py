@@ -1,7 +1,8 @@
 import pytest
 
-from adapters.http.front import Edge
+from adapters.http.app import ROUTES
 from adapters.http.metrics import RequestMetrics
+from adapters.http.routing import Services
 from tests.contracts.tasks_over_http import LIST
 from tests.support.api import Api
 
@@ -59,6 +60,5 @@ def test_a_time_is_counted_in_its_bucket_and_all_above() -> None:
     assert samples["evo_todo_request_seconds_sum"] == pytest.approx(99.312)
 
 
-def test_each_edge_has_numbers_of_its_own() -> None:
-    one, another = (Edge(None, None) for _ in range(2))  # type: ignore[arg-type]  # nothing is asked of them
-    assert one.metrics is not another.metrics
+def test_each_application_has_numbers_of_its_own() -> None:
+    assert Services(ROUTES).metrics is not Services(ROUTES).metrics

@@ -138,7 +138,7 @@ def test_a_page_is_forgotten_when_its_time_is_up_used_or_not() -> None:
     now[0] = LIFETIME - 1
     found = stored.find(ALICE, b"")
     assert found is not None
-    assert (found.revision, found.answer) == (1, answer())
+    assert (found.revision, found.response) == (1, answer())
     assert stored.find(BOB, b"") is None
     now[0] = LIFETIME + 1
     assert stored.find(ALICE, b"") is None

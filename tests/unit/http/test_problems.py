@@ -1,8 +1,9 @@
 import pytest
 
+from adapters.http.context import Headers, RequestContext
 from adapters.http.error_mapping import problem_of
-from adapters.http.problem_answers import log_unexpected
 from adapters.http.problems import PROBLEM_TYPES, FieldProblem, InvalidBody, InvalidParameter
+from adapters.http.responses import error_response
 from domain import errors
 from domain.audit import AuditContext
 from domain.errors import DomainError, InvalidField, InvalidToken, KeysUnavailable, Unavailable
@@ -30,16 +31,16 @@ def test_every_kind_of_problem_has_a_name_of_its_own_or_none() -> None:
     assert len({name for name, _, _ in names if name}) == len({entry for entry in names if entry[0]})
 
 
-SCOPE = {"raw_path": b"/x", "state": {"origin": AuditContext("r")}}
+CONTEXT = RequestContext("r", Headers.parse([]), "/x", "/x", b"", AuditContext("r"))
 
 
 def test_an_unavailable_part_says_when_to_try_again() -> None:
-    problem, headers = problem_of(KeysUnavailable(retry_after=7), SCOPE)  # type: ignore[arg-type]  # the part that counts
+    problem, headers = problem_of(KeysUnavailable(retry_after=7), CONTEXT)
     assert (problem.status, headers) == (503, {"Retry-After": "7"})
 
 
 def test_a_challenge_says_why_in_the_terms_of_rfc_6750() -> None:
-    _, headers = problem_of(InvalidToken("The token has expired."), SCOPE)  # type: ignore[arg-type]  # see above
+    _, headers = problem_of(InvalidToken("The token has expired."), CONTEXT)
     assert headers == {"WWW-Authenticate": 'Bearer error="invalid_token", error_description="The token has expired."'}
 
 
@@ -49,7 +50,7 @@ def test_a_member_of_the_body_is_pointed_at_and_a_parameter_named() -> None:
         (InvalidBody("/title", "is odd"), FieldProblem("is odd", pointer="/title")),
         (InvalidParameter("title", "is odd"), FieldProblem("is odd", parameter="title")),
     ):
-        problem, _ = problem_of(error, SCOPE)  # type: ignore[arg-type]  # see above
+        problem, _ = problem_of(error, CONTEXT)
         assert (problem.detail, problem.errors) == ("title: is odd.", [expected])
 
 
@@ -57,7 +58,7 @@ def test_an_unexpected_error_is_logged_without_its_message(caplog: pytest.LogCap
     try:
         int("what a person wrote")
     except ValueError as error:
-        log_unexpected(error)
+        assert error_response(error, CONTEXT).status == 500
     line = caplog.records[0].__dict__
     assert "person" not in str(line)
     assert line["error"] == ["ValueError"]

@@ -1,4 +1,4 @@
-"""A whole answer, sent at once, is to the byte what uvicorn makes of its parts."""
+"""A complete response in one write is to the byte what uvicorn sends in two."""
 
 import asyncio
 import gc
@@ -11,13 +11,17 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from adapters.http.access_log import AccessLog
+from adapters.http.context import TrustedProxies
 from adapters.http.cors import Cors
-from adapters.http.front import Edge
-from adapters.http.responses import COMPLETE_RESPONSE, Response
+from adapters.http.front import Front
+from adapters.http.responses import Response
+from adapters.http.routing import Services
+from adapters.http.server.response_cycle import FastResponseCycle
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
 from domain.errors import InvalidToken
 
-GET = b"GET /x HTTP/1.1\r\nHost: api.test\r\n\r\n"
+GET = b"GET /health HTTP/1.1\r\nHost: api.test\r\n\r\n"
 JSON = [(b"content-type", b"application/json"), (b"content-length", b"2")]
 
 
@@ -46,16 +50,19 @@ class Wire(asyncio.Transport):
 
 
 class Served:
-    """A connection whose requests get one answer, whole or in parts."""
+    """A connection whose requests all get one response, sent by this service's cycle or by uvicorn's own."""
 
-    def __init__(self, answer: ASGIApp, *, whole: bool) -> None:
+    def __init__(self, response: ASGIApp, *, fast: bool) -> None:
         self.wire = Wire()
-        self.sent_whole = 0
+        self.cycles: list[type[RequestResponseCycle]] = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert COMPLETE_RESPONSE in scope["extensions"]
-            self.sent_whole += whole
-            await answer(scope if whole else scope | {"extensions": None}, receive, send)
+            cycle = send.__self__
+            if not fast:
+                cycle.__class__, send = RequestResponseCycle, cycle.send
+                send = RequestResponseCycle.send.__get__(cycle)
+            self.cycles.append(type(cycle))
+            await response(scope, receive, send)
 
         config = Config(app, log_config=None, access_log=False, ws="none", lifespan="off")
         config.load()
@@ -69,7 +76,7 @@ class Served:
         await self.end()
 
     async def end(self) -> None:
-        """Let all that has come be answered."""
+        """Wait until every request has its response."""
         while self.protocol.tasks:  # noqa: ASYNC110  (uvicorn tells of it by no event)
             await asyncio.sleep(0)
 
@@ -87,7 +94,7 @@ async def served() -> AsyncIterator[list[Served]]:
     [GET, GET * 3, GET.replace(b"GET", b"HEAD"), GET.replace(b"1.1", b"1.0"), GET[:-2] + b"Connection: close\r\n\r\n"],
 )
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         Response(200, JSON, b"{}"),
         Response(404, [*JSON, (b"link", b'</a>; rel="b"')], b"{}"),
@@ -111,28 +118,28 @@ async def served() -> AsyncIterator[list[Served]]:
         Response(200, JSON, b"longer than said"),
         Response(200, JSON, b""),
     ],
-    ids=lambda answer: f"{answer.status} {answer.headers} {answer.body!r}",
+    ids=lambda response: f"{response.status} {response.headers} {response.body!r}",
 )
-async def test_whole_or_in_parts_the_same_bytes_go_out(served: list[Served], answer: Response, request_: bytes) -> None:
-    whole, parts = Served(answer, whole=True), Served(answer, whole=False)
-    served += [whole, parts]
-    await whole.ask(request_)
-    await parts.ask(request_)
-    assert b"".join(whole.wire.writes) == b"".join(parts.wire.writes)
-    assert whole.wire.closed == parts.wire.closed
-    assert whole.sent_whole
+async def test_both_cycles_send_the_same_bytes(served: list[Served], response: Response, request_: bytes) -> None:
+    fast, plain = Served(response, fast=True), Served(response, fast=False)
+    served += [fast, plain]
+    await fast.ask(request_)
+    await plain.ask(request_)
+    assert b"".join(fast.wire.writes) == b"".join(plain.wire.writes)
+    assert fast.wire.closed == plain.wire.closed
+    assert (set(fast.cycles), set(plain.cycles)) == ({FastResponseCycle}, {RequestResponseCycle})
 
 
-async def test_a_whole_answer_is_one_write_that_takes_no_parts(
+async def test_a_complete_response_is_one_write_without_uvicorns_help(
     served: list[Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Served(Response(200, JSON, b"{}"), whole=True)
+    one = Served(Response(200, JSON, b"{}"), fast=True)
     served.append(one)
 
-    async def in_parts(_: RequestResponseCycle, message: Any) -> None:
+    async def send(_: RequestResponseCycle, message: Any) -> None:
         raise AssertionError(message)
 
-    monkeypatch.setattr(RequestResponseCycle, "send", in_parts)
+    monkeypatch.setattr(RequestResponseCycle, "send", send)
     for _ in range(3):
         await one.ask(GET)
     assert len(one.wire.writes) == 3
@@ -140,26 +147,32 @@ async def test_a_whole_answer_is_one_write_that_takes_no_parts(
 
 
 async def refuse(_: Scope, __: Receive, ___: Send) -> None:
-    raise InvalidToken("It is nobody's.")
+    raise InvalidToken("The token has expired.")
 
 
-@pytest.mark.parametrize("app", [Response(200, JSON, b"{}"), Edge(refuse, Cors.of(()))], ids=["answered", "refused"])
+@pytest.mark.parametrize(
+    "app",
+    [Response(200, JSON, b"{}"), Front(refuse, Services(()), Cors.of(()), TrustedProxies(), AccessLog())],
+    ids=["responds", "refuses"],
+)
 async def test_nothing_of_a_request_is_left_for_the_garbage_collector(served: list[Served], app: ASGIApp) -> None:
-    one = Served(app, whole=True)
+    one = Served(app, fast=True)
     served.append(one)
     gc.collect()
     gc.disable()
     try:
         for _ in range(20):
             await one.ask(GET)
-        cycles = [it for it in gc.get_objects() if isinstance(it, RequestResponseCycle) and it.scope["path"] == "/x"]
+        cycles = [
+            it for it in gc.get_objects() if isinstance(it, RequestResponseCycle) and it.scope["path"] == "/health"
+        ]
     finally:
         gc.enable()
     assert len(cycles) == 1  # the connection's last
 
 
-async def test_nothing_is_sent_to_who_has_gone_nor_before_there_is_room(served: list[Served]) -> None:
-    one = Served(Response(200, JSON, b"{}"), whole=True)
+async def test_nothing_is_sent_to_a_client_that_has_gone_nor_while_writing_is_paused(served: list[Served]) -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
     served.append(one)
     one.protocol.pause_writing()
     one.protocol.data_received(GET)

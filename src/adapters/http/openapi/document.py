@@ -1,24 +1,25 @@
-"""The OpenAPI 3.1 document: the calls from their table, the shapes from the Structs that go over the wire.
+"""The OpenAPI 3.1 document, from the routes' declarations, the problem table, and the Structs on the wire.
 
-Litestar could describe its routes, but not what is judged by hand: strict bodies, parameters, conditions.
-A test holds the table against the routes.
+Litestar could describe its routes, but not the strict bodies, parameters and preconditions of this API.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
 
 from adapters.http.list_params import PARAMETERS
-from adapters.http.openapi.operations import CALLS, ERRORS, EVERY_CALL, EXAMPLE_ID, Call
-from adapters.http.problems import MEDIA_TYPE, Problem
-from adapters.http.request import JSON
-from adapters.http.routes.security_events import DeliveryProblem
+from adapters.http.problems import DOCUMENTED, MEDIA_TYPE, Problem, ProblemType
+from adapters.http.request import JSON, Body
+from adapters.http.routing import Operation, Route
 from adapters.http.schemas import (
+    EXAMPLE_TASK_ID,
     Completion,
+    DeliveryProblem,
     Health,
     NewTask,
     Readiness,
@@ -30,8 +31,8 @@ from adapters.http.schemas import (
 
 _DESCRIPTION: Final = """\
 Tasks behind Better Auth: each user alone with their own. Send the token that Better Auth issued as
-`Authorization: Bearer <token>`, and its subject as `{user_id}`. Every GET can be asked as HEAD. Every answer bears
-`X-Request-Id`; errors are problem details (RFC 9457) whose `detail` a person can read."""
+`Authorization: Bearer <token>`, and its subject as `{user_id}`. Every GET can be asked as HEAD. Every response has
+`X-Request-Id`; errors are problem details (RFC 9457) whose `detail` is for people."""
 
 
 def _header(description: str) -> dict[str, Any]:
@@ -50,21 +51,25 @@ _CONDITIONS: Final = {
 }
 
 
-_ON_A_TASK: Final = ("getTask", "updateTask", "patchTask", "completeTask", "deleteTask")
-"""What can be asked about a task that is there."""
+_OF_ONE_TASK: Final = ("getTask", "updateTask", "patchTask", "completeTask", "deleteTask")
+"""The operations on a task that exists, which its representation links to."""
+
+_OF_EVERY_TASK_CALL: Final = tuple(map(HTTPStatus, (401, 403, 414, 429, 431, 503)))
+"""The errors of every operation that needs a token."""
 
 
 @cache
-def document_json() -> bytes:
+def document_json(routes: tuple[Route, ...]) -> bytes:
     """The document as it is served, and kept in `contracts/`."""
-    return json.dumps(document(), indent=2, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(document(routes), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def document() -> dict[str, Any]:
+def document(routes: Iterable[Route]) -> dict[str, Any]:
     """The document as JSON's own types."""
     paths: dict[str, dict[str, Any]] = {}
-    for call in CALLS:
-        paths.setdefault(call.path, {})[call.method] = _operation(call)
+    for route in routes:
+        if route.operation is not None:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, route.operation)
     tasks = (TaskView, TaskPageView, NewTask, TaskUpdate, Completion, Restoration)
     shapes = (*tasks, DeliveryProblem, Health, Readiness, Problem)
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
@@ -93,111 +98,112 @@ def document() -> dict[str, Any]:
                 }
             },
             "schemas": schemas,
-            "responses": {f"Problem{status}": _problem(status) for status in ERRORS},
+            "responses": {f"Problem{status}": _problem(problem) for status, problem in DOCUMENTED.items()},
         },
     }
 
 
-def _operation(call: Call) -> dict[str, Any]:
-    is_ours = call.tag == "tasks"
-    errors = sorted({*call.errors, *(EVERY_CALL if is_ours else ())})
+def _operation(route: Route, said: Operation) -> dict[str, Any]:
+    needs_token = said.tag == "tasks"
+    errors = sorted({*said.errors, *(_OF_EVERY_TASK_CALL if needs_token else ())})
     operation: dict[str, Any] = {
-        "operationId": call.name,
-        "summary": call.does,
-        "tags": [call.tag],
-        "parameters": list(_parameters(call)),
+        "operationId": said.id,
+        "summary": said.summary,
+        "tags": [said.tag],
+        "parameters": list(_parameters(route.path, said)),
         "responses": {
-            call.success: _success(call),
-            **({"304": _NOT_MODIFIED} if call.condition == "If-None-Match" else {}),
-            **({"400": _refusal(call.refusal)} if call.refusal is not None else {}),
-            **{status: {"$ref": f"#/components/responses/Problem{status}"} for status in errors},
+            str(said.status.value): _success(said),
+            **({"304": _NOT_MODIFIED} if said.condition == "If-None-Match" else {}),
+            **({"400": _refusal(said.refusal)} if said.refusal is not None else {}),
+            **{str(status.value): {"$ref": f"#/components/responses/Problem{status.value}"} for status in errors},
         },
     }
-    if is_ours:
+    if needs_token:
         operation["security"] = [{"betterAuth": []}]
-    if call.body is not None:
-        schema = {"type": "string"} if call.body is str else _reference(call.body)
-        content = {"schema": schema, "example": call.body_example}
-        operation["requestBody"] = {
-            "required": call.needs_body,
-            "content": dict.fromkeys(call.body_types, content),
-        }
+    if route.body is not None:
+        operation["requestBody"] = _request_body(route.body)
     return operation
 
 
-def _parameters(call: Call) -> Iterator[dict[str, Any]]:
+def _request_body(body: Body) -> dict[str, Any]:
+    schema = {"type": "string"} if body.shape is str else _reference(body.shape)
+    content = {"schema": schema, "example": body.example}
+    return {"required": body.is_required, "content": dict.fromkeys(body.media_types, content)}
+
+
+def _parameters(path: str, said: Operation) -> Iterator[dict[str, Any]]:
     for name, description, example in (
         ("user_id", "The token's subject.", "alice"),
-        ("task_id", "The task's id.", EXAMPLE_ID),
+        ("task_id", "The task's id.", EXAMPLE_TASK_ID),
     ):
-        if f"{{{name}}}" in call.path:
+        if f"{{{name}}}" in path:
             place = {"name": name, "in": "path", "required": True, "description": description}
             yield {**place, "schema": {"type": "string"}, "example": example}
-    if call.name == "listTasks":
+    if said.id == "listTasks":
         for name, schema, description in PARAMETERS:
             yield {"name": name, "in": "query", "description": description, "schema": schema}
-    if call.condition is not None:
+    if said.condition is not None:
         tags = {"type": "string"}
-        if call.condition == "If-Match":  # If-None-Match is passed over where it makes no sense
+        if said.condition == "If-Match":  # an If-None-Match that makes no sense is ignored
             tags["pattern"] = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
-        description = _CONDITIONS[call.condition] + call.on_condition
-        yield {"name": call.condition, "in": "header", "description": description, "schema": tags, "example": '"7"'}
+        description = _CONDITIONS[said.condition] + said.condition_note
+        yield {"name": said.condition, "in": "header", "description": description, "schema": tags, "example": '"7"'}
 
 
-def _success(call: Call) -> dict[str, Any]:
+def _success(said: Operation) -> dict[str, Any]:
     headers: dict[str, Any] = {}
-    if call.tag == "tasks":
+    if said.tag == "tasks":
         headers.update(_LIMITS)
-    if call.tag == "tasks" and call.answer is not None:
+    if said.tag == "tasks" and said.response is not None:
         headers["ETag"] = _ETAG
-    if call.name == "createTask":
-        headers["Location"] = _header("Where the task is.")
-    if call.name == "listTasks":
+    if said.id == "createTask":
+        headers["Location"] = _header("The path of the task.")
+    if said.id == "listTasks":
         headers["Link"] = _header('The next page, `rel="next"` (RFC 8288); absent at the end.')
-    success: dict[str, Any] = {"description": call.then}
+    success: dict[str, Any] = {"description": said.result}
     if headers:
         success["headers"] = headers
-    if call.answer is not None:
-        success["content"] = {JSON: {"schema": _reference(call.answer), "example": call.example}}
-    if call.answer is TaskView:
-        success["links"] = {name: _link(name, "$response.body#/id") for name in _ON_A_TASK if name != call.name}
-    if call.name == "listTasks":
+    if said.response is not None:
+        success["content"] = {JSON: {"schema": _reference(said.response), "example": said.example}}
+    if said.response is TaskView:
+        success["links"] = {name: _link(name, "$response.body#/id") for name in _OF_ONE_TASK if name != said.id}
+    if said.id == "listTasks":
         success["links"] = {"getTask": _link("getTask", "$response.body#/data/0/id")}
     return success
 
 
 def _link(operation: str, task_id: str) -> dict[str, Any]:
-    """What can be asked next, and where its parameters are found (OpenAPI 3.1, Link Object)."""
+    """A following operation, and where its parameters come from (OpenAPI 3.1, Link Object)."""
     return {"operationId": operation, "parameters": {"user_id": "$request.path.user_id", "task_id": task_id}}
 
 
 def _refusal(shape: type[msgspec.Struct]) -> dict[str, Any]:
     example = {"err": "invalid_request", "description": "The token is malformed."}
     return {
-        "description": "The event is not taken, and why (RFC 8935 §2.3).",
+        "description": "The event was refused, and why (RFC 8935 §2.3).",
         "content": {JSON: {"schema": _reference(shape), "example": example}},
     }
 
 
-def _problem(status: str) -> dict[str, Any]:
-    description, kind, title, detail = ERRORS[status]
+def _problem(kind: ProblemType) -> dict[str, Any]:
     example: dict[str, Any] = {
-        "type": kind,
-        "title": title,
-        "status": int(status),
-        "detail": detail,
-        "instance": f"/api/alice/tasks/{EXAMPLE_ID}",
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status.value,
+        "detail": kind.example or kind.detail,
+        "instance": f"/api/alice/tasks/{EXAMPLE_TASK_ID}",
         "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3",
     }
-    if status == "422":
-        example["errors"] = [{"detail": "must not be blank", "pointer": "/title"}]
-    problem: dict[str, Any] = {"description": description}
-    if status == "401":
-        problem["headers"] = {"WWW-Authenticate": _header("The challenge (RFC 6750 §3).")}
-    if status == "429":
-        problem["headers"] = {"Retry-After": _header("Seconds."), **_LIMITS}
-    if status == "503":
-        problem["headers"] = {"Retry-After": _header("Seconds.")}
+    problem: dict[str, Any] = {"description": kind.when}
+    match kind.status:
+        case HTTPStatus.UNPROCESSABLE_ENTITY:
+            example["errors"] = [{"detail": "must not be blank", "pointer": "/title"}]
+        case HTTPStatus.UNAUTHORIZED:
+            problem["headers"] = {"WWW-Authenticate": _header("The challenge (RFC 6750 §3).")}
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            problem["headers"] = {"Retry-After": _header("Seconds."), **_LIMITS}
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            problem["headers"] = {"Retry-After": _header("Seconds.")}
     problem["content"] = {MEDIA_TYPE: {"schema": _reference(Problem), "example": example}}
     return problem
 

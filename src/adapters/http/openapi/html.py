@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from adapters.http.openapi.document import document
+from adapters.http.routing import Route
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0a6}
@@ -29,9 +30,9 @@ PAGE_POLICY: Final = (
 
 
 @cache
-def page() -> str:
+def page(routes: tuple[Route, ...]) -> str:
     """The whole page as HTML."""
-    api = document()
+    api = document(routes)
     operations = [
         _operation(method, path, operation, api)
         for path, item in api["paths"].items()
@@ -54,17 +55,17 @@ def _operation(method: str, path: str, operation: dict[str, Any], api: dict[str,
         (f"{parameter['name']} ({parameter['in']})", parameter["description"])
         for parameter in operation.get("parameters", [])
     ]
-    answers = []
-    for status, answer in operation["responses"].items():
-        whole = api["components"]["responses"][answer["$ref"].rpartition("/")[2]] if "$ref" in answer else answer
-        answers.append((status, whole["description"]))
+    responses = []
+    for status, response in operation["responses"].items():
+        whole = api["components"]["responses"][response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+        responses.append((status, whole["description"]))
     return (
         f'<article id="{escape(operation["operationId"])}">'
         f"<h3><b>{method.upper()}</b> <code>{escape(path)}</code></h3>"
         f"<p>{escape(operation['summary'])}"
         f"{' Needs a token.' if operation.get('security') else ''}</p>"
         f"{_table('Parameter', rows)}{_examples('Request body', operation.get('requestBody', {}))}"
-        f"{_table('Response', answers)}{''.join(_examples('Example', a) for a in operation['responses'].values())}"
+        f"{_table('Response', responses)}{''.join(_examples('Example', a) for a in operation['responses'].values())}"
         "</article>"
     )
 

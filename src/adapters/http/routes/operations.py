@@ -1,66 +1,110 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Probes, metrics and the API's documentation: for operators and developers, without a token."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Final
 
-from litestar import Controller, MediaType, Request, Response, get
-from litestar.response import Redirect
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from adapters.http.injection import FromDishka, inject
+from adapters.http.context import RequestContext
 from adapters.http.openapi.document import document_json
 from adapters.http.openapi.html import PAGE_POLICY, page
 from adapters.http.problems import NotReady
+from adapters.http.request import JSON
+from adapters.http.responses import Response, json_response
+from adapters.http.routing import Operation, Services, route
 from adapters.http.schemas import Health, Readiness
-from application.health import CheckReadiness
+
+_HEALTH: Final = {"status": "ok"}
 
 
-class Operations(Controller):
-    """For load balancers and operators; no token needed, and none is of use."""
-
-    @get("/health", operation_id="health")
-    async def health(self) -> Health:
-        """Say that the process answers."""
-        return Health()
-
-    @get("/livez", operation_id="livez")
-    async def livez(self) -> Health:
-        """Say that the process answers; whatever it depends on has no say here."""
-        return Health()
-
-    @get("/readyz", operation_id="readyz")
-    @inject
-    async def readyz(
-        self,
-        request: "Request[Any, Any, Any]",  # noqa: ARG002  (where inject finds the container)
-        check_readiness: FromDishka[CheckReadiness],
-    ) -> Readiness:
-        """Say whether requests can be served now, and what is missing where not."""
-        checks = await check_readiness()
-        missing = {name: problem for name, problem in checks.items() if problem is not None}
-        if missing:
-            raise NotReady(missing)
-        return Readiness("ready", dict.fromkeys(checks, "ok"))
+@route(
+    "GET",
+    "/health",
+    Operation(
+        id="health",
+        summary="Say that the process responds.",
+        result="It does.",
+        response=Health,
+        example=_HEALTH,
+        tag="operations",
+    ),
+)
+async def health(_: Services, __: RequestContext, ___: None) -> Response:
+    """Say that the process responds."""
+    return json_response(Health())
 
 
-class Documentation(Controller):
-    """Open to everybody, as the code is."""
+@route(
+    "GET",
+    "/livez",
+    Operation(
+        id="livez",
+        summary="Say that the process responds, for a load balancer.",
+        result="It does.",
+        response=Health,
+        example=_HEALTH,
+        tag="operations",
+    ),
+)
+async def livez(_: Services, __: RequestContext, ___: None) -> Response:
+    """Say that the process responds, whatever the state of its dependencies."""
+    return json_response(Health())
 
-    include_in_schema = False
 
-    @get("/", status_code=307)
-    async def root(self) -> Redirect:
-        """Lead whoever opens the bare address to the page."""
-        return Redirect("/docs", status_code=307)
+@route(
+    "GET",
+    "/readyz",
+    Operation(
+        id="readyz",
+        summary="Say whether requests can be served now, and what is missing where not.",
+        result="They can.",
+        response=Readiness,
+        example={"status": "ready", "checks": {"database": "ok", "keys": "ok"}},
+        errors=(HTTPStatus.SERVICE_UNAVAILABLE,),
+        tag="operations",
+    ),
+)
+async def readyz(services: Services, _: RequestContext, __: None) -> Response:
+    """Check every dependency. Raises NotReady when one is missing."""
+    checks = await services.check_readiness()
+    missing = {name: problem for name, problem in checks.items() if problem is not None}
+    if missing:
+        raise NotReady(missing)
+    return json_response(Readiness("ready", dict.fromkeys(checks, "ok")))
 
-    @get("/openapi.json")
-    async def openapi(self) -> Response[bytes]:
-        """The OpenAPI document."""
-        return Response(document_json(), media_type=MediaType.JSON, headers={"Cache-Control": "no-cache"})
 
-    @get("/docs")
-    async def docs(self) -> Response[str]:
-        """The page."""
-        return Response(
-            page(),
-            media_type=MediaType.HTML,
-            headers={"Cache-Control": "no-cache", "Content-Security-Policy": PAGE_POLICY},
-        )
+@route("GET", "/metrics")
+async def metrics(services: Services, _: RequestContext, __: None) -> Response:
+    """This worker's metrics, in Prometheus's text format."""
+    registry = CollectorRegistry()
+    registry.register(services.metrics)
+    return _document(generate_latest(registry), CONTENT_TYPE_LATEST)
+
+
+@route("GET", "/")
+async def root(_: Services, __: RequestContext, ___: None) -> Response:
+    """Redirect to the documentation."""
+    return Response(307, [(b"location", b"/docs"), (b"content-length", b"0")])
+
+
+@route("GET", "/openapi.json")
+async def openapi(services: Services, _: RequestContext, __: None) -> Response:
+    """The OpenAPI document."""
+    return _document(document_json(services.routes), JSON, (b"cache-control", b"no-cache"))
+
+
+@route("GET", "/docs")
+async def docs(services: Services, _: RequestContext, __: None) -> Response:
+    """The OpenAPI document as a page."""
+    policy = (b"content-security-policy", PAGE_POLICY.encode())
+    return _document(
+        page(services.routes).encode(), "text/html; charset=utf-8", (b"cache-control", b"no-cache"), policy
+    )
+
+
+def _document(body: bytes, media_type: str, *headers: tuple[bytes, bytes]) -> Response:
+    own = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body)), *headers]
+    return Response(200, own, body)
+
+
+ROUTES: Final = (health, livez, readyz, metrics, root, openapi, docs)

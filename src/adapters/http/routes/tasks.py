@@ -1,152 +1,243 @@
 """The calls on a user's tasks. Handlers translate; they never decide."""
 
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
-from litestar import Controller, Request, delete, get, patch, post, put
-from litestar.datastructures import State
-from litestar.params import FromPath, JSONBody
 from msgspec import UnsetType
 
-from adapters.http import hot_calls
-from adapters.http.conditional_requests import if_match
-from adapters.http.injection import FromDishka, inject, principal_of
-from adapters.http.request import JSON, MERGE_PATCH, field, task_id_of
-from adapters.http.responses import Response, task_response
-from adapters.http.schemas import Completion, NewTask, Restoration, TaskUpdate
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
+from adapters.http.conditional_requests import if_match, if_none_match
+from adapters.http.context import RequestContext
+from adapters.http.list_params import next_link, read_query
+from adapters.http.request import JSON, MERGE_PATCH, Body, parse_task_id
+from adapters.http.responses import Response, list_path, not_modified, page_response, task_response
+from adapters.http.routing import TASK, TASKS, Operation, Services, route
+from adapters.http.schemas import (
+    EXAMPLE_TASK_ID,
+    Completion,
+    NewTask,
+    Restoration,
+    TaskPageView,
+    TaskUpdate,
+    TaskView,
+)
 from domain.identity import UserId
-from domain.task import Revisions
+from domain.task_list import NotModified
 
-_TOGGLE: Final = Completion()
-_RESTORE: Final = Restoration()
-
-
-def _if_match(request: "Request[Any, Any, Any]") -> Revisions | None:
-    return if_match(field(request.scope, b"if-match"))
-
-
-class Tasks(Controller):
-    """One user's tasks."""
-
-    path = "/api/{user_id:str}/tasks"
-
-    @get(operation_id="listTasks")
-    @inject
-    async def list_page(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        list_tasks: FromDishka[ListTasks],
-        state: State,
-    ) -> Response:
-        """List tasks."""
-        return await hot_calls.list_page(list_tasks, request.scope, UserId(user_id), state.page_cache)
-
-    @post(operation_id="createTask")
-    @inject
-    async def create(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        data: JSONBody[NewTask],
-        create_task: FromDishka[CreateTask],
-    ) -> Response:
-        """Create a task."""
-        return await hot_calls.create(create_task, request.scope, UserId(user_id), data)
-
-    @get("/{task_id:str}", operation_id="getTask")
-    @inject
-    async def read(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        task_id: FromPath[str],
-        get_task: FromDishka[GetTask],
-    ) -> Response:
-        """Get a task."""
-        return await hot_calls.read_task(get_task, request.scope, UserId(user_id), task_id)
-
-    @put("/{task_id:str}", operation_id="updateTask")
-    @inject
-    async def update(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        task_id: FromPath[str],
-        data: JSONBody[TaskUpdate],
-        change_task: FromDishka[ChangeTask],
-    ) -> Response:
-        """Change a task: only the members that are there."""
-        return await _change(request, user_id, task_id, data, change_task)
-
-    @patch("/{task_id:str}", operation_id="patchTask", media_types=(JSON, MERGE_PATCH))
-    @inject
-    async def merge(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        task_id: FromPath[str],
-        data: JSONBody[TaskUpdate],
-        change_task: FromDishka[ChangeTask],
-    ) -> Response:
-        """Change a task: the same as PUT."""
-        return await _change(request, user_id, task_id, data, change_task)
-
-    @delete("/{task_id:str}", operation_id="deleteTask")
-    @inject
-    async def remove(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        task_id: FromPath[str],
-        delete_task: FromDishka[DeleteTask],
-    ) -> None:
-        """Delete a task."""
-        expected = _if_match(request)
-        await delete_task(principal_of(request.scope), UserId(user_id), task_id_of(task_id), expected=expected)
-
-    @patch("/{task_id:str}/complete", operation_id="completeTask")
-    @inject
-    async def complete(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        task_id: FromPath[str],
-        complete_task: FromDishka[CompleteTask],
-        data: JSONBody[Completion] = _TOGGLE,
-    ) -> Response:
-        """Toggle whether a task is done, or say which."""
-        expected = _if_match(request)
-        completed = None if isinstance(data.completed, UnsetType) else data.completed
-        task = await complete_task(
-            principal_of(request.scope), UserId(user_id), task_id_of(task_id), completed=completed, expected=expected
-        )
-        return task_response(task)
-
-    @post("/{task_id:str}/restore", operation_id="restoreTask", status_code=200)
-    @inject
-    async def restore(
-        self,
-        request: "Request[Any, Any, Any]",
-        user_id: FromPath[str],
-        task_id: FromPath[str],
-        restore_task: FromDishka[RestoreTask],
-        data: JSONBody[Restoration] = _RESTORE,
-    ) -> Response:
-        """Bring a deleted task back."""
-        del data  # it can be wrong, but says nothing
-        expected = _if_match(request)
-        task = await restore_task(principal_of(request.scope), UserId(user_id), task_id_of(task_id), expected=expected)
-        return task_response(task)
+_EXAMPLE: Final = {
+    "id": EXAMPLE_TASK_ID,
+    "user_id": "alice",
+    "title": "Buy milk",
+    "description": None,
+    "completed": False,
+    "created_at": "2026-01-01T09:00:00Z",
+    "updated_at": "2026-01-01T09:00:00Z",
+    "revision": 1,
+}
+_BODY_ERRORS: Final = tuple(map(HTTPStatus, (400, 413, 415, 422)))
+_CHANGE_ERRORS: Final = (*_BODY_ERRORS, HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED)
 
 
-async def _change(
-    request: "Request[Any, Any, Any]",
-    user_id: str,
-    task_id: str,
-    data: TaskUpdate,
-    change_task: ChangeTask,
-) -> Response:
-    expected = _if_match(request)
-    principal, owner = principal_of(request.scope), UserId(user_id)
-    return task_response(await change_task(principal, owner, task_id_of(task_id), data.change(), expected=expected))
+@route(
+    "GET",
+    TASKS,
+    Operation(
+        id="listTasks",
+        summary="List tasks, a page at a time.",
+        result="One page of the tasks.",
+        response=TaskPageView,
+        example={"data": [_EXAMPLE], "count": 1, "next_cursor": None},
+        errors=(HTTPStatus.UNPROCESSABLE_ENTITY,),
+        condition="If-None-Match",
+    ),
+    direct=True,
+)
+async def list_tasks(services: Services, request: RequestContext, _: None) -> Response:
+    """List tasks; from the page cache when the list has not changed since."""
+    owner, query_string = UserId(request.user_id), request.query_string
+    query = read_query(query_string)
+    known_to_client = if_none_match(request.headers.get(b"if-none-match"))
+    cached = services.page_cache.find(owner, query_string)
+    known = known_to_client if cached is None else cached.known_revisions(known_to_client)
+    page = await services.list_tasks(request.principal, owner, query, known=known)
+    if isinstance(page, NotModified):
+        if cached is None or (known_to_client is not None and page.revision in known_to_client):
+            return not_modified(page.revision)
+        return cached.response
+    view = TaskPageView.of(page, query)
+    link = None if view.next_cursor is None else next_link(list_path(owner), query_string, view.next_cursor)
+    response = page_response(view, page.revision, link)
+    services.page_cache.store(owner, query_string, page.revision, response)
+    return response
+
+
+@route(
+    "POST",
+    TASKS,
+    Operation(
+        id="createTask",
+        summary="Create a task.",
+        status=HTTPStatus.CREATED,
+        result="The task as it was stored.",
+        response=TaskView,
+        example=_EXAMPLE,
+        errors=_BODY_ERRORS,
+    ),
+    body=Body(NewTask, {"title": "Buy milk", "description": "Two bottles"}),
+    direct=True,
+)
+async def create_task(services: Services, request: RequestContext, new: NewTask) -> Response:
+    """Create a task."""
+    owner = UserId(request.user_id)
+    task = await services.create_task(request.principal, owner, title=new.title, description=new.description)
+    return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}")
+
+
+@route(
+    "GET",
+    TASK,
+    Operation(
+        id="getTask",
+        summary="Get a task.",
+        response=TaskView,
+        example=_EXAMPLE,
+        errors=(HTTPStatus.NOT_FOUND,),
+        condition="If-None-Match",
+    ),
+    direct=True,
+)
+async def get_task(services: Services, request: RequestContext, _: None) -> Response:
+    """Get a task."""
+    task = await services.get_task(request.principal, UserId(request.user_id), parse_task_id(request.task_id))
+    known = if_none_match(request.headers.get(b"if-none-match"))
+    if known is not None and task.revision in known:
+        return not_modified(task.revision)
+    return task_response(task)
+
+
+async def _change_task(services: Services, request: RequestContext, update: TaskUpdate) -> Response:
+    expected = if_match(request.headers.get(b"if-match"))
+    task = await services.change_task(
+        request.principal,
+        UserId(request.user_id),
+        parse_task_id(request.task_id),
+        update.change(),
+        expected=expected,
+    )
+    return task_response(task)
+
+
+update_task = route(
+    "PUT",
+    TASK,
+    Operation(
+        id="updateTask",
+        summary="Change a task: only the members that are there; null clears the description.",
+        response=TaskView,
+        example=_EXAMPLE,
+        errors=_CHANGE_ERRORS,
+        condition="If-Match",
+    ),
+    body=Body(TaskUpdate, {"title": "Buy oat milk", "description": None}),
+)(_change_task)
+
+patch_task = route(
+    "PATCH",
+    TASK,
+    Operation(
+        id="patchTask",
+        summary="Change a task: the same as PUT (RFC 7396).",
+        response=TaskView,
+        example=_EXAMPLE,
+        errors=_CHANGE_ERRORS,
+        condition="If-Match",
+    ),
+    body=Body(TaskUpdate, {"completed": True}, media_types=(JSON, MERGE_PATCH)),
+)(_change_task)
+
+
+@route(
+    "DELETE",
+    TASK,
+    Operation(
+        id="deleteTask",
+        summary="Delete a task.",
+        status=HTTPStatus.NO_CONTENT,
+        result="The task is deleted.",
+        errors=tuple(map(HTTPStatus, (400, 404, 412))),
+        condition="If-Match",
+    ),
+)
+async def delete_task(services: Services, request: RequestContext, _: None) -> Response:
+    """Delete a task."""
+    expected = if_match(request.headers.get(b"if-match"))
+    await services.delete_task(
+        request.principal,
+        UserId(request.user_id),
+        parse_task_id(request.task_id),
+        expected=expected,
+    )
+    return Response(204, [])
+
+
+@route(
+    "PATCH",
+    f"{TASK}/complete",
+    Operation(
+        id="completeTask",
+        summary="Toggle whether a task is done; a body says which, so that a retry is safe.",
+        response=TaskView,
+        example=_EXAMPLE,
+        errors=_CHANGE_ERRORS,
+        condition="If-Match",
+    ),
+    body=Body(Completion, {"completed": True}, is_required=False),
+)
+async def complete_task(services: Services, request: RequestContext, body: Completion | None) -> Response:
+    """Toggle whether a task is done, or set it."""
+    expected = if_match(request.headers.get(b"if-match"))
+    task = await services.complete_task(
+        request.principal,
+        UserId(request.user_id),
+        parse_task_id(request.task_id),
+        completed=None if body is None or isinstance(body.completed, UnsetType) else body.completed,
+        expected=expected,
+    )
+    return task_response(task)
+
+
+@route(
+    "POST",
+    f"{TASK}/restore",
+    Operation(
+        id="restoreTask",
+        summary="Restore a deleted task; one that is not deleted stays as it is, so that a retry is safe.",
+        response=TaskView,
+        example=_EXAMPLE | {"updated_at": "2026-01-02T09:00:00Z", "revision": 3},
+        errors=_CHANGE_ERRORS,
+        condition="If-Match",
+        condition_note=" A deleted task has the revision of its deletion, and `*` does not match it.",
+    ),
+    body=Body(Restoration, {}, is_required=False),
+)
+async def restore_task(services: Services, request: RequestContext, _: Restoration | None) -> Response:
+    """Restore a deleted task."""
+    expected = if_match(request.headers.get(b"if-match"))
+    task = await services.restore_task(
+        request.principal,
+        UserId(request.user_id),
+        parse_task_id(request.task_id),
+        expected=expected,
+    )
+    return task_response(task)
+
+
+ROUTES: Final = (
+    list_tasks,
+    create_task,
+    get_task,
+    update_task,
+    patch_task,
+    delete_task,
+    complete_task,
+    restore_task,
+)
