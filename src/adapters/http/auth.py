@@ -57,7 +57,7 @@ async def authenticate(services: Services, context: RequestContext) -> Principal
     Raises:
         NoCredentials, InvalidToken: there is none; the request counts against its address.
         TooManyRequests: the address has used up its limit.
-        Unavailable: the token can't be judged now.
+        Unavailable: the token can't be verified now.
     """
     try:
         token = bearer_token(context.headers.getlist(b"authorization"))

@@ -46,7 +46,7 @@ _NAMES = frozenset(name for name, _, _ in PARAMETERS)
 
 
 def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
-    """What the parameters ask for.
+    """The query of these parameters.
 
     Raises:
         InvalidParameter: one is unknown, occurs twice, or is out of range.
@@ -73,7 +73,7 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
 
 @lru_cache(256)
 def read_query(query_string: bytes) -> TaskQuery:
-    """What a query string asks for. Cached, because most lists are asked for in the same few ways.
+    """The query of a query string. Cached, because most clients use the same few queries.
 
     Raises:
         InvalidParameter: a parameter is unknown, occurs twice, or is out of range.

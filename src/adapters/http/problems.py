@@ -34,12 +34,12 @@ class FieldProblem(Struct, frozen=True, omit_defaults=True):
 class Problem(Struct, frozen=True, kw_only=True):
     """A problem (RFC 9457)."""
 
-    type: Annotated[str, Meta(description="Names the kind of problem.", examples=["about:blank"])] = "about:blank"
+    type: Annotated[str, Meta(description="Identifies the kind of problem.", examples=["about:blank"])] = "about:blank"
     title: str
     status: Annotated[int, Meta(ge=400, le=599)]
-    detail: Annotated[str, Meta(description="What happened and what to do, for a person to read.")]
-    instance: Annotated[str, Meta(description="The path that was asked for.")]
-    request_id: Annotated[str, Meta(description="Names this request in the logs; also in `X-Request-Id`.")]
+    detail: Annotated[str, Meta(description="What happened and what to do, for people.")]
+    instance: Annotated[str, Meta(description="The path of the request.")]
+    request_id: Annotated[str, Meta(description="Identifies this request in the logs; also in `X-Request-Id`.")]
     errors: list[FieldProblem] | UnsetType = UNSET
 
 

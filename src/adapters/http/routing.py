@@ -143,7 +143,7 @@ class DirectRoutes:
     def find(self, method: str, context: RequestContext, segments: Sequence[str]) -> Route | None:
         """The route of the request, its path parameters set in the context; `None`: leave it to the router.
 
-        HEAD is asked for as GET. The segments are those of the context's path, without empty ones. The plain form of a
+        HEAD is looked up as GET. The segments are those of the context's path, without empty ones. The plain form of a
         path has no empty segment, and a task id in canonical form.
         """
         match segments:

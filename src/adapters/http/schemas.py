@@ -1,4 +1,4 @@
-"""What goes over the wire, in and out, and how it becomes the domain's words."""
+"""The shapes of requests and responses (msgspec Structs), and their translation from and to the domain."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -13,7 +13,7 @@ from domain.task_list import TaskPage, TaskQuery
 
 EXAMPLE_TASK_ID: Final = "019a0c2f-7d00-7abc-8def-0123456789ab"
 
-# The domain judges text, after trimming; here the rules are only told to whoever reads the document.
+# For the OpenAPI document only: the domain validates text, after trimming it.
 _TEXT = r"^[^\u0000]*$"
 _TITLE = {"minLength": 1, "maxLength": MAX_TITLE, "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"}
 _DESCRIPTION = {"maxLength": MAX_DESCRIPTION, "pattern": _TEXT}
@@ -91,21 +91,21 @@ class _FromServer(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
 
 
 class NewTask(_FromServer, frozen=True, kw_only=True):
-    """A task to be."""
+    """A task to create."""
 
     title: Title
     description: Description = None
 
 
 class TaskUpdate(_FromServer, frozen=True, kw_only=True):
-    """What shall be different; members that are not there stay as they are (RFC 7396)."""
+    """The members to change; absent ones stay as they are (RFC 7396)."""
 
     title: Title | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     completed: Completed | UnsetType = UNSET
 
     def change(self) -> TaskChange:
-        """In the domain's words."""
+        """The change in terms of the domain."""
         return TaskChange(
             title=task.UNSET if isinstance(self.title, UnsetType) else self.title,
             description=task.UNSET if isinstance(self.description, UnsetType) else self.description,
@@ -114,13 +114,13 @@ class TaskUpdate(_FromServer, frozen=True, kw_only=True):
 
 
 class Completion(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Whether the task shall be done; without it, the task is toggled."""
+    """Whether the task is to be done; without it, the task is toggled."""
 
     completed: Completed | UnsetType = UNSET
 
 
 class Restoration(Struct, forbid_unknown_fields=True, frozen=True):
-    """Nothing: there is nothing to choose."""
+    """An empty object."""
 
 
 class DeliveryProblem(Struct, frozen=True):
@@ -131,13 +131,13 @@ class DeliveryProblem(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """The process answers."""
+    """The process responds."""
 
     status: Annotated[str, Meta(examples=["ok"])] = "ok"
 
 
 class Readiness(Struct, frozen=True):
-    """Whatever the service depends on is there."""
+    """Every dependency of the service is available."""
 
     status: Annotated[str, Meta(examples=["ready"])]
     checks: Annotated[dict[str, str], Meta(examples=[{"database": "ok", "keys": "ok"}])]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from adapters.http.context import Headers
+from adapters.http.context import Headers, RequestContext
+from domain.audit import AuditContext
 
 TWICE = [(b"host", b"api.test"), (b"authorization", b"one"), (b"accept", b"a"), (b"authorization", b"two")]
 
@@ -32,3 +33,9 @@ def test_headers_without_repetition_are_unique() -> None:
 @pytest.mark.parametrize("more", [[], [(b"accept", b"a"), (b"accept", b"b")]])
 def test_another_name_is_another_field(name: bytes, more: list[tuple[bytes, bytes]]) -> None:
     assert Headers.parse([(name, b"Bearer x"), *more]).getlist(b"authorization") == []
+
+
+def test_a_request_without_authentication_has_no_principal() -> None:
+    context = RequestContext("r", Headers.parse([]), "/health", "/health", b"", AuditContext("r"))
+    with pytest.raises(LookupError):
+        _ = context.principal

@@ -58,7 +58,8 @@ def test_an_unexpected_error_is_logged_without_its_message(caplog: pytest.LogCap
     try:
         int("what a person wrote")
     except ValueError as error:
-        assert error_response(error, CONTEXT).status == 500
+        response = error_response(error, CONTEXT)
+    assert response.status == 500
     line = caplog.records[0].__dict__
     assert "person" not in str(line)
     assert line["error"] == ["ValueError"]

@@ -31,7 +31,7 @@ from adapters.http.schemas import (
 
 _DESCRIPTION: Final = """\
 Tasks behind Better Auth: each user alone with their own. Send the token that Better Auth issued as
-`Authorization: Bearer <token>`, and its subject as `{user_id}`. Every GET can be asked as HEAD. Every response has
+`Authorization: Bearer <token>`, and its subject as `{user_id}`. Every GET also works as HEAD. Every response has
 `X-Request-Id`; errors are problem details (RFC 9457) whose `detail` is for people."""
 
 
@@ -103,26 +103,26 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, said: Operation) -> dict[str, Any]:
-    needs_token = said.tag == "tasks"
-    errors = sorted({*said.errors, *(_OF_EVERY_TASK_CALL if needs_token else ())})
-    operation: dict[str, Any] = {
-        "operationId": said.id,
-        "summary": said.summary,
-        "tags": [said.tag],
-        "parameters": list(_parameters(route.path, said)),
+def _operation(route: Route, operation: Operation) -> dict[str, Any]:
+    needs_token = operation.tag == "tasks"
+    errors = sorted({*operation.errors, *(_OF_EVERY_TASK_CALL if needs_token else ())})
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "parameters": list(_parameters(route.path, operation)),
         "responses": {
-            str(said.status.value): _success(said),
-            **({"304": _NOT_MODIFIED} if said.condition == "If-None-Match" else {}),
-            **({"400": _refusal(said.refusal)} if said.refusal is not None else {}),
+            str(operation.status.value): _success(operation),
+            **({"304": _NOT_MODIFIED} if operation.condition == "If-None-Match" else {}),
+            **({"400": _refusal(operation.refusal)} if operation.refusal is not None else {}),
             **{str(status.value): {"$ref": f"#/components/responses/Problem{status.value}"} for status in errors},
         },
     }
     if needs_token:
-        operation["security"] = [{"betterAuth": []}]
+        described["security"] = [{"betterAuth": []}]
     if route.body is not None:
-        operation["requestBody"] = _request_body(route.body)
-    return operation
+        described["requestBody"] = _request_body(route.body)
+    return described
 
 
 def _request_body(body: Body) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _request_body(body: Body) -> dict[str, Any]:
     return {"required": body.is_required, "content": dict.fromkeys(body.media_types, content)}
 
 
-def _parameters(path: str, said: Operation) -> Iterator[dict[str, Any]]:
+def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
     for name, description, example in (
         ("user_id", "The token's subject.", "alice"),
         ("task_id", "The task's id.", EXAMPLE_TASK_ID),
@@ -139,42 +139,48 @@ def _parameters(path: str, said: Operation) -> Iterator[dict[str, Any]]:
         if f"{{{name}}}" in path:
             place = {"name": name, "in": "path", "required": True, "description": description}
             yield {**place, "schema": {"type": "string"}, "example": example}
-    if said.id == "listTasks":
+    if operation.id == "listTasks":
         for name, schema, description in PARAMETERS:
             yield {"name": name, "in": "query", "description": description, "schema": schema}
-    if said.condition is not None:
+    if operation.condition is not None:
         tags = {"type": "string"}
-        if said.condition == "If-Match":  # an If-None-Match that makes no sense is ignored
+        if operation.condition == "If-Match":  # an invalid If-None-Match is ignored
             tags["pattern"] = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
-        description = _CONDITIONS[said.condition] + said.condition_note
-        yield {"name": said.condition, "in": "header", "description": description, "schema": tags, "example": '"7"'}
+        description = _CONDITIONS[operation.condition] + operation.condition_note
+        yield {
+            "name": operation.condition,
+            "in": "header",
+            "description": description,
+            "schema": tags,
+            "example": '"7"',
+        }
 
 
-def _success(said: Operation) -> dict[str, Any]:
+def _success(operation: Operation) -> dict[str, Any]:
     headers: dict[str, Any] = {}
-    if said.tag == "tasks":
+    if operation.tag == "tasks":
         headers.update(_LIMITS)
-    if said.tag == "tasks" and said.response is not None:
+    if operation.tag == "tasks" and operation.response is not None:
         headers["ETag"] = _ETAG
-    if said.id == "createTask":
+    if operation.id == "createTask":
         headers["Location"] = _header("The path of the task.")
-    if said.id == "listTasks":
+    if operation.id == "listTasks":
         headers["Link"] = _header('The next page, `rel="next"` (RFC 8288); absent at the end.')
-    success: dict[str, Any] = {"description": said.result}
+    success: dict[str, Any] = {"description": operation.result}
     if headers:
         success["headers"] = headers
-    if said.response is not None:
-        success["content"] = {JSON: {"schema": _reference(said.response), "example": said.example}}
-    if said.response is TaskView:
-        success["links"] = {name: _link(name, "$response.body#/id") for name in _OF_ONE_TASK if name != said.id}
-    if said.id == "listTasks":
+    if operation.response is not None:
+        success["content"] = {JSON: {"schema": _reference(operation.response), "example": operation.example}}
+    if operation.response is TaskView:
+        success["links"] = {name: _link(name, "$response.body#/id") for name in _OF_ONE_TASK if name != operation.id}
+    if operation.id == "listTasks":
         success["links"] = {"getTask": _link("getTask", "$response.body#/data/0/id")}
     return success
 
 
-def _link(operation: str, task_id: str) -> dict[str, Any]:
+def _link(operation_id: str, task_id: str) -> dict[str, Any]:
     """A following operation, and where its parameters come from (OpenAPI 3.1, Link Object)."""
-    return {"operationId": operation, "parameters": {"user_id": "$request.path.user_id", "task_id": task_id}}
+    return {"operationId": operation_id, "parameters": {"user_id": "$request.path.user_id", "task_id": task_id}}
 
 
 def _refusal(shape: type[msgspec.Struct]) -> dict[str, Any]:
