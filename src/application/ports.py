@@ -70,10 +70,25 @@ class TaskLists(Protocol):
 
 
 class TokenVerifier(Protocol):
-    """VerificationQueue a bearer token into the principal it speaks for."""
+    """Verifies bearer tokens."""
+
+    def remembered(self, unverified_token: bytes) -> Principal | None:
+        """The principal of a token that was verified before, found without waiting: the same that `verify` returns.
+
+        `None` when the token was not verified before, or when its key can't be confirmed without waiting: removed,
+        replaced, or a refresh of the keys is due. Then call `verify`, which decides.
+
+        Raises:
+            InvalidToken: the token was verified before, and has expired.
+        """
 
     async def verify(self, unverified_token: str) -> Principal:
-        """Raise InvalidToken when it fails any rule, KeysUnavailable or Overloaded when it can't be judged now."""
+        """The principal of a token.
+
+        Raises:
+            InvalidToken: the token breaks a rule.
+            KeysUnavailable, Overloaded: the token can't be verified now.
+        """
 
 
 class Revocations(Protocol):
