@@ -22,6 +22,9 @@ class Known:
 
     token: str = "good"
 
+    def remembered(self, unverified_token: bytes) -> Principal | None:
+        return ALICE if unverified_token == self.token.encode() else None
+
     async def verify(self, unverified_token: str) -> Principal:
         if unverified_token != self.token:
             raise InvalidToken("The token is malformed.")
@@ -81,6 +84,9 @@ async def test_of_more_sessions_than_are_remembered_those_unused_for_longest_are
 @frozen
 class BySession:
     """Takes a session's id for its token."""
+
+    def remembered(self, unverified_token: bytes) -> Principal | None:
+        return Principal(UserId("alice"), SessionId(unverified_token.decode()))
 
     async def verify(self, unverified_token: str) -> Principal:
         return Principal(UserId("alice"), SessionId(unverified_token))

@@ -14,7 +14,7 @@ from tests.support.verification import HEADER, NOW, SIGNER, refusal, verify
 
 LEEWAY = 30
 WEEK = 7 * 24 * 3600
-DATES = "The token's dates are missing or no numbers."
+DATES = "The token's dates are missing or not numbers."
 EARLY = "The token is not valid yet."
 EXPIRED = "The token has expired."
 NO_DATES: list[Any] = [
@@ -66,7 +66,7 @@ class TestDates:
         if name == "nbf" and value <= NOW:
             assert await verify(token) == ALICE
         else:
-            assert await refusal(token) in {EXPIRED, EARLY, "The token lives too long."}
+            assert await refusal(token) in {EXPIRED, EARLY, "The token's lifetime is too long."}
 
     @pytest.mark.parametrize("number", [int, float])
     async def test_dates_may_have_a_fraction(self, number: type) -> None:
@@ -97,14 +97,14 @@ class TestDates:
 
     async def test_a_token_lives_a_week_at_most(self) -> None:
         assert await verify(SIGNER.token(exp=NOW + WEEK)) == ALICE
-        assert await refusal(SIGNER.token(exp=NOW + WEEK + 0.5)) == "The token lives too long."
-        assert await refusal(SIGNER.token(iat=NOW - WEEK, exp=NOW + 1)) == "The token lives too long."
+        assert await refusal(SIGNER.token(exp=NOW + WEEK + 0.5)) == "The token's lifetime is too long."
+        assert await refusal(SIGNER.token(iat=NOW - WEEK, exp=NOW + 1)) == "The token's lifetime is too long."
 
     async def test_leeway_and_lifetime_are_settings(self) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE, leeway=0, max_lifetime=60)
         assert await verify(SIGNER.token(exp=NOW + 60), rules=rules) == ALICE
         assert await refusal(SIGNER.token(exp=NOW), rules=rules) == EXPIRED
-        assert await refusal(SIGNER.token(exp=NOW + 61), rules=rules) == "The token lives too long."
+        assert await refusal(SIGNER.token(exp=NOW + 61), rules=rules) == "The token's lifetime is too long."
         assert await refusal(SIGNER.token(iat=NOW + 1, exp=NOW + 5), rules=rules) == EARLY
 
     def test_the_usual_rules_are_those_of_the_contract(self) -> None:

@@ -106,7 +106,7 @@ MAX_LISTED_VALUES: Final = 5
 
 
 def describe(members: Mapping[str, Any], name: str) -> str:
-    """A member of the header or the claims, safe to print: a string is quoted, of other values only the type is named."""
+    """A member of the header or the claims, safe to print: strings are quoted, other values named by their type."""
     if name not in members:
         return f"it has no `{name}`"
     return f"its `{name}` is {_describe_value(members[name])}"
