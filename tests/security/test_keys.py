@@ -209,7 +209,7 @@ async def test_k08_what_is_no_plain_small_key_set_is_no_answer(reply: httpx.Resp
 
 
 def test_k09_each_key_is_judged_alone(caplog: pytest.LogCaptureFixture) -> None:
-    good, named_twice = Issuer.new("good"), Issuer.new("twice")
+    good, duplicate = Issuer.new("good"), Issuer.new("twice")
     unusable: list[Any] = [
         {"use": "enc"},
         {"key_ops": ["sign"]},
@@ -221,7 +221,7 @@ def test_k09_each_key_is_judged_alone(caplog: pytest.LogCaptureFixture) -> None:
         {"d": "secret"},
     ]
     keys = [Issuer.new(f"unusable-{number}").jwk(**members) for number, members in enumerate(unusable)]
-    document = {"keys": [*keys, 5, None, named_twice.jwk(), Issuer.new("twice").jwk(), good.jwk()]}
+    document = {"keys": [*keys, 5, None, duplicate.jwk(), Issuer.new("twice").jwk(), good.jwk()]}
     assert set(parse_key_set(json.dumps(document).encode())) == {"good"}
     assert "private key" in caplog.text
 

@@ -67,10 +67,7 @@ def test_an_issuer_behind_makes_tokens_that_expire_too_early() -> None:
 @pytest.mark.parametrize("date", ["", "now", "\x1b[31m", "Fri, 15 Jan 99999 08:00:00 GMT", "x" * 5000])
 def test_without_a_valid_date_the_clocks_are_not_checked(date: str) -> None:
     finding = check_clocks(JwksResponse(b"", date, None), started=NOW, ended=NOW, leeway=30, name="clock")
-    assert (finding.status, finding.detail) == (
-        Status.SKIPPED,
-        "not judged: the issuer's response has no valid Date header",
-    )
+    assert finding == Finding.skipped("clock", "the issuer's response has no valid Date header")
     assert check_clocks(JwksResponse(b"", None, None), started=NOW, ended=NOW, leeway=30, name="clock") == finding
 
 
@@ -92,4 +89,4 @@ def test_a_date_has_the_zone_it_names_or_else_utc_in_any_local_zone() -> None:
 
 def test_a_response_from_a_cache_is_not_checked() -> None:
     finding = checked(120, age="7")
-    assert (finding.status, finding.detail) == (Status.SKIPPED, "not judged: the response comes from a cache")
+    assert finding == Finding.skipped("clock", "the response comes from a cache")

@@ -84,15 +84,15 @@ class TestDeadline:
         assert await failure(stall, deadline=0.3) == "no complete response within 0.3 s"
 
     async def test_a_fetch_can_be_cancelled(self) -> None:
-        asked = asyncio.Event()
+        requested = asyncio.Event()
 
         async def stall(_: asyncio.StreamWriter) -> None:
-            asked.set()
+            requested.set()
             await asyncio.Event().wait()
 
         async with loopback(stall) as site:
             fetching = asyncio.create_task(fetched(site.url))
-            await asked.wait()
+            await requested.wait()
             fetching.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await fetching

@@ -113,7 +113,7 @@ class TestClaims:
         assert "difference" not in finding.detail
 
     @pytest.mark.parametrize(
-        ("expected", "said", "difference"),
+        ("expected", "actual", "difference"),
         [
             ("https://a.example.com", "https://a.example.com/", "a slash at the end"),
             ("https://a.example.com/", "https://a.example.com", "a slash at the end"),
@@ -124,11 +124,13 @@ class TestClaims:
             ("https://a.example.com", " https://a.example.com", "white space"),
         ],
     )
-    async def test_a_near_miss_is_named(self, expected: str, said: str, difference: str) -> None:
+    async def test_a_near_miss_is_named(self, expected: str, actual: str, difference: str) -> None:
         rules = ClaimRules(issuer=expected, audience=AUDIENCE)
-        await refused(token(iss=said), f"the only difference is {difference}", "EVO_TODO_ISSUER", rules=rules)
+        await refused(token(iss=actual), f"the only difference is {difference}", "EVO_TODO_ISSUER", rules=rules)
         rules = ClaimRules(issuer=ISSUER, audience=expected)
-        await refused(token(aud=["x", said]), f"the only difference is {difference}", "EVO_TODO_AUDIENCE", rules=rules)
+        await refused(
+            token(aud=["x", actual]), f"the only difference is {difference}", "EVO_TODO_AUDIENCE", rules=rules
+        )
 
     async def test_an_expired_token_is_explained_with_its_age(self) -> None:
         finding = await refused(token(), "expired 100 s ago; 30 s are allowed", "GET /api/auth/token", now=NOW + 1000)
