@@ -16,7 +16,7 @@ from attrs import frozen
 from joserfc import jws
 from joserfc.jwk import OKPKey
 
-from adapters.tokens.eddsa import ED25519
+from adapters.tokens.jws import ED25519
 from domain.identity import Principal
 from entrypoints.settings import Settings
 

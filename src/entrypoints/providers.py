@@ -16,7 +16,7 @@ from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from adapters.system.clock_and_ids import SystemClock, UuidV7Generator
 from adapters.tokens.claims import ClaimRules
 from adapters.tokens.jwks import HttpJwks, key_set_client
-from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig, KeysReadiness
+from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig, JwksReadiness
 from adapters.tokens.jwt_verifier import JwtVerifier
 from adapters.tokens.security_events import JwtSecurityEventVerifier
 from adapters.tokens.verification_queue import VerificationQueue
@@ -152,7 +152,7 @@ class Adapters(Provider):
         """The readiness checks of all dependencies."""
         row_security = RowSecurityReadiness(database, settings.allow_rls_bypass)
         return CheckReadiness(
-            (DatabaseReadiness(database), row_security, KeysReadiness(keys), RevocationsReadiness(revocations))
+            (DatabaseReadiness(database), row_security, JwksReadiness(keys), RevocationsReadiness(revocations))
         )
 
 

@@ -18,8 +18,8 @@ import pytest
 from attrs import define, field, frozen
 from joserfc import jws
 
-from adapters.tokens.eddsa import ED25519
 from adapters.tokens.jwks import parse_key_set
+from adapters.tokens.jws import ED25519
 from tests.support.frontend import Frontend, Person, frontend
 from tests.support.postgres import fresh_database
 from tests.support.postgres_local import free_port

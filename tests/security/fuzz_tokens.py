@@ -1,6 +1,6 @@
-"""Whatever stands in an Authorization header, it is refused in words of ours or it is a good token: `make fuzz`.
+"""Fuzz the Authorization header: any value is refused, or it is a valid token: `make fuzz`.
 
-atheris changes the files of `corpus` by what they reach in the code; `make test` tries each as it is (test_corpus.py).
+atheris mutates the files of `corpus`, guided by code coverage; `make test` replays each unchanged (test_corpus.py).
 """
 
 import asyncio
@@ -24,14 +24,18 @@ from tests.support.tokens import AUDIENCE, ISSUER, Issuer
 CORPUS = Path(__file__).with_name("corpus")
 NOW = 1_800_000_000.0
 SIGNER = Issuer("key-1", Ed25519PrivateKey.from_private_bytes(bytes(range(32))), now=lambda: NOW)
-"""Always the same, so that what is in the corpus stays a good token."""
+"""A fixed key, so that the valid tokens in the corpus stay valid."""
 
 
 class Published:
-    """Its key, and no other."""
+    """A KeySet with the signer's key only."""
 
     def __init__(self) -> None:
         self.keys = parse_key_set(json.dumps(SIGNER.jwks()).encode())
+
+    def current(self, kid: str) -> PublicKey | None:
+        """See KeySet."""
+        return self.keys.get(kid)
 
     async def find(self, kid: str) -> PublicKey:
         """See KeySet."""
@@ -44,38 +48,38 @@ RULES = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
 
 
 def try_header(value: bytes) -> str | None:
-    """Who a header speaks for, or what a security event is about; `None` when it is refused.
+    """The user of a valid token or security event; `None` when the header is refused.
 
-    Any other error than a refusal is what the fuzzer looks for.
+    Any other exception is a bug that the fuzzer has found.
     """
-    return asyncio.run(_judge(value))
+    return asyncio.run(_verify(value))
 
 
-async def _judge(value: bytes) -> str | None:
+async def _verify(value: bytes) -> str | None:
     try:
         token = bearer_token([value])
     except (NoCredentials, InvalidToken):
         return None
-    known: str | None = None
+    user: str | None = None
     with suppress(InvalidToken):
-        known = (await JwtVerifier(Published(), RULES, lambda: NOW).verify(token)).user_id
+        user = (await JwtVerifier(Published(), RULES, lambda: NOW).verify(token)).user_id
     with suppress(InvalidSecurityEvent):
-        known = (await JwtSecurityEventVerifier(Published(), RULES, lambda: NOW).verify(token)).user_id
-    if known is not None and token not in GOOD:
-        raise AssertionError("a token was made up")
-    return known
+        user = (await JwtSecurityEventVerifier(Published(), RULES, lambda: NOW).verify(token)).user_id
+    if user is not None and token not in VALID:
+        raise AssertionError("a forged token was accepted")
+    return user
 
 
-GOOD = {SIGNER.token("alice"), SIGNER.token("alice", sid="s-1"), SIGNER.security_event(session="s-1")}
-"""What the corpus begins with: everything else that is taken would be forged."""
+VALID = {SIGNER.token("alice"), SIGNER.token("alice", sid="s-1"), SIGNER.security_event(session="s-1")}
+"""The valid tokens of the corpus: any other that is accepted would be forged."""
 
 
 def main() -> None:
-    """WorkerClock over to atheris, with the arguments of libFuzzer."""
-    import atheris  # type: ignore[import-untyped]  # noqa: PLC0415  (only here, and only where there are wheels)
+    """Run atheris with the arguments of libFuzzer."""
+    import atheris  # type: ignore[import-untyped]  # noqa: PLC0415  (an optional package, without wheels for some platforms)
 
     atheris.instrument_all()
-    found = tempfile.mkdtemp(prefix="fuzz-")  # what is worth keeping goes into the corpus by hand
+    found = tempfile.mkdtemp(prefix="fuzz-")  # move interesting files to the corpus by hand
     atheris.Setup([sys.argv[0], *sys.argv[1:], found, str(CORPUS)], try_header)
     atheris.Fuzz()
 

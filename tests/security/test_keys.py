@@ -1,4 +1,4 @@
-"""K1 to K10: how the issuer's keys are had, attacked by an issuer that misbehaves and by whoever names keys."""
+"""K1 to K10: fetching the issuer's keys, attacked by a misbehaving issuer and by tokens with unknown key IDs."""
 
 import asyncio
 import json
@@ -11,9 +11,9 @@ import pytest
 from attrs import define, field
 from dishka import Provider, Scope, provide
 
-from adapters.tokens import jwks as fetch
-from adapters.tokens.jwks import HttpJwks, JwksFetchError, PublicKey, key_set_client, parse_key_set
-from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig
+from adapters.tokens.jwks import FETCH_TIMEOUT, HttpJwks, JwksFetchError, PublicKey, key_set_client, parse_key_set
+from adapters.tokens.jwks_cache import FIRST_BACKOFF, MAX_BACKOFF, JwksCache, JwksCacheConfig
+from application.backoff import Backoff
 from domain.errors import InvalidToken, KeysUnavailable
 from entrypoints.asgi import create_app
 from tests.support.api import Api, InMemory, lifespan, settings
@@ -25,7 +25,7 @@ from tests.support.tokens import Issuer
 
 @define
 class PublishedAs:
-    """An issuer whose published key says something else about itself, or that can't be reached."""
+    """An issuer that publishes its key with other members, or that fails."""
 
     members: dict[str, Any] = field(factory=dict)
     signer: Issuer = field(factory=Issuer.new)
@@ -35,7 +35,7 @@ class PublishedAs:
     async def fetch(self) -> Mapping[str, PublicKey]:
         self.fetches += 1
         if self.fails:
-            raise JwksFetchError("away")
+            raise JwksFetchError("unreachable")
         try:
             return parse_key_set(json.dumps({"keys": [self.signer.jwk(**self.members)]}).encode())
         except ValueError as error:
@@ -51,7 +51,8 @@ class KeysFrom(Provider):
 
     @provide
     def keys(self) -> JwksCache:
-        return JwksCache(self.issuer.fetch, JwksCacheConfig(), self.clock, lambda: 0.0)
+        backoff = Backoff(FIRST_BACKOFF, MAX_BACKOFF, lambda: 0.0)
+        return JwksCache(self.issuer.fetch, JwksCacheConfig(), self.clock, backoff)
 
 
 @asynccontextmanager
@@ -67,10 +68,10 @@ async def speaking_for(issuer: PublishedAs, clock: ManualTime | None = None) -> 
 
 
 async def statuses(api: Api, *tokens: str) -> list[int]:
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(api.http.get(TASKS, headers={"Authorization": f"Bearer {token}"}) for token in tokens)
     )
-    return [answer.status_code for answer in answers]
+    return [response.status_code for response in responses]
 
 
 def unknown(number: int) -> str:
@@ -166,21 +167,20 @@ async def test_k06_without_keys_a_good_looking_token_is_503_and_a_malformed_one_
     issuer = PublishedAs(fails=True)
     async with speaking_for(issuer) as api:
         assert await statuses(api, issuer.signer.token("alice"), "no.token.this", "x") == [503, 401, 401]
-        answer = await api.http.get(TASKS, headers={"Authorization": f"Bearer {issuer.signer.token('alice')}"})
-        assert int(answer.headers["Retry-After"]) >= 1
+        response = await api.http.get(TASKS, headers={"Authorization": f"Bearer {issuer.signer.token('alice')}"})
+        assert int(response.headers["Retry-After"]) >= 1
 
 
-async def test_k07_an_issuer_that_drips_is_cut_off(own_issuer: LoopbackIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetch.DEADLINE <= 5
-    monkeypatch.setattr(fetch, "DEADLINE", 0.3)
+async def test_k07_an_issuer_that_drips_is_cut_off(own_issuer: LoopbackIssuer) -> None:
+    assert FETCH_TIMEOUT <= 5
     own_issuer.mood = "dripping"
     async with key_set_client() as client, asyncio.timeout(30):
         with pytest.raises(JwksFetchError):
-            await HttpJwks(client, f"{own_issuer.url}/api/auth/jwks")()
+            await HttpJwks(client, f"{own_issuer.url}/api/auth/jwks", timeout=0.3)()
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [
         httpx.Response(302, headers={"Location": "https://evil.example.com/jwks"}),
         httpx.Response(404),
@@ -192,25 +192,25 @@ async def test_k07_an_issuer_that_drips_is_cut_off(own_issuer: LoopbackIssuer, m
     ],
     ids=["redirect", "status", "no keys", "no list", "twice", "too large", "encoded"],
 )
-async def test_k08_what_is_no_plain_small_key_set_is_no_answer(answer: httpx.Response) -> None:
-    asked: list[httpx.Request] = []
+async def test_k08_what_is_no_plain_small_key_set_is_no_answer(reply: httpx.Response) -> None:
+    requests: list[httpx.Request] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return answer
+        requests.append(request)
+        return reply
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(handle), trust_env=False) as client:
         with pytest.raises(JwksFetchError):
             await HttpJwks(client, "https://auth.example.com/jwks")()
-    assert [request.url.host for request in asked] == ["auth.example.com"]
+    assert [request.url.host for request in requests] == ["auth.example.com"]
     async with key_set_client() as ours:
         assert not ours.follow_redirects
         assert not ours.trust_env
 
 
 def test_k09_each_key_is_judged_alone(caplog: pytest.LogCaptureFixture) -> None:
-    good, named_twice = Issuer.new("good"), Issuer.new("twice")
-    unfit: list[Any] = [
+    good, duplicate = Issuer.new("good"), Issuer.new("twice")
+    unusable: list[Any] = [
         {"use": "enc"},
         {"key_ops": ["sign"]},
         {"kty": "EC"},
@@ -220,8 +220,8 @@ def test_k09_each_key_is_judged_alone(caplog: pytest.LogCaptureFixture) -> None:
         {"kid": ""},
         {"d": "secret"},
     ]
-    keys = [Issuer.new(f"unfit-{number}").jwk(**members) for number, members in enumerate(unfit)]
-    document = {"keys": [*keys, 5, None, named_twice.jwk(), Issuer.new("twice").jwk(), good.jwk()]}
+    keys = [Issuer.new(f"unusable-{number}").jwk(**members) for number, members in enumerate(unusable)]
+    document = {"keys": [*keys, 5, None, duplicate.jwk(), Issuer.new("twice").jwk(), good.jwk()]}
     assert set(parse_key_set(json.dumps(document).encode())) == {"good"}
     assert "private key" in caplog.text
 

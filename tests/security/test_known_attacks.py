@@ -1,4 +1,4 @@
-"""What has been done to libraries like those that we stand on, tried on us."""
+"""Known attacks on JWT and HTTP libraries, tried on this service."""
 
 import hmac
 import json

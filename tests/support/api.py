@@ -16,7 +16,7 @@ from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.revocations import MemoryRevocations
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.tokens.jwks import PublicKey, parse_key_set
-from adapters.tokens.jwks_cache import JwksCache, KeysReadiness
+from adapters.tokens.jwks_cache import JwksCache, JwksReadiness
 from application.health import CheckReadiness
 from application.ports import AuditLog, BackgroundWork, Clock, Revocations, TaskLists
 from entrypoints.asgi import create_app
@@ -66,7 +66,7 @@ class InMemory(Provider):
 
     @provide
     def readiness(self, keys: JwksCache) -> CheckReadiness:
-        return CheckReadiness((KeysReadiness(keys),))
+        return CheckReadiness((JwksReadiness(keys),))
 
 
 def settings(**env: str) -> Settings:

@@ -1,4 +1,4 @@
-"""What an attacker sends, and what must become of it."""
+"""Send hostile tokens over HTTP, and assert that they are refused."""
 
 from collections.abc import Iterable
 
@@ -11,22 +11,22 @@ CHALLENGE = 'Bearer error="invalid_token", error_description="'
 
 
 async def send(api: Api, token: str, path: str = TASKS) -> httpx.Response:
-    """A request with this token, whatever is in it."""
+    """A request with this token, of any characters."""
     return await api.http.get(path, headers=[(b"Authorization", f"Bearer {token}".encode("utf-8", "surrogatepass"))])
 
 
-async def assert_taken(api: Api, *tokens: str) -> None:
-    """What is compared with: these are good."""
+async def assert_accepted(api: Api, *tokens: str) -> None:
+    """Assert that valid tokens get 200: the control for the refused ones."""
     for token in tokens:
         assert (await send(api, token)).status_code == 200
 
 
 async def assert_refused(api: Api, tokens: Iterable[str]) -> None:
-    """401, with one of our own sentences, and nothing of what was sent in the answer."""
+    """Assert 401 with one of our fixed reasons, and that the response repeats no part of the token."""
     for token in tokens:
-        answer = await send(api, token)
-        assert answer.status_code == 401, token[:80]
-        assert answer.headers["WWW-Authenticate"].startswith(CHALLENGE)
-        assert answer.headers["Content-Type"] == "application/problem+json"
+        response = await send(api, token)
+        assert response.status_code == 401, token[:80]
+        assert response.headers["WWW-Authenticate"].startswith(CHALLENGE)
+        assert response.headers["Content-Type"] == "application/problem+json"
         pieces = {piece for piece in token.split(".") if len(piece) > 12}
-        assert not {piece for piece in pieces if piece in answer.text + str(answer.headers)}
+        assert not {piece for piece in pieces if piece in response.text + str(response.headers)}

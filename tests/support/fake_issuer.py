@@ -1,4 +1,4 @@
-"""What the tests hold in their hands instead of the world: the time, and what the issuer answers."""
+"""A manual clock, and fakes of the issuer's published keys and of the key set fetch."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from tests.support.tokens import Issuer
 
 @define
 class ManualTime:
-    """Stands still until it is moved."""
+    """A clock that moves only when it is advanced."""
 
     seconds: float = 1_800_000_000.0
 
@@ -25,18 +25,21 @@ class ManualTime:
 
 
 def published(*issuers: Issuer) -> dict[str, PublicKey]:
-    """The issuers' public keys, read from the key set they publish."""
+    """The issuers' public keys, parsed from the key set that they publish."""
     return parse_key_set(json.dumps({"keys": [issuer.jwk() for issuer in issuers]}).encode())
 
 
 @define
 class PublishedKeys:
-    """The verifier's KeySet without a fetch."""
+    """The verifier's KeySet without a fetch; `asked` lists the key IDs that `find` was called with."""
 
     keys: Mapping[str, PublicKey]
     failure: Exception | None = None
     gate: asyncio.Event | None = None
     asked: list[str] = field(factory=list)
+
+    def current(self, kid: str) -> PublicKey | None:
+        return None if self.failure else self.keys.get(kid)
 
     async def find(self, kid: str) -> PublicKey:
         self.asked.append(kid)
@@ -51,9 +54,9 @@ class PublishedKeys:
 
 @define
 class ScriptedFetch:
-    """The issuer as the key cache sees it: answers with what was set, at once or when the gate opens."""
+    """The fetch of a key cache: returns or raises `result`, at once or when the gate opens."""
 
-    answer: Mapping[str, PublicKey] | Exception
+    result: Mapping[str, PublicKey] | Exception
     gate: asyncio.Event | None = None
     calls: int = 0
     cancelled: int = 0
@@ -66,17 +69,17 @@ class ScriptedFetch:
             except asyncio.CancelledError:
                 self.cancelled += 1
                 raise
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
 
     def hold(self) -> asyncio.Event:
-        """Let no fetch end before the event is set."""
+        """Hold every fetch until the event is set."""
         self.gate = asyncio.Event()
         return self.gate
 
 
 async def settle() -> None:
-    """Let every task run until it waits for something that a test holds."""
+    """Run every task until it waits for something that the test holds."""
     for _ in range(20):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What several modules try: above all what is not one strict JSON object (R4, R12)."""
+"""Test cases for JSON parsing, above all what is not one strict JSON object (R4, R12), and hypothesis strategies."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -52,15 +52,15 @@ BAD_MEMBERS = [
     b"/**/",
 ]
 WRONG_ENCODINGS = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"]
-"""For text that has a letter beyond ASCII."""
+"""For text with a non-ASCII letter."""
 
 
 def short(value: object) -> str:
-    """A case's name on the terminal."""
+    """A test ID for the value."""
     return ascii(value)[:32]
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 JSON = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=5), SCALARS, max_size=3)
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""However busy the machine is, the outcome is the same."""
+"""Without a deadline, so that a busy machine changes no outcome."""

@@ -1,4 +1,4 @@
-"""The key cache with its time and its issuer in a test's hands."""
+"""Base class for tests of JwksCache: a manual clock and a scripted issuer."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 
 from adapters.tokens.jwks import JwksFetchError, PublicKey
-from adapters.tokens.jwks_cache import JwksCache
+from adapters.tokens.jwks_cache import FIRST_BACKOFF, MAX_BACKOFF, JwksCache, JwksCacheConfig
+from application.backoff import Backoff
 from domain.errors import InvalidToken, KeysUnavailable
 from tests.support.fake_issuer import ManualTime, ScriptedFetch, published, settle
 from tests.support.tokens import Issuer
@@ -19,21 +20,25 @@ DOWN: Final = JwksFetchError("the issuer is down")
 
 
 class Cached:
-    """A key set over a scripted fetch."""
+    """A key cache over a scripted fetch; its backoff has no jitter."""
 
     @pytest.fixture(autouse=True)
     def _fixtures(self) -> None:
         self.clock = ManualTime(1000.0)
         self.fetch = ScriptedFetch(OLD_KEYS)
-        self.keys = JwksCache(self.fetch, monotonic=self.clock, jitter=lambda: 0.0)
+        self.keys = self.cache()
 
-    async def load(self, answer: Mapping[str, PublicKey] = OLD_KEYS) -> None:
-        self.fetch.answer = answer
+    def cache(self, config: JwksCacheConfig | None = None, *, jitter: float = 0.0) -> JwksCache:
+        backoff = Backoff(FIRST_BACKOFF, MAX_BACKOFF, lambda: jitter)
+        return JwksCache(self.fetch, config or JwksCacheConfig(), self.clock, backoff)
+
+    async def load(self, keys: Mapping[str, PublicKey] = OLD_KEYS) -> None:
+        self.fetch.result = keys
         await self.keys.ensure_loaded()
         assert self.fetch.calls == 1
 
     async def find_at_once(self, kid: str) -> PublicKey:
-        """The key, though a fetch may be held."""
+        """The key, although a fetch may be held."""
         finding = asyncio.create_task(self.keys.find(kid))
         await settle()
         assert finding.done()
@@ -42,8 +47,8 @@ class Cached:
     async def is_unknown(self, kid: str) -> bool:
         try:
             await self.keys.find(kid)
-        except InvalidToken as refused:
-            return refused.reason == "The token is signed with a key that is not known here."
+        except InvalidToken as error:
+            return error.reason == "The token is signed with an unknown key."
         return False
 
     async def retry_after(self, kid: str = "old") -> int:

@@ -1,10 +1,10 @@
-"""What a fetch makes of an answer."""
+"""Fetches of the key set from a loopback server, and their results."""
 
 import pytest
 
-from adapters.tokens.jwks import HttpJwks, JwksFetchError, PublicKey, key_set_client
+from adapters.tokens.jwks import FETCH_TIMEOUT, HttpJwks, JwksFetchError, PublicKey, key_set_client
 from tests.support.fake_issuer import published
-from tests.support.loopback_server import Answer, loopback, sending
+from tests.support.loopback_server import Responder, loopback, sending
 from tests.support.tokens import Issuer, compact_json
 
 ISSUER = Issuer.new()
@@ -12,24 +12,24 @@ DOCUMENT = compact_json(ISSUER.jwks())
 KEYS = published(ISSUER)
 
 
-async def fetched(url: str) -> dict[str, PublicKey]:
+async def fetched(url: str, *, deadline: float = FETCH_TIMEOUT) -> dict[str, PublicKey]:
     async with key_set_client() as client:
-        return await HttpJwks(client, url)()
+        return await HttpJwks(client, url, timeout=deadline)()
 
 
-async def failure_at(url: str) -> str:
+async def failure_at(url: str, *, deadline: float = FETCH_TIMEOUT) -> str:
     with pytest.raises(JwksFetchError) as failed:
-        await fetched(url)
+        await fetched(url, deadline=deadline)
     return str(failed.value)
 
 
-async def failure(answer: bytes | Answer) -> str:
-    async with loopback(sending(answer) if isinstance(answer, bytes) else answer) as site:
-        message = await failure_at(site.url)
+async def failure(response: bytes | Responder, *, deadline: float = FETCH_TIMEOUT) -> str:
+    async with loopback(sending(response) if isinstance(response, bytes) else response) as site:
+        message = await failure_at(site.url, deadline=deadline)
         assert len(site.requests) == 1
         return message
 
 
-async def success(answer: bytes) -> None:
-    async with loopback(sending(answer)) as site:
+async def success(response: bytes) -> None:
+    async with loopback(sending(response)) as site:
         assert await fetched(site.url) == KEYS

@@ -1,4 +1,4 @@
-"""An issuer's web server on the loopback interface, which answers whatever a test wants."""
+"""An HTTP server on the loopback interface whose response a test chooses byte for byte."""
 
 import asyncio
 import ssl
@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 
 from attrs import define, field
 
-Answer = Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]
+Responder = Callable[[asyncio.StreamWriter], Coroutine[None, None, None]]
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
-    """A whole HTTP/1.1 response; the length may be a lie."""
+    """An HTTP/1.1 response; `length` overrides the true Content-Length."""
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers, "", ""]
     return "\r\n".join(head).encode("latin-1") + body
 
@@ -21,27 +21,27 @@ def chunked(*chunks: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
-def sending(data: bytes) -> Answer:
-    """Sends that, and closes."""
+def sending(data: bytes) -> Responder:
+    """Send these bytes, then close."""
 
-    async def answer(writer: asyncio.StreamWriter) -> None:
+    async def respond(writer: asyncio.StreamWriter) -> None:
         writer.write(data)
         await writer.drain()
 
-    return answer
+    return respond
 
 
 @define
 class Loopback:
-    """A server and the requests it got."""
+    """A server and the requests it received."""
 
     url: str
     requests: list[bytes] = field(factory=list)
 
 
 @asynccontextmanager
-async def loopback(answer: Answer, context: ssl.SSLContext | None = None) -> AsyncIterator[Loopback]:
-    """A server on a free port; every connection is answered once and closed."""
+async def loopback(respond: Responder, context: ssl.SSLContext | None = None) -> AsyncIterator[Loopback]:
+    """A server on a free port; each connection gets one response and is closed."""
     served: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,7 +50,7 @@ async def loopback(answer: Answer, context: ssl.SSLContext | None = None) -> Asy
         served.add(task)
         with suppress(OSError, asyncio.IncompleteReadError):
             site.requests.append(await reader.readuntil(b"\r\n\r\n"))
-            await until_hung_up(answer(writer), reader)
+            await _until_disconnected(respond(writer), reader)
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
@@ -66,9 +66,9 @@ async def loopback(answer: Answer, context: ssl.SSLContext | None = None) -> Asy
         await server.wait_closed()
 
 
-async def until_hung_up(answering: Coroutine[None, None, None], reader: asyncio.StreamReader) -> None:
-    """Answer, but only while the client listens."""
-    tasks = [asyncio.create_task(answering), asyncio.create_task(reader.read())]
+async def _until_disconnected(responding: Coroutine[None, None, None], reader: asyncio.StreamReader) -> None:
+    """Respond until done or the client disconnects."""
+    tasks = [asyncio.create_task(responding), asyncio.create_task(reader.read())]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

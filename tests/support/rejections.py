@@ -1,4 +1,4 @@
-"""Tokens that are signed well and refused all the same: what the tests of form and header share."""
+"""Base class for tests of tokens that have a valid signature and are refused for their form or header."""
 
 import pytest
 
@@ -12,14 +12,14 @@ ALICE = Principal(UserId("alice"))
 
 
 class Refusals:
-    """The fixtures of every test here."""
+    """A verifier, its keys and their issuer."""
 
     @pytest.fixture(autouse=True)
     def _fixtures(self, verifier: JwtVerifier, keys: PublishedKeys, issuer: Issuer) -> None:
         self.verifier, self.keys, self.issuer = verifier, keys, issuer
 
     async def refusal(self, token: str) -> str:
-        """The reason for which a token is refused, before any key is looked up."""
+        """The reason for refusing a token, asserting that no key was looked up."""
         with pytest.raises(InvalidToken) as refusal:
             await self.verifier.verify(token)
         assert self.keys.asked == []

@@ -1,4 +1,4 @@
-"""An issuer for tests: keys of its own, and tokens of any kind, each with a signature that holds."""
+"""An issuer for tests: it has a key of its own and signs tokens of any content."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 ISSUER: Final = "https://auth.example.com"
 AUDIENCE: Final = "https://tasks.example.com"
-"""Better Auth's default is one origin for both; two, so that no test passes with them mixed up."""
+"""Better Auth's default is one origin for both; two origins here, so that no test passes with them swapped."""
 SESSION_REVOKED: Final = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 ACCOUNT_PURGED: Final = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 LIFETIME: Final = 900
@@ -24,7 +24,7 @@ class _Absent(Enum):
 
 
 ABSENT: Final = _Absent.ABSENT
-"""In place of a member's value: leave the member out."""
+"""As a member's value: omit the member."""
 
 
 def base64url(data: bytes) -> str:
@@ -32,13 +32,13 @@ def base64url(data: bytes) -> str:
 
 
 def compact_json(value: object) -> bytes:
-    """As JavaScript's JSON.stringify writes it; but NaN and Infinity pass."""
+    """As JavaScript's JSON.stringify, except that NaN and Infinity are allowed."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 @frozen
 class Issuer:
-    """Signs with one Ed25519 key and publishes its public half."""
+    """Signs with one Ed25519 key and publishes its public key."""
 
     kid: str
     private_key: Ed25519PrivateKey = field(repr=False)
@@ -66,13 +66,13 @@ class Issuer:
         claims: Mapping[str, Any] | None = None,
         **overrides: Any,
     ) -> str:
-        """A token as Better Auth makes it, but for the members of the header and the claims that are given."""
+        """A token as Better Auth makes it, with these header members and claims changed."""
         members = {"alg": "EdDSA", "kid": self.kid} | dict(header or {})
-        said = self.claims(sub) | dict(claims or {}) | overrides
-        return self.sign(compact_json(_present(members)), compact_json(_present(said)))
+        payload = self.claims(sub) | dict(claims or {}) | overrides
+        return self.sign(compact_json(_present(members)), compact_json(_present(payload)))
 
     def claims(self, sub: object = "alice") -> dict[str, Any]:
-        """What Better Auth's tokens say."""
+        """The claims of Better Auth's tokens."""
         issued_at = int(self.now())
         return {"iat": issued_at, "exp": issued_at + LIFETIME, "iss": self.name, "aud": self.audience, "sub": sub}
 
@@ -83,10 +83,10 @@ class Issuer:
         user: object = "alice",
         session: object = ABSENT,
         header: Mapping[str, Any] | None = None,
-        said: Mapping[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         **overrides: Any,
     ) -> str:
-        """A Security Event Token about a user, or about one session of theirs, but for what is given."""
+        """A Security Event Token about a user or one of their sessions, with these members and claims changed."""
         members = {"alg": "EdDSA", "kid": self.kid, "typ": "secevent+jwt"} | dict(header or {})
         subject: dict[str, Any] = {"format": "iss_sub", "iss": self.name, "sub": user}
         if session is not ABSENT:
@@ -98,16 +98,16 @@ class Issuer:
             "iat": int(now),
             "jti": "e-1",
             "sub_id": subject,
-            "events": {kind: {"event_timestamp": now} | dict(said or {})},
+            "events": {kind: {"event_timestamp": now} | dict(details or {})},
         }
         return self.sign(compact_json(_present(members)), compact_json(_present(claims | overrides)))
 
     def sign(self, header: bytes, payload: bytes) -> str:
-        """A token of any header and payload, JSON or not."""
+        """A token with any header and payload, JSON or not."""
         return self.sign_segments(base64url(header), base64url(payload))
 
     def sign_segments(self, header: str, payload: str) -> str:
-        """A token of any two segments, base64url or not."""
+        """A token with any two segments, base64url or not."""
         signing_input = f"{header}.{payload}"
         return f"{signing_input}.{base64url(self.signature(signing_input.encode()))}"
 
@@ -115,12 +115,12 @@ class Issuer:
         return self.private_key.sign(message)
 
     def jwk(self, **overrides: Any) -> dict[str, Any]:
-        """The public key as Better Auth publishes it, but for the members that are given."""
+        """The public key as Better Auth publishes it, with these members changed."""
         x = base64url(self.private_key.public_key().public_bytes_raw())
         return _present({"alg": "EdDSA", "crv": "Ed25519", "x": x, "kty": "OKP", "kid": self.kid} | overrides)
 
     def jwks(self, *others: "Issuer") -> dict[str, Any]:
-        """The key set that publishes this key, and those of the others."""
+        """The key set with this key and those of the others."""
         return {"keys": [issuer.jwk() for issuer in (self, *others)]}
 
 

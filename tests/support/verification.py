@@ -1,4 +1,4 @@
-"""Tokens of one issuer, and what becomes of them at one instant."""
+"""Verify tokens of one issuer at a fixed time."""
 
 import pytest
 

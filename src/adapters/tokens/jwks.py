@@ -1,4 +1,4 @@
-"""A published key set (RFC 7517) and the keys in it that we can use: Ed25519, for signatures."""
+"""A JSON Web Key Set (RFC 7517): parsing it, and fetching it with one bounded HTTP request."""
 
 import asyncio
 import logging
@@ -10,56 +10,58 @@ import httpx
 from attrs import field, frozen
 from joserfc.jwk import OKPKey
 
-from adapters.tokens.jws import MAX_KID, decode_base64url, decode_json_object
+from adapters.tokens.jws import ALGORITHMS, MAX_KID, decode_base64url, decode_json_object
 
 logger = logging.getLogger(__name__)
 
-KEY_BYTES = 32
+KEY_BYTES: Final = 32
 
 
 @frozen
 class PublicKey:
-    """A key of the issuer's; two are equal when name and bytes are."""
+    """One of the issuer's Ed25519 keys; two are equal when their key IDs and bytes are."""
 
     kid: str
     x: str
+    """The public key in base64url (RFC 8037 §2)."""
     jose: OKPKey = field(eq=False, repr=False)
 
 
 def parse_key_set(document: bytes) -> dict[str, PublicKey]:
-    """The usable keys by their `kid`. Each is judged alone, unusable ones are passed over (RFC 7517 §5).
+    """The usable keys by their `kid`. Each key is validated alone, unusable ones are ignored (RFC 7517 §5).
 
     Raises:
-        ValueError: this is no key set, or one in which nothing is usable. RecursionError: it is too deep.
+        ValueError: it is not a key set, or none of its keys is usable.
+        RecursionError: it is nested too deeply.
     """
     keys = decode_json_object(document).get("keys")
     if not isinstance(keys, list):
-        raise ValueError("not a key set: `keys` is no list")  # noqa: TRY004  (a value off the wire)
-    found = [key for jwk in keys if (key := _usable(jwk)) is not None]
-    # Two keys of one name: which one signed can't be told, so neither counts.
-    names = Counter(jwk["kid"] for jwk in keys if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str))
-    usable = {key.kid: key for key in found if names[key.kid] == 1}
+        raise ValueError("not a key set: `keys` is not a list")  # noqa: TRY004  (input, not an argument's type)
+    candidates = [key for jwk in keys if (key := _parse_key(jwk)) is not None]
+    # Two keys with one ID, usable or not: which one signed is ambiguous, so neither is used.
+    count = Counter(jwk["kid"] for jwk in keys if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str))
+    usable = {key.kid: key for key in candidates if count[key.kid] == 1}
     if keys and not usable:
-        raise ValueError("no key in the set is usable: Ed25519 keys with a kid of their own are")
+        raise ValueError("no key in the set is usable: an Ed25519 key with a kid of its own is required")
     return usable
 
 
-def _usable(jwk: Any) -> PublicKey | None:
+def _parse_key(jwk: Any) -> PublicKey | None:
     if not isinstance(jwk, dict):
         return None
     if "d" in jwk:
-        logger.error("the issuer publishes a private key; it is not used, and should be replaced at once")
+        logger.error("the issuer publishes a private key; it is ignored, and should be replaced at once")
         return None
     kid, x, operations = jwk.get("kid"), jwk.get("x"), jwk.get("key_ops", ["verify"])
-    fits = (
+    is_ed25519_for_signatures = (
         jwk.get("kty") == "OKP"
         and jwk.get("crv") == "Ed25519"
         and jwk.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
-        and jwk.get("alg", "EdDSA") in ("EdDSA", "Ed25519")
+        and jwk.get("alg", "EdDSA") in ALGORITHMS
     )
-    if not (fits and isinstance(kid, str) and 1 <= len(kid) <= MAX_KID and isinstance(x, str)):
+    if not (is_ed25519_for_signatures and isinstance(kid, str) and 1 <= len(kid) <= MAX_KID and isinstance(x, str)):
         return None
     try:
         if len(decode_base64url(x)) != KEY_BYTES:
@@ -69,41 +71,42 @@ def _usable(jwk: Any) -> PublicKey | None:
         return None
 
 
-DEADLINE: Final = 5.0
-"""Seconds for the whole exchange; httpx's own time-outs start anew with every byte that drips in."""
+FETCH_TIMEOUT: Final = 5.0
+"""Seconds for the whole exchange; httpx's own time-outs restart with every byte received."""
 MAX_BYTES: Final = 256 * 1024
+"""Of a response's body."""
 
 
 def key_set_client() -> httpx.AsyncClient:
-    """A client that follows no redirect and asks no proxy; it trusts the system's certificates."""
+    """An HTTP client that follows no redirects, uses no proxy, and trusts the system's certificates."""
     return httpx.AsyncClient(
-        verify=ssl.create_default_context(), trust_env=False, follow_redirects=False, timeout=DEADLINE
+        verify=ssl.create_default_context(), trust_env=False, follow_redirects=False, timeout=FETCH_TIMEOUT
     )
 
 
 class JwksFetchError(Exception):
-    """The issuer didn't answer with a key set; the message says what it did."""
+    """The key set could not be fetched; the message says why."""
 
 
 class UnexpectedStatus(JwksFetchError):
-    """The issuer answered, but not with 200."""
+    """The response status is not 200."""
 
     def __init__(self, status: int, location: str | None) -> None:
-        super().__init__(f"the answer's status is {status}")
+        super().__init__(f"the response status is {status}")
         self.status = status
         self.location = location
-        """Where a redirect would lead."""
+        """The target of a redirect."""
 
 
 @frozen
 class JwksResponse:
-    """What came with 200: perhaps a key set, and what its header says of its time."""
+    """A response with status 200: an unparsed document, and the headers that date it."""
 
     document: bytes
     date: str | None
-    """When it was made, by the server's clock (RFC 9110 §6.6.1)."""
+    """When the server made the response, by its own clock (RFC 9110 §6.6.1)."""
     age: str | None
-    """A cache's word on how long it has lain there (RFC 9111 §5.1)."""
+    """How long the response has been in a cache (RFC 9111 §5.1)."""
 
 
 @frozen
@@ -112,34 +115,38 @@ class HttpJwks:
 
     client: httpx.AsyncClient
     url: str
+    timeout: float = FETCH_TIMEOUT
+    """Seconds for the whole exchange."""
+    max_bytes: int = MAX_BYTES
+    """Of the response's body."""
 
     async def __call__(self) -> dict[str, PublicKey]:
-        """Fetch and parse it.
+        """Fetch and parse the key set.
 
         Raises:
-            JwksFetchError: there was no answer in time, or it was no usable key set.
+            JwksFetchError: there was no response in time, or it is not a usable key set.
         """
-        answer = await self.fetch()
+        response = await self.fetch()
         try:
-            return parse_key_set(answer.document)
+            return parse_key_set(response.document)
         except (ValueError, RecursionError) as error:
-            raise JwksFetchError("the answer is no usable key set") from error
+            raise JwksFetchError("the response is not a usable key set") from error
 
     async def fetch(self) -> JwksResponse:
-        """Fetch it, whatever it says.
+        """Fetch the document without parsing it.
 
         Raises:
-            JwksFetchError: there was no whole answer in time, or not one that could be a key set.
+            JwksFetchError: there was no complete response in time, or one that can't be a key set.
         """
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(self.timeout):
                 return await self._read()
         except TimeoutError as error:
-            raise JwksFetchError(f"no whole answer within {DEADLINE:.0f} s") from error
+            raise JwksFetchError(f"no complete response within {self.timeout:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise JwksFetchError(f"the request failed: {type(error).__name__}") from error
-        except ValueError as error:  # httpx gives up on some headers with one
-            raise JwksFetchError("the answer can't be read") from error
+        except ValueError as error:  # httpx raises it for some malformed headers
+            raise JwksFetchError("the response can't be parsed") from error
 
     async def _read(self) -> JwksResponse:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -147,10 +154,10 @@ class HttpJwks:
             if response.status_code != httpx.codes.OK:
                 raise UnexpectedStatus(response.status_code, response.headers.get("Location"))
             if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise JwksFetchError("the answer is compressed, unasked")
+                raise JwksFetchError("the response is compressed although identity was requested")
             body = bytearray()
             async for chunk in response.aiter_raw():
                 body += chunk
-                if len(body) > MAX_BYTES:
-                    raise JwksFetchError(f"the answer is longer than {MAX_BYTES} bytes")
+                if len(body) > self.max_bytes:
+                    raise JwksFetchError(f"the response is longer than {self.max_bytes} bytes")
             return JwksResponse(bytes(body), response.headers.get("Date"), response.headers.get("Age"))

@@ -1,7 +1,6 @@
-"""From a bearer token to a principal: form, key, signature, claims, in that order, and each token only once."""
+"""From a bearer token to a principal: form, key, signature, claims, in that order; then the result is cached."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -9,28 +8,26 @@ from typing import Final, Protocol
 
 from attrs import define, field, frozen
 from cachetools import LRUCache
-from joserfc import jws
-from joserfc.errors import BadSignatureError
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.eddsa import ED25519
 from adapters.tokens.jwks import PublicKey
-from adapters.tokens.jws import MALFORMED, MAX_LENGTH, ParsedJws, decode_json_object, parse_access_token
+from adapters.tokens.jws import MAX_LENGTH, ParsedJws, parse_access_token, verify_signature
 from adapters.tokens.verification_queue import VerificationQueue
 from domain.errors import InvalidToken
 from domain.identity import Principal
 
-logger = logging.getLogger(__name__)
-
 CACHE_SIZE: Final = 10_000
-"""Tokens that are remembered; each costs some 600 bytes."""
+"""Verified tokens; each takes some 600 bytes."""
 
 
 class KeySet(Protocol):
-    """Where keys are looked up."""
+    """The issuer's public keys."""
+
+    def current(self, kid: str) -> PublicKey | None:
+        """The key in memory, without waiting; `None` when it is unknown or a refresh is due."""
 
     async def find(self, kid: str) -> PublicKey:
-        """Raise InvalidToken when there is no such key, KeysUnavailable when that can't be told."""
+        """Raise InvalidToken when there is no such key, KeysUnavailable when the keys can't be fetched now."""
 
 
 @frozen
@@ -48,46 +45,55 @@ class JwtVerifier:
     _rules: ClaimRules
     _now: Callable[[], float] = time.time
     _queue: VerificationQueue = field(factory=VerificationQueue)
-    """One signature each: it costs a hundred times what a remembered token does, and those pass by whoever waits."""
-    _verified: "LRUCache[bytes, _Verified]" = field(init=False, factory=lambda: LRUCache(CACHE_SIZE))
-    """By the token's SHA-256, so that what is kept is small, whatever was sent, and no token."""
+    """One signature at a time: it costs a hundred times what a cached token does, and those do not queue."""
+    _cache_size: int = CACHE_SIZE
+    _cache: "LRUCache[bytes, _Verified]" = field(init=False)
+    """By the token's SHA-256: entries stay small, and no token is kept."""
 
-    async def verify(self, unverified_token: str) -> Principal:
-        """See the port. What was verified before is not verified again, but judged for expiry and its key."""
-        if len(unverified_token) > MAX_LENGTH:
-            raise InvalidToken("The token is too long.")
-        fingerprint = sha256(unverified_token.encode("utf-8", "surrogatepass")).digest()
-        if (known := self._verified.get(fingerprint)) is None:
-            token = parse_access_token(unverified_token)
-            key = await self._keys.find(token.kid)
-            await self._queue.acquire()
-            if (known := self._verified.get(fingerprint)) is None:  # else it came twice, and the other was first
-                try:
-                    known = self._verified[fingerprint] = self._validate(token, key)
-                except InvalidToken:
-                    await asyncio.sleep(0)  # what came for known tokens goes first, once more
-                    raise
-        elif (key := await self._keys.find(known.key.kid)) is not known.key and key != known.key:
-            self._verified.pop(fingerprint, None)
-            raise InvalidToken("The token's key has been replaced.")
-        self._rules.ensure_not_expired(expires_at=known.expires_at, now=self._now())
-        return known.principal
+    @_cache.default
+    def _empty_cache(self) -> "LRUCache[bytes, _Verified]":
+        return LRUCache(self._cache_size)
 
     def remembered(self, unverified_token: bytes) -> Principal | None:
-        """TEMP."""
-        return None
+        """See the port. The cached result holds while the key set is fresh and has the token's key."""
+        if len(unverified_token) > MAX_LENGTH:
+            return None
+        verified = self._cache.get(sha256(unverified_token).digest())
+        if verified is None:
+            return None
+        key = self._keys.current(verified.key.kid)
+        if key is not verified.key and key != verified.key:  # a refreshed key set has equal keys, not the same ones
+            return None
+        self._rules.ensure_not_expired(expires_at=verified.expires_at, now=self._now())
+        return verified.principal
+
+    async def verify(self, unverified_token: str) -> Principal:
+        """See the port. A cached token is not verified again, but its expiry and its key are checked."""
+        if len(unverified_token) > MAX_LENGTH:
+            raise InvalidToken("The token is too long.")
+        digest = sha256(unverified_token.encode("utf-8", "surrogatepass")).digest()
+        if (verified := self._cache.get(digest)) is None:
+            verified = await self._verify_new(unverified_token, digest)
+        elif (key := await self._keys.find(verified.key.kid)) is not verified.key and key != verified.key:
+            self._cache.pop(digest, None)
+            raise InvalidToken("The token's key has been replaced.")
+        self._rules.ensure_not_expired(expires_at=verified.expires_at, now=self._now())
+        return verified.principal
+
+    async def _verify_new(self, unverified_token: str, digest: bytes) -> _Verified:
+        token = parse_access_token(unverified_token)
+        key = await self._keys.find(token.kid)
+        await self._queue.acquire()
+        if (verified := self._cache.get(digest)) is None:  # else a concurrent request has verified the same token
+            try:
+                verified = self._cache[digest] = self._validate(token, key)
+            except InvalidToken:
+                await asyncio.sleep(0)  # requests with cached tokens go first
+                raise
+        return verified
 
     def _validate(self, token: ParsedJws, key: PublicKey) -> _Verified:
-        try:
-            jws.deserialize_compact(token.text, key.jose, registry=ED25519)
-            claims = decode_json_object(token.payload)
-            principal, expires_at = self._rules.validate(claims, now=self._now())
-        except InvalidToken:
-            raise
-        except BadSignatureError as error:
-            raise InvalidToken("The token's signature does not match.") from error
-        except Exception as error:
-            # Whatever a hostile token makes a parser do, it is the token that is wrong (RFC 8725 §3.11 ff.).
-            logger.warning("token made a parser fail", extra={"error": type(error).__name__})
-            raise InvalidToken(MALFORMED) from error
+        principal, expires_at = verify_signature(
+            token, key.jose, lambda claims: self._rules.validate(claims, now=self._now())
+        )
         return _Verified(principal, key, expires_at)

@@ -1,4 +1,4 @@
-"""VerificationQueue of the event loop, so that a flood of one kind of work can't hold up everything else."""
+"""A queue in front of signature verification, so that a flood of new tokens does not block the event loop."""
 
 import asyncio
 import time
@@ -11,56 +11,56 @@ from attrs import define, field
 from domain.errors import Overloaded
 
 MAX_WAITING: Final = 1000
-"""Of those that wait; at 0.1 ms a turn, the last one waits a few tenths of a second."""
-
-IDLE_TURN: Final = 60e-6
-"""Seconds within which a turn of the event loop is over when nobody had work in it: one request takes longer."""
-
+"""Waiters; at 0.1 ms per verification, the last one waits a few tenths of a second."""
+IDLE_ITERATION: Final = 60e-6
+"""Seconds: an event-loop iteration that takes no longer had no other work. One request takes longer."""
 MAX_WAIT: Final = 0.02
-"""Seconds after which whoever waits goes on in the next turn, quiet or not."""
+"""Seconds after which a waiter is released in the next iteration, idle or not."""
 
 
 @define
 class VerificationQueue:
-    """Lets one go on in each turn of the event loop, in the order in which they came, after one that was quiet.
+    """FIFO queue that releases at most one waiter per event-loop iteration, preferring idle iterations.
 
-    What others do goes first, until somebody has waited for MAX_WAIT: then one goes on in every turn.
+    Other work goes first, until the first waiter has waited for `max_wait`: then each iteration releases one.
     """
 
-    _most_waiting: int = MAX_WAITING
+    _max_waiting: int = MAX_WAITING
+    _idle_iteration: float = IDLE_ITERATION
+    _max_wait: float = MAX_WAIT
     _clock: Callable[[], float] = time.perf_counter
-    _waiting: "deque[tuple[float, asyncio.Future[None]]]" = field(init=False, factory=deque)
-    """Since when, and who."""
-    _is_going: bool = field(init=False, default=False)
-    """Whether the next turn is waited for."""
-    _began: float = field(init=False, default=0.0)
-    """When the present turn of the loop did."""
+    _waiters: "deque[tuple[float, asyncio.Future[None]]]" = field(init=False, factory=deque)
+    """When each began to wait, and the future that releases it."""
+    _is_scheduled: bool = field(init=False, default=False)
+    """Whether the next iteration will call `_release_next`."""
+    _iteration_began: float = field(init=False, default=0.0)
 
     async def acquire(self) -> None:
-        """Wait for a turn of one's own: where nothing is going on, the next.
+        """Wait to be released: with no other work, that is the next iteration.
 
         Raises:
-            Overloaded: too many wait already.
+            Overloaded: `max_waiting` others are waiting already.
         """
-        if len(self._waiting) >= self._most_waiting:
+        if len(self._waiters) >= self._max_waiting:
             raise Overloaded
         loop = asyncio.get_running_loop()
-        turn, now = loop.create_future(), self._clock()
-        self._waiting.append((now, turn))
-        if not self._is_going:
-            self._is_going, self._began = True, now
-            loop.call_soon(self._next, loop)
-        await turn
+        released, now = loop.create_future(), self._clock()
+        self._waiters.append((now, released))
+        if not self._is_scheduled:
+            self._is_scheduled, self._iteration_began = True, now
+            loop.call_soon(self._release_next, loop)
+        await released
 
-    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        began, self._began = self._began, self._clock()
-        while self._waiting and self._waiting[0][1].done():  # whoever waited has given up
-            self._waiting.popleft()
-        if not self._waiting:
-            self._is_going = False
+    def _release_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        previous_began, self._iteration_began = self._iteration_began, self._clock()
+        while self._waiters and self._waiters[0][1].done():  # cancelled while waiting
+            self._waiters.popleft()
+        if not self._waiters:
+            self._is_scheduled = False
             return
-        since, turn = self._waiting[0]
-        if self._began - began <= IDLE_TURN or self._began - since >= MAX_WAIT:
-            self._waiting.popleft()
-            turn.set_result(None)
-        loop.call_soon(self._next, loop)
+        since, released = self._waiters[0]
+        was_idle = self._iteration_began - previous_began <= self._idle_iteration
+        if was_idle or self._iteration_began - since >= self._max_wait:
+            self._waiters.popleft()
+            released.set_result(None)
+        loop.call_soon(self._release_next, loop)

@@ -181,7 +181,7 @@ def test_everything_that_hangs_is_told_and_the_command_ends(own_issuer: Loopback
     with socket.create_server((HOST, 0)) as silent:
         url = f"postgresql://alice:{PASSWORD}@{HOST}:{silent.getsockname()[1]}/tasks"
         told = Told(folder=tmp_path, settings=around(own_issuer, DATABASE_URL=url))
-    assert "no whole answer within 5 s" in told["key-set"][1]
+    assert "no complete response within 5 s" in told["key-set"][1]
     assert told.failed() == ["key-set", "database"]
     assert "does not answer" in told["database"][1]
 

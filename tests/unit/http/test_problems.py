@@ -55,11 +55,9 @@ def test_a_member_of_the_body_is_pointed_at_and_a_parameter_named() -> None:
 
 
 def test_an_unexpected_error_is_logged_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
-    try:
+    with pytest.raises(ValueError, match="person") as raised:
         int("what a person wrote")
-    except ValueError as error:
-        response = error_response(error, CONTEXT)
-    assert response.status == 500
+    assert error_response(raised.value, CONTEXT).status == 500
     line = caplog.records[0].__dict__
     assert "person" not in str(line)
     assert line["error"] == ["ValueError"]

@@ -14,7 +14,7 @@ from tests.support.verification import HEADER, NOW, SIGNER, refusal, verify
 
 LEEWAY = 30
 WEEK = 7 * 24 * 3600
-DATES = "The token's dates are missing or no numbers."
+DATES = "The token's dates are missing or not numbers."
 EARLY = "The token is not valid yet."
 EXPIRED = "The token has expired."
 NO_DATES: list[Any] = [
@@ -26,11 +26,11 @@ NOT_FINITE: list[Any] = [10**309, -(10**309), 10**4000]
 
 
 class TestDates:
-    """R15: finite numbers, judged with a little leeway."""
+    """R15: finite numbers, compared with a little leeway."""
 
     @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
     @pytest.mark.parametrize("value", NO_DATES, ids=short)
-    async def test_a_date_that_is_no_finite_number_is_refused(self, name: str, value: object) -> None:
+    async def test_a_date_that_is_not_a_finite_number_is_refused(self, name: str, value: object) -> None:
         if (name, value) == ("nbf", ABSENT):
             assert await verify(SIGNER.token(nbf=ABSENT)) == ALICE
         else:
@@ -38,14 +38,14 @@ class TestDates:
 
     @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
     @pytest.mark.parametrize("value", NO_DATES[1:] + NOT_FINITE, ids=short)
-    def test_the_rules_alone_refuse_what_is_no_finite_number(self, name: str, value: object) -> None:
+    def test_the_rules_alone_refuse_a_date_that_is_not_a_finite_number(self, name: str, value: object) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
         with pytest.raises(InvalidToken) as refused:
             rules.validate(SIGNER.claims() | {name: value}, now=NOW)
         assert refused.value.reason == DATES
 
     @pytest.mark.parametrize("name", ["exp", "iat"])
-    async def test_a_date_that_is_needed_may_not_be_left_out(self, name: str) -> None:
+    async def test_a_required_date_may_not_be_omitted(self, name: str) -> None:
         assert await refusal(SIGNER.token(claims={name: ABSENT})) == DATES
 
     @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
@@ -66,27 +66,27 @@ class TestDates:
         if name == "nbf" and value <= NOW:
             assert await verify(token) == ALICE
         else:
-            assert await refusal(token) in {EXPIRED, EARLY, "The token lives too long."}
+            assert await refusal(token) in {EXPIRED, EARLY, "The token's lifetime is too long."}
 
     @pytest.mark.parametrize("number", [int, float])
     async def test_dates_may_have_a_fraction(self, number: type) -> None:
         token = SIGNER.token(iat=number(NOW - 1), nbf=number(NOW - 1), exp=number(NOW + 60))
         assert await verify(token) == ALICE
 
-    async def test_a_token_dies_when_its_leeway_is_over(self) -> None:
+    async def test_a_token_expires_when_its_leeway_is_over(self) -> None:
         token = SIGNER.token(exp=NOW)
         assert await verify(token, now=NOW + LEEWAY - 0.001) == ALICE
         assert await refusal(token, now=NOW + LEEWAY) == EXPIRED
         assert await refusal(token, now=NOW + 10 * WEEK) == EXPIRED
 
-    def test_the_rules_alone_refuse_what_has_expired(self) -> None:
+    def test_the_rules_alone_refuse_an_expired_token(self) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE)
         with pytest.raises(InvalidToken) as refused:
             rules.validate(SIGNER.claims(), now=NOW + LIFETIME + LEEWAY)
         assert refused.value.reason == EXPIRED
 
     @pytest.mark.parametrize("name", ["iat", "nbf"])
-    async def test_a_token_from_the_future_waits_but_for_the_leeway(self, name: str) -> None:
+    async def test_a_token_from_the_future_is_refused_beyond_the_leeway(self, name: str) -> None:
         assert await verify(SIGNER.token(claims={name: NOW + LEEWAY})) == ALICE
         assert await refusal(SIGNER.token(claims={name: NOW + LEEWAY + 0.001})) == EARLY
 
@@ -95,16 +95,16 @@ class TestDates:
         assert await refusal(SIGNER.token(iat=NOW + 60, nbf=NOW - 10)) == EARLY
         assert await verify(SIGNER.token(iat=NOW - 10, nbf=NOW - 60)) == ALICE
 
-    async def test_a_token_lives_a_week_at_most(self) -> None:
+    async def test_a_lifetime_of_more_than_a_week_is_refused(self) -> None:
         assert await verify(SIGNER.token(exp=NOW + WEEK)) == ALICE
-        assert await refusal(SIGNER.token(exp=NOW + WEEK + 0.5)) == "The token lives too long."
-        assert await refusal(SIGNER.token(iat=NOW - WEEK, exp=NOW + 1)) == "The token lives too long."
+        assert await refusal(SIGNER.token(exp=NOW + WEEK + 0.5)) == "The token's lifetime is too long."
+        assert await refusal(SIGNER.token(iat=NOW - WEEK, exp=NOW + 1)) == "The token's lifetime is too long."
 
     async def test_leeway_and_lifetime_are_settings(self) -> None:
         rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE, leeway=0, max_lifetime=60)
         assert await verify(SIGNER.token(exp=NOW + 60), rules=rules) == ALICE
         assert await refusal(SIGNER.token(exp=NOW), rules=rules) == EXPIRED
-        assert await refusal(SIGNER.token(exp=NOW + 61), rules=rules) == "The token lives too long."
+        assert await refusal(SIGNER.token(exp=NOW + 61), rules=rules) == "The token's lifetime is too long."
         assert await refusal(SIGNER.token(iat=NOW + 1, exp=NOW + 5), rules=rules) == EARLY
 
     def test_the_usual_rules_are_those_of_the_contract(self) -> None:

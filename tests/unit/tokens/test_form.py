@@ -1,6 +1,6 @@
-"""A token's form, judged before any key is looked up: R2, R3, R17.
+"""A token's form, checked before any key is looked up: R2, R3, R17.
 
-Every token here is signed by the issuer, and the signature holds: it is the form alone that is refused.
+Every token here has a valid signature: only its form is refused.
 """
 
 import pytest
@@ -20,19 +20,19 @@ HEADER = compact_json({"alg": "EdDSA", "kid": "key-1"})
 
 
 def respelled(segment: str) -> list[str]:
-    """The same bytes with other bits after their end; none where the last character is full of theirs."""
+    """Other encodings of the same bytes, with other stray bits at the end; none when there are no stray bits."""
     unused = {0: 0, 2: 4, 3: 2}[len(segment) % 4]
     last = ALPHABET.index(segment[-1])
     return [segment[:-1] + ALPHABET[last | bits] for bits in range(1, 1 << unused)]
 
 
 def odd(segment: str) -> str:
-    """As long as no bytes' spelling is."""
+    """The segment with a length that no encoding has."""
     return segment + "A" * ((1 - len(segment)) % 4 or 4)
 
 
 def of_length(issuer: Issuer, length: int) -> str:
-    """A valid token of that many characters; JSON may end in spaces."""
+    """A valid token of that length, padded with spaces after its JSON."""
     for spaces in range(3):
         header, payload = HEADER + b" " * spaces, compact_json(issuer.claims())
         shortest = len(issuer.sign(header, payload))
@@ -48,23 +48,23 @@ async def test_a_token_as_better_auth_makes_it_is_accepted(verifier: JwtVerifier
 
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519"])
-def test_a_sound_token_is_taken_apart(algorithm: str) -> None:
+def test_a_well_formed_token_is_parsed(algorithm: str) -> None:
     token = SIGNER.sign(compact_json({"alg": algorithm, "kid": "key-1"}), b"any payload")
     assert parse_access_token(token) == ParsedJws(token, "key-1", b"any payload")
 
 
 class TestShape(Refusals):
-    """R2: a cap on the length before anything is decoded, the alphabet, three parts that are not empty."""
+    """R2: the length is limited before decoding, the alphabet, three parts that are not empty."""
 
     async def test_the_longest_token_is_accepted(self) -> None:
         assert await self.verifier.verify(of_length(self.issuer, MAX_LENGTH)) == ALICE
         assert MAX_LENGTH == 8192
 
-    async def test_a_longer_token_is_refused_unread(self) -> None:
+    async def test_a_longer_token_is_refused_unparsed(self) -> None:
         assert await self.refusal(of_length(self.issuer, MAX_LENGTH + 1)) == "The token is too long."
 
     @pytest.mark.parametrize("character", [".", "A", "\u00e9", "\ud800", "\0", "\U0001f511"])
-    async def test_anything_longer_is_refused_unread(self, character: str) -> None:
+    async def test_any_longer_text_is_refused_unparsed(self, character: str) -> None:
         assert await self.refusal(character * (MAX_LENGTH + 1)) == "The token is too long."
 
     @pytest.mark.parametrize(
@@ -87,19 +87,19 @@ class TestShape(Refusals):
             "a.b.\ud800",
         ],
     )
-    async def test_what_is_not_three_segments_is_malformed(self, token: str) -> None:
+    async def test_a_text_without_three_segments_is_malformed(self, token: str) -> None:
         assert await self.refusal(token) == MALFORMED
 
     @pytest.mark.parametrize("before", ["", " ", "\n", "\0", ".", "\ufeff", "="])
     @pytest.mark.parametrize(
         "after", ["", " ", "\n", "\r\n", "\0", ".", "=", "==", "%", ",", "\u0661", "\u00e9", "\ud800"]
     )
-    async def test_nothing_may_stand_round_a_token(self, before: str, after: str) -> None:
+    async def test_no_character_is_allowed_around_a_token(self, before: str, after: str) -> None:
         if before or after:
             assert await self.refusal(before + self.issuer.token() + after) == MALFORMED
 
     @pytest.mark.parametrize("put", [" ", "\n", "=", "+", "/", ".", "\0", "\u00e9", "\uff21", "\u0130", "~", "%2E"])
-    async def test_no_other_character_may_stand_in_a_segment(self, put: str) -> None:
+    async def test_no_other_character_is_allowed_in_a_segment(self, put: str) -> None:
         for number in range(3):
             segments = self.issuer.token().split(".")
             segments[number] = segments[number][:8] + put + segments[number][8:]
@@ -116,7 +116,7 @@ class TestShape(Refusals):
 
 
 class TestBase64url(Refusals):
-    """R3: one spelling for one value, in all three parts."""
+    """R3: one encoding for one value, in all three parts."""
 
     @pytest.mark.parametrize("spaces", [0, 1, 2])
     async def test_stray_bits_at_the_end_of_header_or_payload_are_refused(self, spaces: int) -> None:
@@ -135,13 +135,13 @@ class TestBase64url(Refusals):
         for other in others:
             assert await self.refusal(f"{signing_input}.{other}") == MALFORMED
 
-    async def test_a_length_that_no_bytes_have_is_refused(self) -> None:
+    async def test_a_length_that_no_encoding_has_is_refused(self) -> None:
         header, payload, signature = self.issuer.token().split(".")
         assert await self.refusal(f"{header}.{payload}.{odd(signature)}") == MALFORMED
         assert await self.refusal(self.issuer.sign_segments(odd(header), payload)) == MALFORMED
         assert await self.refusal(self.issuer.sign_segments(header, odd(payload))) == MALFORMED
 
-    async def test_padding_is_refused_where_it_was_signed_along(self) -> None:
+    async def test_signed_padding_is_refused(self) -> None:
         header, payload, _ = self.issuer.token().split(".")
         assert (
             await self.refusal(self.issuer.sign_segments(header + "=" * (-len(header) % 4 or 4), payload)) == MALFORMED
@@ -150,7 +150,7 @@ class TestBase64url(Refusals):
             await self.refusal(self.issuer.sign_segments(header, payload + "=" * (-len(payload) % 4 or 4))) == MALFORMED
         )
 
-    async def test_the_other_alphabet_is_refused_where_it_was_signed_along(self) -> None:
+    async def test_the_other_alphabet_is_refused_although_signed(self) -> None:
         claims = compact_json(self.issuer.claims() | {"name": "~~~???>>>~~~???>>>"})
         payload = base64url(b" " * 2 + claims)
         assert {"-", "_"} & set(payload)
@@ -181,7 +181,7 @@ class TestBase64url(Refusals):
             "\ud800",
         ],
     )
-    def test_what_is_not_the_one_spelling_does_not_decode(self, text: str) -> None:
+    def test_a_non_canonical_encoding_does_not_decode(self, text: str) -> None:
         with pytest.raises(ValueError):
             decode_base64url(text)
 
@@ -189,7 +189,7 @@ class TestBase64url(Refusals):
     @given(st.binary(max_size=80))
     @example(b"\xfb\xff\xfe")
     @example(b"\0\0\x17")  # AAAX
-    def test_every_value_decodes_from_its_one_spelling(self, data: bytes) -> None:
+    def test_every_value_decodes_from_its_canonical_encoding(self, data: bytes) -> None:
         assert decode_base64url(base64url(data)) == data
 
     @unhurried
@@ -203,16 +203,16 @@ class TestBase64url(Refusals):
 
 
 class TestAnything:
-    """R17: whatever is sent, it is refused, and nothing else happens."""
+    """R17: any input is refused, and raises no other error."""
 
     @unhurried
     @given(st.text() | st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
-    def test_no_text_does_more_than_be_refused(self, text: str) -> None:
+    def test_any_text_is_refused(self, text: str) -> None:
         with pytest.raises(InvalidToken):
             parse_access_token(text)
 
     @unhurried
     @given(st.binary(), st.binary())
-    def test_no_signed_bytes_do_more_than_be_refused(self, header: bytes, payload: bytes) -> None:
+    def test_any_signed_bytes_are_refused(self, header: bytes, payload: bytes) -> None:
         with pytest.raises(InvalidToken):
             parse_access_token(SIGNER.sign(header, payload))

@@ -1,4 +1,4 @@
-"""The issuer's clock against ours: Date has whole seconds, and the answer was made between start and end."""
+"""Compare the issuer's clock with ours: Date has whole seconds, and the response was made between start and end."""
 
 import time
 from collections.abc import Iterator
@@ -14,39 +14,41 @@ from application.health import Finding, Status
 NOW = 1_800_000_000.0
 
 
-def judged(
+def checked(
     ahead: float = 0, *, took: float = 0, leeway: float = 30, date: str | None = None, age: str | None = None
 ) -> Finding:
-    there = date or format_datetime(datetime.fromtimestamp(NOW + ahead, UTC), usegmt=True)
-    finding = check_clocks(JwksResponse(b"", there, age), started=NOW, ended=NOW + took, leeway=leeway, name="clock")
+    issuer_date = date or format_datetime(datetime.fromtimestamp(NOW + ahead, UTC), usegmt=True)
+    finding = check_clocks(
+        JwksResponse(b"", issuer_date, age), started=NOW, ended=NOW + took, leeway=leeway, name="clock"
+    )
     assert finding.name == "clock"
     return finding
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 30, -1, -30, -31])
-def test_clocks_that_may_agree_within_the_leeway_are_well(ahead: float) -> None:
-    assert judged(ahead).status is Status.OK
+def test_clocks_that_may_agree_within_the_leeway_are_ok(ahead: float) -> None:
+    assert checked(ahead).status is Status.OK
 
 
 @pytest.mark.parametrize("leeway", [0, 30])
-def test_the_second_that_the_header_leaves_out_is_no_difference(leeway: float) -> None:
-    assert "agrees" in judged(0, leeway=leeway).detail
-    assert "agrees" in judged(-1, leeway=leeway).detail
-    assert judged(-2 - leeway, leeway=leeway).status is Status.FAILED
+def test_the_fraction_of_a_second_that_date_omits_is_no_difference(leeway: float) -> None:
+    assert "agrees" in checked(0, leeway=leeway).detail
+    assert "agrees" in checked(-1, leeway=leeway).detail
+    assert checked(-2 - leeway, leeway=leeway).status is Status.FAILED
 
 
-def test_an_answer_that_took_long_may_have_been_made_at_any_time_of_it() -> None:
-    assert judged(33, took=3).status is Status.OK
-    assert judged(34, took=3).status is Status.FAILED
-    assert judged(-32, took=3).status is Status.FAILED
+def test_a_slow_response_may_have_been_made_at_any_time_until_its_end() -> None:
+    assert checked(33, took=3).status is Status.OK
+    assert checked(34, took=3).status is Status.FAILED
+    assert checked(-32, took=3).status is Status.FAILED
 
 
-def test_a_difference_within_the_leeway_is_told() -> None:
-    assert "differs from this machine's by 20 s; 30 s are allowed" in judged(20).detail
+def test_a_difference_within_the_leeway_is_reported() -> None:
+    assert "differs from this machine's by 20 s; 30 s are allowed" in checked(20).detail
 
 
 def test_an_issuer_ahead_makes_tokens_that_are_not_valid_yet() -> None:
-    finding = judged(120)
+    finding = checked(120)
     assert finding.status is Status.FAILED
     assert "120 s ahead of this machine's, 30 s are allowed" in finding.detail
     assert "2027-01-15T08:02:00Z there, 2027-01-15T08:00:00Z here" in finding.detail
@@ -55,7 +57,7 @@ def test_an_issuer_ahead_makes_tokens_that_are_not_valid_yet() -> None:
 
 
 def test_an_issuer_behind_makes_tokens_that_expire_too_early() -> None:
-    finding = judged(-120)
+    finding = checked(-120)
     assert finding.status is Status.FAILED
     assert "119 s behind this machine's" in finding.detail
     assert "if it is the issuer's, set it forward" in str(finding.advice)
@@ -63,9 +65,9 @@ def test_an_issuer_behind_makes_tokens_that_expire_too_early() -> None:
 
 
 @pytest.mark.parametrize("date", ["", "now", "\x1b[31m", "Fri, 15 Jan 99999 08:00:00 GMT", "x" * 5000])
-def test_without_a_date_that_can_be_read_the_clocks_are_not_judged(date: str) -> None:
+def test_without_a_valid_date_the_clocks_are_not_checked(date: str) -> None:
     finding = check_clocks(JwksResponse(b"", date, None), started=NOW, ended=NOW, leeway=30, name="clock")
-    assert (finding.status, finding.detail) == (Status.SKIPPED, "not checked: the issuer's answer bears no Date")
+    assert finding == Finding.skipped("clock", "the issuer's response has no valid Date header")
     assert check_clocks(JwksResponse(b"", None, None), started=NOW, ended=NOW, leeway=30, name="clock") == finding
 
 
@@ -79,12 +81,12 @@ def _far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_far_from_utc")
-def test_a_date_has_the_zone_it_names_or_else_utc_wherever_this_machine_is() -> None:
-    assert judged(date="Fri, 15 Jan 2027 08:00:00 -0000").status is Status.OK
-    assert judged(date="Fri, 15 Jan 2027 10:00:00 +0200").status is Status.OK
-    assert "2027-01-15T08:00:00Z here" in judged(120).detail
+def test_a_date_has_the_zone_it_names_or_else_utc_in_any_local_zone() -> None:
+    assert checked(date="Fri, 15 Jan 2027 08:00:00 -0000").status is Status.OK
+    assert checked(date="Fri, 15 Jan 2027 10:00:00 +0200").status is Status.OK
+    assert "2027-01-15T08:00:00Z here" in checked(120).detail
 
 
-def test_an_answer_out_of_a_cache_says_nothing_of_a_clock() -> None:
-    finding = judged(120, age="7")
-    assert (finding.status, finding.detail) == (Status.SKIPPED, "not checked: the answer comes out of a cache")
+def test_a_response_from_a_cache_is_not_checked() -> None:
+    finding = checked(120, age="7")
+    assert finding == Finding.skipped("clock", "the response comes from a cache")

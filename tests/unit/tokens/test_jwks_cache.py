@@ -1,13 +1,13 @@
-"""When the key set is fetched, and who waits: K1 to K3.
+"""When the key set is fetched, and which requests wait: K1 to K3.
 
-Time stands still but where a test moves it, and a fetch ends when a test lets it.
+The clock moves only when a test advances it, and a held fetch ends when the test opens its gate.
 """
 
 import asyncio
 
 import pytest
 
-from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig
+from adapters.tokens.jwks_cache import JwksCacheConfig
 from domain.errors import KeysUnavailable
 from tests.support.fake_issuer import settle
 from tests.support.jwks_cache import BOTH, COOLDOWN, DOWN, MAX_STALE, OLD_KEYS, TTL, Cached
@@ -24,7 +24,7 @@ class TestUse(Cached):
         assert self.fetch.calls == 1
 
     @pytest.mark.parametrize("kid", ["", "OLD", "old ", "old\0", "ol", "oldd", "o\u0131d", "*", "%"])
-    async def test_a_key_is_found_by_its_exact_name(self, kid: str) -> None:  # R7
+    async def test_a_key_is_found_by_its_exact_kid(self, kid: str) -> None:  # R7
         await self.load()
         assert await self.is_unknown(kid)
 
@@ -32,10 +32,55 @@ class TestUse(Cached):
         assert JwksCacheConfig() == JwksCacheConfig(ttl=TTL, cooldown=COOLDOWN, max_stale=MAX_STALE)
 
 
-class TestOneFetch(Cached):
-    """K1: one request in flight at most, its result is everybody's."""
+class TestCurrent(Cached):
+    """`current`: the key in memory, without waiting, while no refresh is due."""
 
-    async def test_all_who_wait_share_one_fetch(self) -> None:
+    async def test_before_the_first_fetch_there_is_none(self) -> None:
+        assert self.keys.current("old") is None
+
+    @pytest.mark.parametrize(
+        ("age", "is_current"), [(0, True), (TTL * 0.8 - 0.1, True), (TTL * 0.8, False), (TTL, False)]
+    )
+    async def test_a_known_key_is_current_until_a_refresh_is_due(self, age: float, is_current: bool) -> None:
+        await self.load()
+        self.clock.advance(age)
+        assert self.keys.current("old") == (OLD_KEYS["old"] if is_current else None)
+        await settle()
+        assert self.fetch.calls == 1, "it starts no fetch"
+
+    async def test_an_unknown_key_is_not_current(self) -> None:
+        await self.load()
+        assert self.keys.current("unknown") is None
+        assert self.keys.current("OLD") is None
+
+    async def test_a_removed_key_is_not_current(self) -> None:
+        await self.load(BOTH)
+        self.fetch.result = OLD_KEYS
+        self.clock.advance(TTL)
+        await self.keys.find("old")
+        assert self.keys.current("old") == OLD_KEYS["old"]
+        assert self.keys.current("new") is None
+
+    async def test_while_the_issuer_fails_no_stale_key_is_current(self) -> None:
+        await self.load()
+        self.fetch.result = DOWN
+        self.clock.advance(TTL)
+        await self.keys.find("old")
+        assert self.keys.current("old") is None
+
+    async def test_no_key_is_current_beyond_the_hard_limit(self) -> None:
+        self.keys = self.cache(JwksCacheConfig(ttl=600, max_stale=100))
+        await self.load()
+        self.clock.advance(99.9)
+        assert self.keys.current("old") == OLD_KEYS["old"]
+        self.clock.advance(0.1)
+        assert self.keys.current("old") is None
+
+
+class TestOneFetch(Cached):
+    """K1: at most one request in flight, whose result all waiters share."""
+
+    async def test_all_waiters_share_one_fetch(self) -> None:
         gate = self.fetch.hold()
         finding = [asyncio.create_task(self.keys.find("old")) for _ in range(20)]
         await settle()
@@ -44,9 +89,9 @@ class TestOneFetch(Cached):
         assert await asyncio.gather(*finding) == [OLD_KEYS["old"]] * 20
         assert self.fetch.calls == 1
 
-    async def test_all_who_wait_share_one_failure(self) -> None:
+    async def test_all_waiters_share_one_failure(self) -> None:
         gate = self.fetch.hold()
-        self.fetch.answer = DOWN
+        self.fetch.result = DOWN
         finding = [asyncio.create_task(self.keys.find("old")) for _ in range(20)]
         await settle()
         gate.set()
@@ -54,29 +99,29 @@ class TestOneFetch(Cached):
         assert [type(outcome) for outcome in outcomes] == [KeysUnavailable] * 20
         assert self.fetch.calls == 1
 
-    async def test_one_who_gives_up_takes_nobody_along(self) -> None:
+    async def test_a_cancelled_waiter_does_not_cancel_the_others(self) -> None:
         gate = self.fetch.hold()
-        hasty, patient = asyncio.create_task(self.keys.find("old")), asyncio.create_task(self.keys.find("old"))
+        cancelled, waiting = asyncio.create_task(self.keys.find("old")), asyncio.create_task(self.keys.find("old"))
         await settle()
-        hasty.cancel()
+        cancelled.cancel()
         await settle()
-        assert hasty.cancelled()
+        assert cancelled.cancelled()
         gate.set()
-        assert await patient == OLD_KEYS["old"]
+        assert await waiting == OLD_KEYS["old"]
         assert (self.fetch.calls, self.fetch.cancelled) == (1, 0)
 
-    async def test_a_fetch_ends_well_though_nobody_waits_any_more(self) -> None:
+    async def test_a_fetch_completes_although_its_waiter_was_cancelled(self) -> None:
         gate = self.fetch.hold()
-        hasty = asyncio.create_task(self.keys.find("old"))
+        cancelled = asyncio.create_task(self.keys.find("old"))
         await settle()
-        hasty.cancel()
+        cancelled.cancel()
         await settle()
         gate.set()
         await settle()
         assert await self.keys.find("old") == OLD_KEYS["old"]
         assert (self.fetch.calls, self.fetch.cancelled) == (1, 0)
 
-    async def test_unknown_keys_of_many_at_once_cause_one_fetch(self) -> None:
+    async def test_concurrent_unknown_keys_cause_one_fetch(self) -> None:
         await self.load()
         gate = self.fetch.hold()
         finding = [asyncio.create_task(self.is_unknown(f"unknown-{number}")) for number in range(50)]
@@ -85,7 +130,7 @@ class TestOneFetch(Cached):
         assert all(await asyncio.gather(*finding))
         assert self.fetch.calls == 2
 
-    async def test_a_refresh_in_passing_is_one_fetch_too(self) -> None:
+    async def test_a_background_refresh_is_one_fetch_too(self) -> None:
         await self.load()
         gate = self.fetch.hold()
         self.clock.advance(TTL * 0.9)
@@ -97,7 +142,7 @@ class TestOneFetch(Cached):
 
 
 class TestKnownKeys(Cached):
-    """K2: a known key does not wait for a refresh that somebody else caused."""
+    """K2: a known key does not wait for a refresh that an unknown one caused."""
 
     async def test_a_known_key_does_not_wait_for_an_unknown_one(self) -> None:
         await self.load()
@@ -111,7 +156,7 @@ class TestKnownKeys(Cached):
         assert await finding
 
     @pytest.mark.parametrize(("age", "calls"), [(0, 1), (TTL * 0.8 - 0.1, 1), (TTL * 0.8, 2), (TTL - 0.1, 2)])
-    async def test_keys_that_age_are_renewed_in_passing(self, age: float, calls: int) -> None:
+    async def test_aging_keys_are_refreshed_in_the_background(self, age: float, calls: int) -> None:
         await self.load()
         gate = self.fetch.hold()
         self.clock.advance(age)
@@ -120,9 +165,9 @@ class TestKnownKeys(Cached):
         gate.set()
         await settle()
 
-    async def test_a_failed_renewal_in_passing_harms_nobody(self) -> None:
+    async def test_a_failed_background_refresh_affects_no_request(self) -> None:
         await self.load()
-        self.fetch.answer = DOWN
+        self.fetch.result = DOWN
         self.clock.advance(TTL * 0.9)
         await self.keys.find("old")
         await settle()
@@ -131,7 +176,7 @@ class TestKnownKeys(Cached):
 
     async def test_while_the_issuer_fails_no_known_key_waits(self) -> None:
         await self.load()
-        self.fetch.answer = DOWN
+        self.fetch.result = DOWN
         self.clock.advance(TTL)
         assert await self.keys.find("old") == OLD_KEYS["old"]
         gate = self.fetch.hold()
@@ -143,16 +188,16 @@ class TestKnownKeys(Cached):
 
 
 class TestUnknownKeys(Cached):
-    """K3: one refresh a cool-down, whatever the flood; and a rotation is seen all the same."""
+    """K3: one refresh per cooldown under any flood, and a rotation is still seen."""
 
-    async def test_an_unknown_key_is_looked_for_at_once(self) -> None:
+    async def test_an_unknown_key_is_fetched_at_once(self) -> None:
         await self.load()
-        self.fetch.answer = BOTH
+        self.fetch.result = BOTH
         assert await self.keys.find("new") == BOTH["new"]
         assert await self.keys.find("old") == BOTH["old"]
         assert self.fetch.calls == 2
 
-    async def test_it_is_looked_for_once_a_cool_down(self) -> None:
+    async def test_unknown_keys_cause_one_fetch_per_cooldown(self) -> None:
         await self.load()
         assert await self.is_unknown("unknown")
         self.clock.advance(COOLDOWN - 0.01)
@@ -170,10 +215,10 @@ class TestUnknownKeys(Cached):
             self.clock.advance(1)
         assert self.fetch.calls == 1 + 3
 
-    async def test_a_rotation_under_a_flood_is_seen_after_the_cool_down(self) -> None:
+    async def test_a_rotation_under_a_flood_is_seen_after_the_cooldown(self) -> None:
         await self.load()
         assert await self.is_unknown("flood")
-        self.fetch.answer = BOTH
+        self.fetch.result = BOTH
         for _ in range(COOLDOWN - 1):
             self.clock.advance(1)
             assert await self.is_unknown("flood")
@@ -181,19 +226,19 @@ class TestUnknownKeys(Cached):
         self.clock.advance(1)
         assert await self.keys.find("new") == BOTH["new"]
 
-    async def test_only_refreshes_that_unknown_keys_caused_start_the_cool_down(self) -> None:
+    async def test_only_refreshes_caused_by_unknown_keys_start_the_cooldown(self) -> None:
         await self.load()
         self.clock.advance(TTL)
         await self.keys.find("old")
         assert self.fetch.calls == 2
-        self.fetch.answer = BOTH
+        self.fetch.result = BOTH
         assert await self.keys.find("new") == BOTH["new"]
         assert self.fetch.calls == 3
 
     async def test_an_unknown_key_waits_for_the_fetch_in_flight(self) -> None:
         await self.load()
         gate = self.fetch.hold()
-        self.fetch.answer = BOTH
+        self.fetch.result = BOTH
         self.clock.advance(TTL * 0.9)
         await self.find_at_once("old")
         finding = asyncio.create_task(self.keys.find("new"))
@@ -203,7 +248,7 @@ class TestUnknownKeys(Cached):
         assert await finding == BOTH["new"]
         assert self.fetch.calls == 2
 
-    async def test_what_the_fetch_in_flight_did_not_bring_is_looked_for(self) -> None:
+    async def test_a_key_that_the_fetch_in_flight_did_not_bring_is_fetched(self) -> None:
         await self.load()
         gate = self.fetch.hold()
         self.clock.advance(TTL * 0.9)
@@ -214,30 +259,30 @@ class TestUnknownKeys(Cached):
         assert await finding
         assert self.fetch.calls == 3
 
-    async def test_an_unknown_key_obeys_the_back_off(self) -> None:
+    async def test_an_unknown_key_respects_the_backoff(self) -> None:
         await self.load()
-        self.fetch.answer = DOWN
+        self.fetch.result = DOWN
         self.clock.advance(TTL * 0.9)
         await self.keys.find("old")
         await settle()
-        self.fetch.answer = BOTH
+        self.fetch.result = BOTH
         assert await self.is_unknown("new")
         assert self.fetch.calls == 2
-        self.clock.advance(1)  # the back-off used up no cool-down
+        self.clock.advance(1)  # the backoff did not start a cooldown
         assert await self.keys.find("new") == BOTH["new"]
 
     async def test_an_unknown_key_stays_unknown_while_the_issuer_fails(self) -> None:
         await self.load()
-        self.fetch.answer = DOWN
+        self.fetch.result = DOWN
         assert await self.is_unknown("new")
         assert self.fetch.calls == 2
         assert await self.keys.find("old") == OLD_KEYS["old"]
-        self.fetch.answer = BOTH
-        self.clock.advance(1.5)  # the back-off's, and no cool-down: nobody has heard the issuer say no
+        self.fetch.result = BOTH
+        self.clock.advance(1.5)  # the backoff, not the cooldown: the issuer has not said that it has no such key
         assert await self.keys.find("new") == BOTH["new"]
 
-    async def test_the_cool_down_is_a_setting(self) -> None:
-        self.keys = JwksCache(self.fetch, JwksCacheConfig(cooldown=5), self.clock, lambda: 0.0)
+    async def test_the_cooldown_is_a_setting(self) -> None:
+        self.keys = self.cache(JwksCacheConfig(cooldown=5))
         await self.load()
         assert await self.is_unknown("unknown")
         self.clock.advance(4.9)

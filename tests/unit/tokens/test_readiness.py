@@ -1,12 +1,11 @@
-"""Whether there are keys to verify with: K10."""
+"""The readiness check for keys: K10."""
 
 import asyncio
 
 import pytest
 
-from adapters.tokens import jwks_cache as module
 from adapters.tokens.jwks import JwksFetchError
-from adapters.tokens.jwks_cache import JwksCache, KeysReadiness
+from adapters.tokens.jwks_cache import READINESS_TIMEOUT, JwksCache, JwksReadiness
 from tests.support.fake_issuer import ManualTime, ScriptedFetch, published
 from tests.support.tokens import Issuer
 
@@ -19,11 +18,11 @@ def fetch() -> ScriptedFetch:
 
 
 @pytest.fixture
-def readiness(fetch: ScriptedFetch, clock: ManualTime) -> KeysReadiness:
-    return KeysReadiness(JwksCache(fetch, monotonic=clock))
+def readiness(fetch: ScriptedFetch, clock: ManualTime) -> JwksReadiness:
+    return JwksReadiness(JwksCache(fetch, monotonic=clock))
 
 
-async def test_with_keys_nothing_is_missing(readiness: KeysReadiness, fetch: ScriptedFetch) -> None:
+async def test_with_keys_there_is_no_problem(readiness: JwksReadiness, fetch: ScriptedFetch) -> None:
     assert readiness.name == "keys"
     assert await readiness.problem() is None
     assert await readiness.problem() is None
@@ -31,25 +30,24 @@ async def test_with_keys_nothing_is_missing(readiness: KeysReadiness, fetch: Scr
 
 
 async def test_without_keys_it_says_what_to_check(
-    readiness: KeysReadiness, fetch: ScriptedFetch, clock: ManualTime
+    readiness: JwksReadiness, fetch: ScriptedFetch, clock: ManualTime
 ) -> None:
-    keys, fetch.answer = fetch.answer, JwksFetchError("down")
+    keys, fetch.result = fetch.result, JwksFetchError("down")
     assert await readiness.problem() == PROBLEM
-    fetch.answer = keys
+    fetch.result = keys
     clock.advance(2)
     assert await readiness.problem() is None
 
 
 async def test_a_probe_does_not_wait_for_a_slow_issuer_and_the_fetch_goes_on(
-    readiness: KeysReadiness, fetch: ScriptedFetch, monkeypatch: pytest.MonkeyPatch
+    fetch: ScriptedFetch, clock: ManualTime
 ) -> None:
-    assert module.MAX_WAIT == 2
+    assert READINESS_TIMEOUT == 2
+    cache = JwksCache(fetch, monotonic=clock)
     gate = fetch.hold()
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "MAX_WAIT", 0.01)
-        async with asyncio.timeout(30):
-            assert await readiness.problem() == PROBLEM
-    finding = asyncio.create_task(readiness.problem())
+    async with asyncio.timeout(30):
+        assert await JwksReadiness(cache, timeout=0.01).problem() == PROBLEM
+    finding = asyncio.create_task(JwksReadiness(cache).problem())
     gate.set()
     assert await finding is None
     assert (fetch.calls, fetch.cancelled) == (1, 0)

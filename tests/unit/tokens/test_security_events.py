@@ -28,7 +28,7 @@ async def refusal(event: str, *, now: float = NOW) -> str:
     return refused.value.code
 
 
-async def test_a_session_that_ended() -> None:
+async def test_a_revoked_session() -> None:
     assert await verify(SIGNER.security_event(session="s-1")) == SessionRevoked("alice", "s-1", AT)  # type: ignore[arg-type]
 
 
@@ -36,21 +36,21 @@ async def test_all_sessions_of_a_user() -> None:
     assert await verify(SIGNER.security_event()) == SessionRevoked("alice", None, AT)  # type: ignore[arg-type]
 
 
-async def test_an_account_that_is_gone() -> None:
+async def test_a_purged_account() -> None:
     assert await verify(SIGNER.security_event(ACCOUNT_PURGED)) == AccountPurged("alice", AT)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("typ", ["secevent+jwt", "application/secevent+jwt", "SecEvent+JWT"])
-async def test_the_types_name_in_any_case(typ: str) -> None:
+async def test_the_type_is_compared_without_regard_to_case(typ: str) -> None:
     await verify(SIGNER.security_event(header={"typ": typ}))
 
 
 @pytest.mark.parametrize("typ", [ABSENT, "JWT", "at+jwt", "logout+jwt", "", 5, None])
-async def test_what_does_not_say_that_it_is_an_event_is_none(typ: object) -> None:
+async def test_a_token_without_the_type_of_an_event_is_refused(typ: object) -> None:
     assert await refusal(SIGNER.security_event(header={"typ": typ})) == "invalid_request"
 
 
-async def test_an_event_is_no_access_token_and_an_access_token_no_event() -> None:
+async def test_an_event_is_not_an_access_token_nor_the_reverse() -> None:
     keys = PublishedKeys(published(SIGNER))
     for typ in ("secevent+jwt", ABSENT):
         event = SIGNER.security_event(header={"typ": typ}, exp=NOW + 900, sub="alice")
@@ -60,18 +60,18 @@ async def test_an_event_is_no_access_token_and_an_access_token_no_event() -> Non
 
 
 @pytest.mark.parametrize("age", [331, 3600, -331, -3600])
-async def test_what_was_not_signed_just_now_is_refused(age: int) -> None:
+async def test_an_event_that_was_not_signed_recently_is_refused(age: int) -> None:
     assert await refusal(SIGNER.security_event(), now=NOW + age) == "invalid_request"
 
 
 @pytest.mark.parametrize("age", [0, 329, -329])
-async def test_what_was_signed_just_now_is_taken_by_two_clocks_that_differ_a_little(age: int) -> None:
+async def test_a_recent_event_is_accepted_although_the_clocks_differ_a_little(age: int) -> None:
     await verify(SIGNER.security_event(), now=NOW + age)
 
 
 async def test_the_event_may_be_older_than_its_signing_but_not_newer() -> None:
-    old = await verify(SIGNER.security_event(said={"event_timestamp": NOW - 86400}))
-    new = await verify(SIGNER.security_event(said={"event_timestamp": NOW + 86400}))
+    old = await verify(SIGNER.security_event(details={"event_timestamp": NOW - 86400}))
+    new = await verify(SIGNER.security_event(details={"event_timestamp": NOW + 86400}))
     plain = await verify(SIGNER.security_event(events={SESSION_REVOKED: {}}))
     assert [int(event.at.timestamp()) for event in (old, new, plain)] == [NOW - 86400, NOW, NOW]
 
@@ -121,11 +121,11 @@ async def test_the_event_may_be_older_than_its_signing_but_not_newer() -> None:
         ),
     ],
 )
-async def test_what_breaks_a_rule_is_refused_in_the_words_of_rfc_8935(claims: dict[str, Any], code: str) -> None:
+async def test_a_broken_rule_is_refused_with_its_error_code_of_rfc_8935(claims: dict[str, Any], code: str) -> None:
     assert await refusal(SIGNER.security_event(**claims)) == code
 
 
-async def test_a_key_that_is_not_known_is_told_from_a_signature_that_is_wrong() -> None:
+async def test_an_unknown_key_and_a_wrong_signature_have_different_codes() -> None:
     stranger = Issuer.new("key-2", now=CLOCK)
     forger = Issuer.new("key-1", now=CLOCK)
     assert await refusal(stranger.security_event()) == "invalid_key"
@@ -133,22 +133,22 @@ async def test_a_key_that_is_not_known_is_told_from_a_signature_that_is_wrong() 
 
 
 @pytest.mark.parametrize("header", [{"alg": "none"}, {"alg": "HS256"}, {"kid": ABSENT}, {"crit": ["b64"]}, {"jwk": {}}])
-async def test_the_header_is_judged_as_an_access_tokens_is(header: dict[str, Any]) -> None:
+async def test_the_header_is_validated_like_an_access_tokens(header: dict[str, Any]) -> None:
     assert await refusal(SIGNER.security_event(header=header)) == "invalid_request"
 
 
 @pytest.mark.parametrize("event", ["", "x", "a.b.c", "\xff", "x" * 8193, "a.b.c.d.e"])
-async def test_what_is_no_token_is_no_event(event: str) -> None:
+async def test_a_text_that_is_not_a_token_is_refused(event: str) -> None:
     assert await refusal(event) == "invalid_request"
 
 
 @pytest.mark.parametrize("payload", [b"[]", b"{", b"[" * 5000, b'{"iss":1,"iss":1}', b"\xff"])
-async def test_a_signed_payload_that_is_no_object_is_refused(payload: bytes) -> None:
+async def test_a_signed_payload_that_is_not_an_object_is_refused(payload: bytes) -> None:
     header = compact_json({"alg": "EdDSA", "kid": "key-1", "typ": "secevent+jwt"})
     assert await refusal(SIGNER.sign(header, payload)) == "invalid_request"
 
 
-async def test_a_good_event_that_is_too_long_is_refused_before_anything_looks_into_it() -> None:
+async def test_a_valid_event_that_is_too_long_is_refused_unparsed() -> None:
     await verify(SIGNER.security_event(padding="x" * 1000))
     keys = PublishedKeys(published(SIGNER))
     with pytest.raises(InvalidSecurityEvent, match="too long"):

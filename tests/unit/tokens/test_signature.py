@@ -1,4 +1,4 @@
-"""What a token is believed for: R6, R11, R17."""
+"""A token's signature: R6, R11, R17."""
 
 import hashlib
 import json
@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from joserfc.errors import JoseError
 
 from adapters.tokens.claims import ClaimRules
-from adapters.tokens.eddsa import ED25519
 from adapters.tokens.jwks import parse_key_set
-from adapters.tokens.jws import MALFORMED
+from adapters.tokens.jws import ED25519, MALFORMED
 from adapters.tokens.jwt_verifier import JwtVerifier
 from domain.errors import InvalidToken, KeysUnavailable
 from tests.support.fake_issuer import ManualTime, PublishedKeys, published
@@ -22,7 +21,7 @@ from tests.support.json_cases import unhurried
 from tests.support.rejections import ALICE
 from tests.support.tokens import AUDIENCE, ISSUER, Issuer, base64url, compact_json
 
-FALSE = "The token's signature does not match."
+MISMATCH = "The token's signature does not match."
 LENGTH = "The token's signature is not an Ed25519 signature."
 ORDER = 2**252 + 27742317777372353535851937790883648493
 """Of Ed25519's base point (RFC 8032 5.1)."""
@@ -50,21 +49,21 @@ def with_signature(token: str, signature: bytes) -> str:
 
 
 class TestSignature:
-    """R11: 64 bytes, made with the named key over exactly this header and payload."""
+    """R11: 64 bytes, by the named key over exactly this header and payload."""
 
     async def test_a_token_signed_with_a_key_outside_the_set_is_refused(self) -> None:
         stranger = Issuer.new("key-2", now=CLOCK)
         with pytest.raises(InvalidToken):
             await verifier_of(SIGNER).verify(stranger.token())
 
-    async def test_another_keys_signature_under_a_known_name_is_refused(self) -> None:
-        assert await refusal(Issuer.new("key-1", now=CLOCK).token()) == FALSE
+    async def test_another_keys_signature_under_a_known_kid_is_refused(self) -> None:
+        assert await refusal(Issuer.new("key-1", now=CLOCK).token()) == MISMATCH
 
-    async def test_only_the_named_key_counts(self) -> None:
+    async def test_only_the_named_key_verifies(self) -> None:
         first, second = Issuer.new("a", now=CLOCK), Issuer.new("b", now=CLOCK)
         assert await verifier_of(first, second).verify(first.token()) == ALICE
         assert await verifier_of(first, second).verify(second.token()) == ALICE
-        assert await refusal(first.token(header={"kid": "b"}), first, second) == FALSE
+        assert await refusal(first.token(header={"kid": "b"}), first, second) == MISMATCH
 
     @pytest.mark.parametrize("length", [1, 31, 32, 48, 63, 65, 96, 114, 128])
     async def test_a_signature_of_another_length_is_refused(self, length: int) -> None:
@@ -74,20 +73,20 @@ class TestSignature:
 
     @pytest.mark.parametrize("byte", [0x00, 0x01, 0x80, 0xFF])
     async def test_a_signature_of_one_byte_repeated_is_refused(self, byte: int) -> None:
-        assert await refusal(with_signature(SIGNER.token(), bytes([byte]) * 64)) == FALSE
+        assert await refusal(with_signature(SIGNER.token(), bytes([byte]) * 64)) == MISMATCH
 
     @pytest.mark.parametrize("times", [1, 2, 3, 7])
-    async def test_a_signature_has_one_form_only(self, times: int) -> None:  # RFC 8032 5.1.7: S < L
+    async def test_a_signature_has_only_one_encoding(self, times: int) -> None:  # RFC 8032 5.1.7: S < L
         token = SIGNER.token()
         signature = signature_of(token)
         scalar = int.from_bytes(signature[32:], "little") + times * ORDER
-        assert await refusal(with_signature(token, signature[:32] + scalar.to_bytes(32, "little"))) == FALSE
+        assert await refusal(with_signature(token, signature[:32] + scalar.to_bytes(32, "little"))) == MISMATCH
 
     async def test_a_signature_does_not_move_to_another_token(self) -> None:
         alices, bobs = SIGNER.token("alice"), SIGNER.token("bob")
-        assert await refusal(with_signature(alices, signature_of(bobs))) == FALSE
+        assert await refusal(with_signature(alices, signature_of(bobs))) == MISMATCH
         header, _, signature = alices.split(".")
-        assert await refusal(f"{header}.{bobs.split('.')[1]}.{signature}") == FALSE
+        assert await refusal(f"{header}.{bobs.split('.')[1]}.{signature}") == MISMATCH
 
     async def test_the_header_is_signed_too(self) -> None:
         _, payload, signature = SIGNER.token().split(".")
@@ -96,12 +95,12 @@ class TestSignature:
             {"kid": "key-1", "alg": "EdDSA"},
             {"alg": "EdDSA", "kid": "key-1", "typ": "JWT"},
         ):
-            assert await refusal(f"{base64url(compact_json(other))}.{payload}.{signature}") == FALSE
+            assert await refusal(f"{base64url(compact_json(other))}.{payload}.{signature}") == MISMATCH
 
     async def test_a_signature_over_a_digest_is_refused(self) -> None:  # Ed25519 and Ed25519ph differ
         token = SIGNER.token()
         digest = hashlib.sha512(token.rpartition(".")[0].encode()).digest()
-        assert await refusal(with_signature(token, SIGNER.signature(digest))) == FALSE
+        assert await refusal(with_signature(token, SIGNER.signature(digest))) == MISMATCH
 
     @pytest.mark.parametrize(
         "claims",
@@ -115,32 +114,32 @@ class TestSignature:
             {"iat": 1e300},
         ],
     )
-    async def test_no_claim_is_believed_before_the_signature(self, claims: dict[str, object]) -> None:
-        assert await refusal(Issuer.new(now=CLOCK).token(claims=claims)) == FALSE
+    async def test_no_claim_is_checked_before_the_signature(self, claims: dict[str, object]) -> None:
+        assert await refusal(Issuer.new(now=CLOCK).token(claims=claims)) == MISMATCH
 
     @pytest.mark.parametrize("payload", [b"no JSON", b"[]", b"[" * 4000, b"\xff"])
-    async def test_no_payload_is_read_before_the_signature(self, payload: bytes) -> None:
-        assert await refusal(Issuer.new(now=CLOCK).sign(HEADER, payload)) == FALSE
+    async def test_no_payload_is_decoded_before_the_signature(self, payload: bytes) -> None:
+        assert await refusal(Issuer.new(now=CLOCK).sign(HEADER, payload)) == MISMATCH
 
 
 class TestFlippedCharacters:
-    """R3, R11: no character of a token can be another one."""
+    """R3, R11: no character of a token can be changed, removed or added."""
 
     TOKEN = SIGNER.token()
     ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-    async def test_no_last_character_of_a_segment_can_be_another(self) -> None:
+    async def test_no_last_character_of_a_segment_can_be_changed(self) -> None:
         for end in (self.TOKEN.index(".") - 1, self.TOKEN.rindex(".") - 1, len(self.TOKEN) - 1):
             for other in set(self.ALPHABET) - {self.TOKEN[end]}:
                 await refusal(self.TOKEN[:end] + other + self.TOKEN[end + 1 :])
 
-    async def test_no_character_can_be_left_out(self) -> None:
+    async def test_no_character_can_be_removed(self) -> None:
         for position in range(len(self.TOKEN)):
             await refusal(self.TOKEN[:position] + self.TOKEN[position + 1 :])
 
     @unhurried
     @given(st.integers(0, len(TOKEN) - 1), st.sampled_from(ALPHABET + ".=+/ \n%") | st.characters())
-    async def test_no_character_can_be_another(self, position: int, other: str) -> None:
+    async def test_no_character_can_be_changed(self, position: int, other: str) -> None:
         if other != self.TOKEN[position]:
             await refusal(self.TOKEN[:position] + other + self.TOKEN[position + 1 :])
 
@@ -151,7 +150,7 @@ class TestFlippedCharacters:
 
 
 class TestAlgorithm:
-    """R6: EdDSA means Ed25519 here, whatever else it may mean."""
+    """R6: EdDSA means Ed25519 here, and never Ed448."""
 
     @pytest.mark.parametrize("published_as", ["EdDSA", "Ed25519"])
     @pytest.mark.parametrize("signed_as", ["EdDSA", "Ed25519"])
@@ -166,37 +165,37 @@ class TestAlgorithm:
         assert await refusal(with_signature(token, signature)) == LENGTH
 
     @pytest.mark.parametrize("name", ["Ed448", "HS256", "none", "ES256", "RS256", "eddsa", "ed25519", ""])
-    def test_the_library_is_told_no_other_algorithm(self, name: str) -> None:
+    def test_the_library_accepts_no_other_algorithm(self, name: str) -> None:
         with pytest.raises(JoseError):
             ED25519.get_alg(name)
 
 
 class TestFaults:
-    """R17: a token that makes a parser fail is refused and noted; what is no token's fault is not put on it."""
+    """R17: a token that makes a parser fail is refused and logged; missing keys refuse no token."""
 
     @pytest.mark.parametrize(
         ("payload", "errors"),
         [
-            (b"[" * 5000, {"RecursionError", "JSONDecodeError"}),  # the interpreter says how deep is too deep
+            (b"[" * 5000, {"RecursionError", "JSONDecodeError"}),  # the interpreter decides which depth is too much
             (b"\xff", {"UnicodeDecodeError"}),
             (b'{"a":' + b"9" * 5000 + b"}", {"ValueError"}),
         ],
     )
-    async def test_a_parsers_failure_is_logged_without_the_token(
+    async def test_a_parser_failure_is_logged_without_the_token(
         self, payload: bytes, errors: set[str], caplog: pytest.LogCaptureFixture
     ) -> None:
         token = SIGNER.sign(HEADER, payload)
         with caplog.at_level(logging.WARNING):
             assert await refusal(token) == MALFORMED
         (record,) = caplog.records
-        assert record.message == "token made a parser fail"
+        assert record.message == "parsing a signed token failed"
         assert record.__dict__["error"] in errors
         assert not any(part in str(record.__dict__) for part in token.split("."))
 
     @pytest.mark.parametrize(
         "claims", [{"exp": 0}, {"iss": "other"}, {"sub": "a\nb"}, {"exp": 10**400}, {"iat": -(10**400)}]
     )
-    async def test_a_plain_refusal_is_no_failure(
+    async def test_an_ordinary_refusal_is_not_logged(
         self, claims: dict[str, object], caplog: pytest.LogCaptureFixture
     ) -> None:
         await refusal(SIGNER.token(claims=claims))
@@ -213,7 +212,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         "token", ["", "a.b.c", "a" * 9000, SIGNER.token(header={"alg": "none"}), SIGNER.token(header={"crit": []})]
     )
-    async def test_without_keys_a_malformed_token_is_refused_all_the_same(self, token: str) -> None:  # K6
+    async def test_without_keys_a_malformed_token_is_still_refused(self, token: str) -> None:  # K6
         keys = PublishedKeys({}, failure=KeysUnavailable())
         verifier = JwtVerifier(keys, ClaimRules(issuer=ISSUER, audience=AUDIENCE), CLOCK)
         with pytest.raises(InvalidToken):

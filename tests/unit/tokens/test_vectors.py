@@ -1,4 +1,4 @@
-"""The signatures that the standards print."""
+"""The signature test vectors of the RFCs."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 
-from adapters.tokens.eddsa import ED25519
 from adapters.tokens.jwks import PublicKey, parse_key_set
-from adapters.tokens.jws import parse_access_token
+from adapters.tokens.jws import ED25519, parse_access_token
 from domain.errors import InvalidToken
 from tests.support.fake_issuer import published
 from tests.support.tokens import Issuer, base64url
@@ -37,7 +36,7 @@ class TestRfcVectors:
         token = jws.deserialize_compact(self.TOKEN, self.key().jose, registry=ED25519)
         assert token.payload == b"Example of Ed25519 signing"
 
-    def test_the_token_of_a4_verifies_in_no_other_spelling(self) -> None:
+    def test_the_token_of_a4_verifies_in_no_other_encoding(self) -> None:
         with pytest.raises(BadSignatureError):
             jws.deserialize_compact(self.TOKEN.replace("RXhh", "RXhi"), self.key().jose, registry=ED25519)
 
@@ -47,10 +46,10 @@ class TestRfcVectors:
         assert issuer.jwk()["x"] == self.PUBLIC
         assert issuer.sign(b'{"alg":"EdDSA"}', b"Example of Ed25519 signing") == self.TOKEN
 
-    def test_the_token_of_a4_names_no_key_and_is_refused_here(self) -> None:
+    def test_the_token_of_a4_has_no_kid_and_is_refused_here(self) -> None:
         with pytest.raises(InvalidToken) as refused:
             parse_access_token(self.TOKEN)
-        assert refused.value.reason == "The token names no key."
+        assert refused.value.reason == "The token's key ID (kid) is missing or invalid."
 
     @pytest.mark.parametrize(
         ("secret", "public", "message", "signature"),
