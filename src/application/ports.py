@@ -72,19 +72,22 @@ class TaskLists(Protocol):
 class TokenVerifier(Protocol):
     """Verifies bearer tokens."""
 
-    async def verify(self, unverified_token: str) -> Principal:
-        """Return the token's principal.
+    def remembered(self, unverified_token: bytes) -> Principal | None:
+        """The principal of a token that was verified before, found without waiting: the same that `verify` returns.
+
+        `None` when the token was not verified before, or when its key can't be confirmed without waiting: removed,
+        replaced, or a refresh of the keys is due. Then call `verify`, which decides.
 
         Raises:
-            InvalidToken: the token violates a rule.
-            KeysUnavailable, Overloaded: the token cannot be verified now.
+            InvalidToken: the token was verified before, and has expired.
         """
 
-    def remembered(self, unverified_token: bytes) -> Principal | None:
-        """Return the principal of a token that was verified before; `None`: only `verify` can tell.
+    async def verify(self, unverified_token: str) -> Principal:
+        """The principal of a token.
 
         Raises:
-            InvalidToken: the token has expired since.
+            InvalidToken: the token breaks a rule.
+            KeysUnavailable, Overloaded: the token can't be verified now.
         """
 
 

@@ -236,14 +236,14 @@ class TestStandardInput:
             pipe.flush()
             assert verdict(process)["status"] == "ok"
 
-    def test_a_pipe_that_brings_nothing_is_told_in_the_end(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
+    def test_a_pipe_without_a_line_times_out(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
         reading, writing = os.pipe()
         with closing(os.fdopen(writing, "w")), started(tmp_path, around(issuer), reading) as process:
             os.close(reading)
             output, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
         assert output == ""
-        assert "no line came on standard input" in errors
+        assert "no line on standard input" in errors
 
     def test_what_is_typed_is_not_shown(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
         keyboard, terminal = pty.openpty()
