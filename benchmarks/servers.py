@@ -54,14 +54,14 @@ def migrate(world: World, database: str | None = None) -> None:
     role = {"EVO_TODO_SERVICE_ROLE": SERVICE, "EVO_TODO_SERVICE_PASSWORD": PASSWORD}
     env = {"DATABASE_URL": database} if database else {"DATABASE_URL": world.database(OWNER)} | role
     subprocess.run(
-        [sys.executable, "-m", "entrypoints", "migrate"], env=os.environ | env, check=True, capture_output=True
+        [sys.executable, "-m", "entrypoints.cli", "migrate"], env=os.environ | env, check=True, capture_output=True
     )
 
 
 @contextmanager
 def evo_todo(world: World, name: str = "evo-todo", under: Sequence[str] = (), **more: str) -> Generator[Server]:
     """The service, by `evo-todo serve`; `under` is a command that runs it, and watches."""
-    with _started(name, [*under, ALONE, "-m", "entrypoints", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
+    with _started(name, [*under, ALONE, "-m", "entrypoints.cli", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
         yield it
 
 

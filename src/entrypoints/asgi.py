@@ -1,10 +1,10 @@
 """The ASGI application that servers load."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 from attrs import define, field
@@ -19,92 +19,90 @@ from entrypoints.logging_config import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 GC_THRESHOLD: Final = 50_000
-"""New objects, less those that are gone, after which the garbage collector looks for cycles; Python's own is 700."""
+"""Net allocations between garbage collections of the youngest generation; Python's default is 700."""
+
+RESTART_DELAY: Final = 1.0
+"""Seconds before a failed background task is restarted."""
 
 
 def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIApp:
-    """The application, from these settings or the environment's; it connects to nothing yet.
+    """Create the application from these settings or the environment's; it does not connect to anything yet.
 
-    Providers that are given replace what `providers` would put in.
+    Overrides replace what `providers` provides.
 
     Raises:
-        SettingError: a setting can't be read.
+        SettingError: a setting is invalid.
     """
     is_served = settings is None
     if settings is None:
         settings = Settings.from_env(os.environ)
         configure_logging(settings.log_format, settings.log_level)
     container = make_container(settings, *overrides)
-    warming: list[asyncio.Task[None]] = []
-    background: list[BackgroundTasks] = []
-
-    async def fetch_keys(keys: JwksCache) -> None:
-        with contextlib.suppress(KeysUnavailable):  # /readyz tells; the service starts without the issuer
-            await keys.ensure_loaded()
+    running = AsyncExitStack()
+    running.push_async_callback(container.close)
 
     async def start() -> None:
         if is_served:
             freeze_startup_objects()
-        warming.append(asyncio.create_task(fetch_keys(await container.get(JwksCache))))
-        background.append(BackgroundTasks(await container.get(BackgroundWork)))
-        await background[0].start()
-
-    async def stop() -> None:
-        for tasks in background:
-            await tasks.stop()
-        for task in warming:
-            task.cancel()
-        await asyncio.gather(*warming, return_exceptions=True)
-        await container.close()
+        keys = asyncio.create_task(_prefetch(await container.get(JwksCache)))
+        running.push_async_callback(_cancel, keys)
+        background = BackgroundTasks(await container.get(BackgroundWork))
+        running.push_async_callback(background.stop)
+        await background.start()
 
     return create_http_app(
         container,
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
         on_startup=start,
-        on_shutdown=stop,
+        on_shutdown=running.aclose,
     )
 
 
 def freeze_startup_objects() -> None:
-    """Take what the start has made out of the garbage collector's sight: to look through it stops every request."""
+    """Exclude the objects created at startup from garbage collection, which would scan them while requests wait."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
-logger = logging.getLogger(__name__)
-
-AGAIN_AFTER: Final = 1.0
-"""Seconds after which a chore that failed is taken up again."""
+async def _prefetch(keys: JwksCache) -> None:
+    with suppress(KeysUnavailable):  # reported by /readyz; the service starts without the issuer
+        await keys.ensure_loaded()
 
 
 @define
 class BackgroundTasks:
-    """The chores of one worker."""
+    """Runs the background tasks of a worker, and restarts those that fail."""
 
     _work: BackgroundWork
+    restart_delay: float = RESTART_DELAY
     _tasks: list[asyncio.Task[None]] = field(init=False, factory=list)
 
     async def start(self) -> None:
-        """Prepare them all, and begin."""
+        """Prepare all tasks, then run them."""
         await asyncio.gather(*(task.prepare() for task in self._work))
-        self._tasks = [asyncio.create_task(_run_forever(task), name=type(task).__name__) for task in self._work]
+        self._tasks = [asyncio.create_task(self._run_forever(task), name=type(task).__name__) for task in self._work]
 
     async def stop(self) -> None:
-        """End them all."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel all tasks and wait until they have ended."""
+        await _cancel(*self._tasks)
+
+    async def _run_forever(self, task: BackgroundTask) -> None:
+        while True:
+            try:
+                await task.run()
+            except Exception as error:  # noqa: BLE001  (logged; the task is restarted)
+                logger.error(  # noqa: TRY400  (the text of an exception may contain user content)
+                    "a background task failed", extra={"task": type(task).__name__, "error": type(error).__name__}
+                )
+            await asyncio.sleep(self.restart_delay)
 
 
-async def _run_forever(task: BackgroundTask) -> None:
-    while True:
-        try:
-            await task.run()
-        except Exception as error:  # noqa: BLE001  (told in the log; the work must go on without a hand)
-            logger.error(  # noqa: TRY400  (an exception's words may hold what a person wrote)
-                "a background task failed", extra={"task": type(task).__name__, "error": type(error).__name__}
-            )
-        await asyncio.sleep(AGAIN_AFTER)
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What the command line does with the database."""
+"""The commands of the command line that use the database, and their input and output."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.sql.admin import ServiceRole, UnsuitableRole, migrate, prepare_service_role
+from adapters.sql import admin
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.database import connect
 from adapters.sql.readiness import BYPASSES, row_security_problem
@@ -34,24 +34,24 @@ logger = logging.getLogger(__name__)
 
 
 def database_of(settings: Settings) -> str:
-    """The database's address.
+    """Return the database URL.
 
     Raises:
         UsageError: none is set.
     """
     if settings.database_url is None:
         raise click.UsageError(
-            "DATABASE_URL is not set: give postgresql://user:password@host/name or sqlite:///path, "
-            "or use `evo-todo dev`, which brings its own"
+            "DATABASE_URL is not set: set it to postgresql://user:password@host/name or sqlite:///path, "
+            "or use `evo-todo dev`, which creates a database"
         )
     return settings.database_url
 
 
-def run_migrations(settings: Settings) -> None:
-    """Migrate the tables, and make the service's role where the settings name one.
+def migrate(settings: Settings) -> None:
+    """Migrate the database; create the service role if the settings name one.
 
     Raises:
-        ClickException: the database can't be had or refuses.
+        ClickException: the database is unavailable or rejects the migration.
     """
     database_url = database_of(settings)
     if database_url.startswith("sqlite") and not (folder := Path(database_url.partition("///")[2]).parent).is_dir():
@@ -60,32 +60,32 @@ def run_migrations(settings: Settings) -> None:
     async def run() -> None:
         database = connect(database_url)
         try:
-            await migrate(database)
+            await admin.migrate(database)
             if settings.service_role is not None:
-                role = ServiceRole(settings.service_role, settings.service_password)
-                await prepare_service_role(database, role)
+                role = admin.ServiceRole(settings.service_role, settings.service_password)
+                await admin.prepare_service_role(database, role)
         finally:
             await database.dispose()
 
     try:
         asyncio.run(run())
     except CommandError as error:
-        raise click.ClickException(f"the database is of another version than this service: {error}") from error
-    except UnsuitableRole as error:
+        raise click.ClickException(f"the database belongs to another version of this service: {error}") from error
+    except admin.UnsuitableRole as error:
         raise click.ClickException(f"EVO_TODO_SERVICE_ROLE: {error}") from error
     except (OSError, ValueError, SQLAlchemyError) as error:
         cause = getattr(error, "orig", None) or error
-        raise click.ClickException(f"the database can't be migrated: {type(cause).__name__}: {cause}") from error
+        raise click.ClickException(f"the database cannot be migrated: {type(cause).__name__}: {cause}") from error
 
 
 def ensure_row_security(settings: Settings) -> None:
-    """Refuse a role that no policy holds; a database that does not answer now is judged by `/readyz`.
+    """Refuse a role that bypasses row-level security. An unavailable database is left to `/readyz`.
 
     Raises:
-        ClickException: this role sees everybody's tasks, and nobody has allowed that.
+        ClickException: the role can read all users' tasks, and EVO_TODO_ALLOW_RLS_BYPASS is not set.
     """
 
-    async def ask() -> str | None:
+    async def check() -> str | None:
         database = connect(database_of(settings))
         try:
             return await row_security_problem(database)
@@ -95,44 +95,45 @@ def ensure_row_security(settings: Settings) -> None:
             await database.dispose()
 
     configure_logging(settings.log_format, settings.log_level)
-    problem = asyncio.run(ask())
+    problem = asyncio.run(check())
     if problem == BYPASSES and not settings.allow_rls_bypass:
         raise click.ClickException(f"DATABASE_URL: {problem}")
     if problem is not None:
         logger.warning("row-level security is not in force", extra={"problem": problem})
 
 
-Tell = Callable[[str, int], None]
-"""Takes what went, and how many rows."""
+Report = Callable[[str, int], None]
+"""Receives a kind of data and the number of deleted rows."""
 
 
-def purge(settings: Settings, tell: Tell) -> None:
-    """Take it away, and tell of each kind once it is done.
+def purge(settings: Settings, report: Report) -> None:
+    """Delete data whose retention period has ended; report each kind when it is done.
 
     Raises:
-        ClickException: the database is away or this role may not see the rest; what was told of is gone all the same.
+        ClickException: the database is unavailable, or the role may not see the tombstones. What was reported is
+            deleted nevertheless.
     """
     try:
-        asyncio.run(_purge(settings, tell))
+        asyncio.run(_purge(settings, report))
     except StorageUnavailable as error:
-        raise click.ClickException("nothing more can be taken away now: ask `evo-todo doctor`") from error
+        raise click.ClickException("nothing more can be deleted now: run `evo-todo doctor`") from error
     except RowsHidden as error:
         raise click.ClickException(
-            "deleted tasks stay: row-level security hides them from this role. Run this as a superuser or a role with "
-            "BYPASSRLS, as for a backup"
+            "deleted tasks were not purged: row-level security hides them from this role. Run this as a superuser or a "
+            "role with BYPASSRLS, such as the one for backups"
         ) from error
 
 
-async def _purge(settings: Settings, tell: Tell) -> None:
+async def _purge(settings: Settings, report: Report) -> None:
     database = connect(database_of(settings))
     now = datetime.now(UTC)
     try:
         revocations = SqlRevocations(database, max_token_age(settings), settings.revocation_max_stale)
-        old = now - timedelta(seconds=settings.audit_retention)
-        tell("audit events", await SqlAuditTrail(database).purge_before(old))
-        tell("expired revocations", await revocations.purge_expired())
-        old = now - timedelta(seconds=settings.tombstone_retention)
-        tell("deleted tasks", await SqlTombstones(database).purge_before(old))
+        limit = now - timedelta(seconds=settings.audit_retention)
+        report("audit events", await SqlAuditTrail(database).purge_before(limit))
+        report("expired revocations", await revocations.purge_expired())
+        limit = now - timedelta(seconds=settings.tombstone_retention)
+        report("deleted tasks", await SqlTombstones(database).purge_before(limit))
     finally:
         await database.dispose()
 
@@ -141,7 +142,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def since(text: str, now: datetime) -> datetime:
-    """An instant, as a span before now (`90s`, `30m`, `2h`, `7d`) or in ISO 8601 (UTC unless it says so).
+    """Parse an instant: a duration before now (`90s`, `30m`, `2h`, `7d`) or ISO 8601 (UTC by default).
 
     Raises:
         ValueError: it is neither.
@@ -155,23 +156,24 @@ def since(text: str, now: datetime) -> datetime:
 def print_audit(
     settings: Settings, *, user: str | None, start: str, kinds: frozenset[AuditKind], limit: int | None, is_json: bool
 ) -> None:
-    """Print a user's events, or everybody's, of some kinds or all, from a start as `since` reads it, the newest last.
+    """Print audit events, the newest last; `start` is parsed by `since`.
 
     Raises:
-        BadParameter: the start can't be read. ClickException: the events can't.
+        BadParameter: the start is invalid.
+        ClickException: the audit log cannot be read.
     """
     try:
         first = since(start, datetime.now(UTC))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
-            "takes a span such as 30m, 2h or 7d, or a date such as 2026-01-31", param_hint="--since"
+            "must be a duration such as 30m, 2h or 7d, or a date such as 2026-01-31", param_hint="--since"
         ) from error
 
     async def show() -> None:
         database = connect(database_of(settings))
         try:
-            who = None if user is None else UserId(user)
-            async for event in SqlAuditTrail(database).read(user=who, since=first, kinds=kinds, limit=limit):
+            user_id = None if user is None else UserId(user)
+            async for event in SqlAuditTrail(database).read(user=user_id, since=first, kinds=kinds, limit=limit):
                 click.echo(as_json(event) if is_json else as_text(event))
         finally:
             await database.dispose()
@@ -180,14 +182,14 @@ def print_audit(
         asyncio.run(show())
     except StorageUnavailable as error:
         raise click.ClickException(
-            "the audit log can't be read: ask `evo-todo doctor`, and see that `evo-todo migrate` was run"
+            "the audit log cannot be read: run `evo-todo doctor`, and make sure that `evo-todo migrate` was run"
         ) from error
 
 
 def members(event: AuditEvent) -> dict[str, str]:
-    """What is known of an event, by the names that the log has, too."""
+    """Return the members of an event that are set, by the same names as in the process's log."""
     context = event.context
-    known = {
+    values = {
         "at": event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "kind": event.kind.value,
         "user_id": event.user_id,
@@ -197,46 +199,46 @@ def members(event: AuditEvent) -> dict[str, str]:
         "token_digest": event.token_digest,
         "reason": event.reason,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def as_json(event: AuditEvent) -> str:
-    """One JSON object."""
+    """Format an event as a JSON object."""
     return json.dumps(members(event), ensure_ascii=False)
 
 
 def as_text(event: AuditEvent) -> str:
-    """One line: when and what, then names and values; what could move a terminal's cursor is escaped (CWE-150)."""
+    """Format an event as a line: time, kind, then name=value pairs; control characters are escaped (CWE-150)."""
     at, kind, *rest = members(event).items()
-    shown = (f"{name}={json.dumps(value) if re.search('[^!-~]', value) else value}" for name, value in rest)
-    return "  ".join([at[1], f"{kind[1]:<15}", *shown])
+    pairs = (f"{name}={json.dumps(value) if re.search('[^!-~]', value) else value}" for name, value in rest)
+    return "  ".join([at[1], f"{kind[1]:<15}", *pairs])
 
 
 STDIN_TIMEOUT: Final = 5.0
-"""Seconds that a program in front of the pipe is given."""
+"""Seconds to wait for a line on standard input."""
 
-_STDIN: Final = 0  # not sys.stdin: its lock, held by a thread that waits, would be missed at the end
+_STDIN: Final = 0  # not sys.stdin: a thread that waits would hold its lock at the interpreter's exit
 
 
-def read_token(patience: float = STDIN_TIMEOUT) -> str:
-    """The first line, without its end; empty where standard input is.
+def read_token(timeout: float = STDIN_TIMEOUT) -> str:
+    """Read the first line of standard input without its line break; prompt for it on a terminal.
 
     Raises:
-        ClickException: nothing comes in time.
+        ClickException: no line arrives in time.
     """
     if os.isatty(_STDIN):
         return str(click.prompt("Token", hide_input=True, err=True))
-    came = bytearray()
-    reader = threading.Thread(target=_read, args=(came,), daemon=True)
+    received = bytearray()
+    reader = threading.Thread(target=_read_line, args=(received,), daemon=True)
     reader.start()
-    reader.join(patience)
+    reader.join(timeout)
     if reader.is_alive():
-        raise click.ClickException(f"no line came on standard input within {patience:g} s: end it, or give --token T")
-    return came.decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
+        raise click.ClickException(f"no line on standard input within {timeout:g} s: close it, or use --token T")
+    return received.decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
 
 
-def _read(came: bytearray) -> None:
-    # As much as is enough to tell that it is too long.
+def _read_line(received: bytearray) -> None:
+    # A token of more than MAX_LENGTH is rejected anyway, so there is no need to read further.
     with suppress(OSError):
-        while len(came) <= MAX_LENGTH and b"\n" not in came and (chunk := os.read(_STDIN, MAX_LENGTH)):
-            came += chunk
+        while len(received) <= MAX_LENGTH and b"\n" not in received and (chunk := os.read(_STDIN, MAX_LENGTH)):
+            received += chunk

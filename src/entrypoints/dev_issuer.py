@@ -1,6 +1,6 @@
-"""A stand-in for Better Auth while one develops: a key of one's own, and the loopback address that publishes it.
+"""A development replacement for Better Auth: a signing key, and a loopback server that publishes it.
 
-Only `evo-todo dev` starts it. It hands out no tokens; `evo-todo token` signs them with the key in the data folder.
+Only `evo-todo dev` starts the server. It issues no tokens; `evo-todo token` signs them with the key in the data folder.
 """
 
 import json
@@ -21,20 +21,20 @@ from domain.identity import Principal
 from entrypoints.settings import Settings
 
 LIFETIME: Final = 24 * 3600
-"""Seconds that a development token lives, unless the settings allow less."""
+"""Seconds until a development token expires, unless the settings allow less."""
 KEY_FILE: Final = "issuer-key.json"
 PATH: Final = "/api/auth/jwks"
 
 
 @frozen
 class DevIssuer:
-    """Signs and publishes with one Ed25519 key."""
+    """An issuer with one Ed25519 key."""
 
     key: OKPKey
 
     @classmethod
     def in_folder(cls, folder: Path) -> "DevIssuer":
-        """The issuer whose key lies in that folder; the first use makes one, readable by its owner alone."""
+        """Load the issuer's key from the folder; if there is none, create one that only its owner can read."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / KEY_FILE
         if not path.exists():
@@ -43,7 +43,7 @@ class DevIssuer:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(made.as_dict(private=True), file)
             try:
-                draft.rename(path) if os.name == "nt" else os.link(draft, path)  # whoever is first wins
+                draft.rename(path) if os.name == "nt" else os.link(draft, path)  # of concurrent calls, the first wins
             except FileExistsError:
                 pass
             finally:
@@ -52,11 +52,11 @@ class DevIssuer:
 
     @staticmethod
     def has_key(folder: Path) -> bool:
-        """Whether that folder has a key already."""
+        """Whether the folder has a key."""
         return (folder / KEY_FILE).exists()
 
     def token(self, principal: Principal, settings: Settings) -> str:
-        """A token that the service with these settings accepts, in the form Better Auth gives its own."""
+        """Sign a token that the service accepts with these settings, in the form of Better Auth's tokens."""
         now = int(time.time())
         lifetime = int(min(LIFETIME, settings.max_token_lifetime))
         claims = {
@@ -70,7 +70,7 @@ class DevIssuer:
         return jws.serialize_compact(header, json.dumps(claims), self.key, registry=ED25519)
 
     def publish(self) -> str:
-        """Serve the key set on a free loopback port until the process ends; returns its address."""
+        """Serve the key set on a free loopback port until the process ends; return its URL."""
         keys = json.dumps({"keys": [{"alg": "EdDSA", **self.key.as_dict(private=False)}]}).encode()
 
         class Handler(BaseHTTPRequestHandler):
@@ -82,7 +82,7 @@ class DevIssuer:
                 self.wfile.write(keys if is_known else b"{}")
 
             def log_message(self, *_: object) -> None:
-                """Keep the terminal for the service's own lines."""
+                """Log nothing: the terminal is for the service's log."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, name="development issuer", daemon=True).start()

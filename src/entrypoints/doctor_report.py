@@ -1,4 +1,4 @@
-"""What the doctor found, for people and for programs."""
+"""The doctor's report, as text and as JSON."""
 
 import json
 import re
@@ -19,13 +19,13 @@ _WIDTH: Final = max(len(mark) for mark, _ in _MARKS.values())
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """One line a check: a mark, the check's name, what was found, and after an arrow what to do."""
+    """Format the findings as one line each: mark, name of the check, detail, and advice after an arrow."""
     longest = max(len(finding.name) for finding in findings)
     return "".join(f"{_line(finding, longest)}\n" for finding in findings)
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """One document that says whether all is well, and each check."""
+    """Format the findings as one JSON document: whether no check failed, and each finding."""
     checks = [
         {"name": one.name, "status": one.status.value, "detail": one.detail, "advice": one.advice} for one in findings
     ]
@@ -35,10 +35,10 @@ def as_json(findings: Sequence[Finding]) -> str:
 def _line(finding: Finding, longest: int) -> str:
     mark, colour = _MARKS[finding.status]
     advice = f" -> {finding.advice}" if finding.advice else ""
-    told = _in_ascii(f"{finding.name:{longest}}  {finding.detail}{advice}")
-    return f"{click.style(f'{mark:{_WIDTH}}', fg=colour)}  {told}"
+    text = _escaped(f"{finding.name:{longest}}  {finding.detail}{advice}")
+    return f"{click.style(f'{mark:{_WIDTH}}', fg=colour)}  {text}"
 
 
-def _in_ascii(text: str) -> str:
-    """The text on one line, and without anything that a terminal obeys or can't show."""
+def _escaped(text: str) -> str:
+    """Escape everything but printable ASCII, so that the text fits on one line and cannot control the terminal."""
     return re.sub(r"[^ -~]", lambda character: ascii(character[0])[1:-1], text)

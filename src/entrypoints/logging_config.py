@@ -1,4 +1,4 @@
-"""Log lines: readable on a terminal, JSON elsewhere, each with the request it belongs to."""
+"""Logging: text on a terminal, JSON elsewhere; each line has the ID of its request."""
 
 import json
 import logging
@@ -13,10 +13,10 @@ from adapters.http.access_log import AccessLogRecord
 from adapters.http.context import current_request_id
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
-_OF_EVERY_RECORD: Final = frozenset(
+_STANDARD_ATTRIBUTES: Final = frozenset(
     {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "color_message"}
 )
-"""What stands in a record beside what its caller has added; the last is uvicorn's, its message with escape codes."""
+"""Standard attributes of a record, as opposed to `extra`. `color_message` is uvicorn's message with escape codes."""
 
 
 def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -28,25 +28,25 @@ def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes each record's line in one call, which needs no lock; the library takes two, for half of a line's cost."""
+    """Writes each record in one call, without locks: the standard handler takes two, half of the cost of a line."""
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write the record's line."""
+        """Write the record."""
         self.emit(record)
         return True
 
     def flush(self) -> None:
-        """See to it that what was written leaves the process."""
+        """Flush the stream."""
         self.stream.flush()
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line. By hand: structlog's way costs as much as half a request."""
+    """Formats records as one JSON object per line. structlog's processors would cost half as much as a request."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's message, level, logger, what its caller has added, its time and its request.
+        """Format message, level, logger, `extra`, time and request ID.
 
-        Of a record of several requests, a line each, the same as each would have by itself.
+        A record of several requests becomes one line per request, the same as if each had a record of its own.
         """
         if isinstance(record, AccessLogRecord):
             return _ENCODER.encode_lines(record.lines).decode().removesuffix("\n")
@@ -55,7 +55,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        line.update((name, value) for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD)
+        line.update((name, value) for name, value in record.__dict__.items() if name not in _STANDARD_ATTRIBUTES)
         line["timestamp"] = _timestamp(record)
         if (request_id := current_request_id()) is not None:
             line["request_id"] = request_id
@@ -63,7 +63,7 @@ class JsonLines(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         try:
             return _ENCODER.encode(line).decode()
-        except UnicodeEncodeError:  # half a surrogate pair
+        except UnicodeEncodeError:  # a lone surrogate
             return json.dumps(line, default=repr)
 
 
@@ -72,17 +72,17 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 
 class ConsoleLines(structlog.stdlib.ProcessorFormatter):
-    """Lines for people who watch a terminal."""
+    """Formats records as text for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's line; of a record of several requests, each one's."""
+        """Format the record; a record of several requests becomes one line per request."""
         if isinstance(record, AccessLogRecord):
             return "\n".join(map(super().format, record.one_by_one()))
         return super().format(record)
 
 
 def console_lines() -> logging.Formatter:
-    """The formatter for a terminal."""
+    """Create the formatter for a terminal."""
     return ConsoleLines(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -99,10 +99,9 @@ def console_lines() -> logging.Formatter:
 
 
 def configure_logging(log_format: str | None, log_level: str) -> None:
-    """Send every logger's lines to standard error in one form.
+    """Log all records to standard error in one format.
 
-    Messages are ours and constant, values stand beside them: nothing that a client wrote is ever part of a line's
-    structure (CWE-117).
+    Messages are constants and values are separate fields, so that client input cannot forge log lines (CWE-117).
     """
     is_console = log_format == "console" or (log_format is None and sys.stderr.isatty())
     handler = LineHandler(sys.stderr)
@@ -110,8 +109,8 @@ def configure_logging(log_format: str | None, log_level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(log_level.upper())
-    # No line tells of threads, processes, or places in the code: finding them out costs more than the line itself.
+    # Threads, processes and code locations are not logged: to determine them costs more than the line itself.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # noqa: SLF001  (the documented way: logging, "Optimization")
-    for chatty in ("httpx", "httpcore", "aiosqlite", "asyncio", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging._srcfile = None  # noqa: SLF001  (documented: logging, "Optimization")
+    for verbose in ("httpx", "httpcore", "aiosqlite", "asyncio", "alembic"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""uvicorn, set up for this service."""
+"""The uvicorn server."""
 
 from typing import Any, Final
 
@@ -9,12 +9,12 @@ from entrypoints.logging_config import configure_logging
 from entrypoints.settings import Settings
 
 GRACE: Final = 7
-"""Seconds that requests in flight get after SIGTERM; with what follows, the process is gone within ten."""
+"""Seconds for requests in progress to complete after SIGTERM; the whole shutdown takes less than ten."""
 
 
-def run_server(settings: Settings, *, grace: int = GRACE, **more: Any) -> None:
-    """Serve until a signal says stop: then take no more connections, finish what is in flight, and return."""
-    configure_logging(settings.log_format, settings.log_level)  # a process that only minds workers logs, too
+def run_server(settings: Settings, *, grace: int = GRACE, **options: Any) -> None:
+    """Serve until a signal; then stop accepting connections, complete the requests in progress, and return."""
+    configure_logging(settings.log_format, settings.log_level)  # for the process that supervises the workers
     uvicorn.run(
         "entrypoints.asgi:create_app",
         factory=True,
@@ -28,5 +28,5 @@ def run_server(settings: Settings, *, grace: int = GRACE, **more: Any) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=grace,
-        **more,
+        **options,
     )

@@ -1,35 +1,167 @@
-"""What the settings of limits and proxies take; each raises ValueError with words on what that is."""
+"""Parsers of setting values. Each raises ValueError with a message that names the accepted values."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 from urllib.parse import urlsplit
 
 from domain.rate_limit import RateLimit
 
 Network = IPv4Network | IPv6Network
 
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+_DATABASES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://", "sqlite:///", "sqlite+aiosqlite:///")
+_MAX_LEEWAY: Final = 60
 
-def address_limit(text: str) -> RateLimit | None:
-    """A limit, by the name that the addresses' one has on the wire."""
-    return RateLimit.parse(text, policy="address")
+
+def text(value: str) -> str:
+    """Any text that is not empty."""
+    if not value:
+        raise ValueError("must not be empty")
+    return value
 
 
-def limits_store(text: str) -> str | None:
-    """Where the counters are; `None`: in memory."""
-    if text == "memory":
+def boolean(value: str) -> bool:
+    """`true` or `false`."""
+    if value not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+def seconds(value: str) -> float:
+    """A number of seconds above 0."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value) or float(value) == 0:
+        raise ValueError("must be a number of seconds above 0, such as 30")
+    return float(value)
+
+
+def leeway(value: str) -> float:
+    """A number of seconds from 0 to 60."""
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", value) or not 0 <= float(value) <= _MAX_LEEWAY:
+        raise ValueError(f"must be a number of seconds from 0 to {_MAX_LEEWAY}")
+    return float(value)
+
+
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers in that range."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", value) or not minimum <= int(value) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
+        return int(value)
+
+    return parse
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a parser of these words."""
+
+    def parse(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}")
+        return value
+
+    return parse
+
+
+def role(value: str) -> str:
+    """The name of a PostgreSQL role that needs no quoting."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", value) or value.startswith("pg_"):
+        raise ValueError(
+            "must be a role name: at most 63 lower-case letters, digits and underscores, such as evo_todo_app"
+        )
+    return value
+
+
+def password(value: str) -> str:
+    """A password that every client encodes alike: other characters would have to be normalized (RFC 4013)."""
+    if not value or not value.isascii() or not value.isprintable():
+        raise ValueError("must be printable ASCII characters")
+    return value
+
+
+def database_url(value: str) -> str:
+    """The URL of a PostgreSQL database or an SQLite file."""
+    if not value.startswith(_DATABASES) or urlsplit(value).path in {"/", "/:memory:"}:
+        raise ValueError("must be postgresql://user:password@host/name or sqlite:///path of a file")
+    if not value.startswith("sqlite"):
+        _ = urlsplit(value).port  # raises ValueError if it is not a port
+    return value
+
+
+def url(value: str) -> str:
+    """An absolute HTTP URL without credentials or fragment."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        raise ValueError("must be an http or https URL, such as https://app.example.com")
+    if "@" in parts.netloc:
+        raise ValueError("must be a URL without a user name or password")
+    _ = parts.port  # raises ValueError if it is not a port
+    return value
+
+
+def base_url(value: str) -> str:
+    """An absolute HTTP URL that paths can be appended to."""
+    if urlsplit(url(value)).query:
+        raise ValueError("must be a URL without a query, such as https://app.example.com")
+    return value.rstrip("/")
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Comma-separated origins."""
+    parsed = tuple(origin.strip() for origin in value.split(","))
+    if not all(is_origin(origin) for origin in parsed):
+        raise ValueError(
+            "must be exact origins as browsers send them, separated by commas, such as https://app.example.com "
+            "(no path, no default port, no *)"
+        )
+    return parsed
+
+
+def address_limit(value: str) -> RateLimit | None:
+    """A rate limit with the policy name of the limit per address; `None`: off."""
+    return RateLimit.parse(value, policy="address")
+
+
+def limits_store(value: str) -> str | None:
+    """The URL of the shared store of the counters; `None`: in memory."""
+    if value == "memory":
         return None
-    parts = urlsplit(text)
-    _ = parts.port  # raises ValueError where it is no port
+    parts = urlsplit(value)
+    _ = parts.port  # raises ValueError if it is not a port
     if not re.fullmatch(r"(redis|valkey)s?", parts.scheme) or not parts.hostname:
-        raise ValueError("takes memory, or redis://:password@host:6379/0, or the same with rediss, valkey or valkeys")
+        raise ValueError("must be memory, or a URL such as redis://:password@host:6379/0 (or rediss, valkey, valkeys)")
     if not re.fullmatch(r"(/[0-9]*)?", parts.path) or parts.query or parts.fragment:
-        raise ValueError("takes nothing behind the host but a database's number, such as redis://host/0")
-    return text
+        raise ValueError("must have nothing after the host but a database number, such as redis://host/0")
+    return value
 
 
-def networks(text: str) -> tuple[Network, ...]:
-    """Addresses and networks, or none."""
+def networks(value: str) -> tuple[Network, ...]:
+    """Comma-separated addresses and networks; may be empty."""
     try:
-        return tuple(ip_network(entry.strip(), strict=False) for entry in text.split(",") if entry.strip())
+        return tuple(ip_network(entry.strip(), strict=False) for entry in value.split(",") if entry.strip())
     except ValueError as error:
-        raise ValueError("takes addresses and networks, separated by commas, such as 10.0.0.0/8,::1") from error
+        raise ValueError("must be addresses and networks, separated by commas, such as 10.0.0.0/8,::1") from error
+
+
+def is_origin(value: str) -> bool:
+    """Whether this is an origin exactly as browsers send it."""
+    return _ORIGIN.fullmatch(value) is not None and origin_of(value) == value
+
+
+def origin_of(url: str) -> str:
+    """Return the URL's origin in its normal form: lower case, no default port (RFC 6454 §6.2)."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, default} else "")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -136,7 +136,8 @@ BREAKS: Final = (
     Break(
         "K10",
         "entrypoints/asgi.py",
-        "warming.append(asyncio.create_task(fetch_keys(await container.get(JwksCache))))",
+        "keys = asyncio.create_task(_prefetch(await container.get(JwksCache)))\n"
+        "        running.push_async_callback(_cancel, keys)",
         "await (await container.get(JwksCache)).ensure_loaded()",
     ),
     Break(

@@ -5,7 +5,7 @@ from attrs import define
 
 @define
 class ManualClock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that only advances when a test says so."""
 
     instant: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -14,5 +14,5 @@ class ManualClock:
         return self.instant
 
     def advance(self, by: timedelta) -> None:
-        """Let time pass; a negative span queue the clock back."""
+        """Let time pass; a negative span sets the clock back."""
         self.instant += by

@@ -116,7 +116,7 @@ def evo_todo(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "entrypoints", *arguments],
+        [sys.executable, "-m", "entrypoints.cli", *arguments],
         env=environment(settings or {}, folder),
         cwd=folder,
         stdin=DEVNULL,
@@ -134,7 +134,7 @@ def running(command: str, *options: str, folder: Path, settings: dict[str, str])
     with ExitStack() as stack:
         output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
         process = subprocess.Popen(
-            [sys.executable, "-m", "entrypoints", command, *options],
+            [sys.executable, "-m", "entrypoints.cli", command, *options],
             env=environment(UNLIMITED | settings | {"EVO_TODO_PORT": str(port)}, folder),
             cwd=folder,
             stdin=DEVNULL,

@@ -43,7 +43,7 @@ class Api:
         if self._process is None:
             with (self._folder / "log").open("ab") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "entrypoints", "serve", "--migrate"],
+                    [sys.executable, "-m", "entrypoints.cli", "serve", "--migrate"],
                     env=environment(self._settings | {"EVO_TODO_PORT": str(self.port)}, self._folder),
                     cwd=self._folder,
                     stdin=DEVNULL,

@@ -1,4 +1,4 @@
-"""What stands before the audit log's table, and what `evo-todo audit` prints."""
+"""The filters in front of the audit log's table, and the output of `evo-todo audit`."""
 
 import json
 import logging
@@ -71,7 +71,7 @@ class TestThinned:
         assert len(kept.events) == 5 + audit.PER_WINDOW
 
 
-def test_every_event_is_a_log_line_with_all_that_is_known(caplog: pytest.LogCaptureFixture) -> None:
+def test_every_event_is_logged_with_all_members_that_are_set(caplog: pytest.LogCaptureFixture) -> None:
     kept = MemoryAuditLog()
     with caplog.at_level(logging.INFO, logger="audit"):
         LoggingAuditLog(kept).record(FULL)
@@ -89,17 +89,17 @@ def test_every_event_is_a_log_line_with_all_that_is_known(caplog: pytest.LogCapt
     assert "user_id" not in bare
 
 
-def test_an_e_mail_address_that_names_a_user_is_in_no_log_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_email_address_as_a_user_id_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     kept = MemoryAuditLog()
     event = AuditEvent(kind=AuditKind.SESSION_SEEN, at=NOON, user_id=UserId("ann@example.com"))
     with caplog.at_level(logging.INFO, logger="audit"):
         LoggingAuditLog(kept).record(event)
     assert caplog.records[0].__dict__["user_id"].startswith("sha256:")
     assert "ann" not in str(caplog.records[0].__dict__)
-    assert next(iter(kept.events)) == event, "but the table is asked by that name"
+    assert next(iter(kept.events)) == event, "but the table has the ID itself"
 
 
-def test_a_tokens_digest_is_no_token() -> None:
+def test_a_token_digest_does_not_reveal_the_token() -> None:
     assert token_digest("bad") == "2f05d4b689d270ca"
     assert len(token_digest("\ud800" * 9000)) == 16
 
@@ -115,17 +115,17 @@ def test_a_tokens_digest_is_no_token() -> None:
         ("2026-01-31T12:00+02:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
     ],
 )
-def test_a_start_is_a_span_or_a_date(text: str, instant: datetime) -> None:
+def test_a_start_is_a_duration_or_a_date(text: str, instant: datetime) -> None:
     assert since(text, NOON) == instant
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "5", "5w", "-2h", "2026-13-01"])
-def test_what_is_no_start_is_refused(text: str) -> None:
+def test_an_invalid_start_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         since(text, NOON)
 
 
-def test_a_line_for_programs_holds_what_is_known_and_no_more() -> None:
+def test_a_json_line_has_the_members_that_are_set() -> None:
     assert json.loads(as_json(FULL)) == {
         "at": "2026-01-01T12:00:00.000Z",
         "kind": "session-revoked",
@@ -138,7 +138,7 @@ def test_a_line_for_programs_holds_what_is_known_and_no_more() -> None:
     }
 
 
-def test_a_line_for_people_can_not_move_their_cursor() -> None:
+def test_a_text_line_contains_no_control_characters() -> None:
     hostile = AuditEvent(kind=AuditKind.SESSION_SEEN, at=NOON, user_id=UserId("a\x9b2J\x1b[2Jb \u202e"))
     line = as_text(hostile)
     assert line.isascii()

@@ -6,16 +6,16 @@ from application.health import Finding
 from entrypoints.doctor_report import as_json, as_text
 
 FINDINGS = (
-    Finding.ok("settings", "all can be read"),
+    Finding.ok("settings", "all are valid"),
     Finding.failed("key-set", "nobody listens", "start it"),
     Finding.skipped("keys", "no key set"),
     Finding.note("key-set-origin", "another host", "look twice"),
 )
 
 
-def test_each_check_is_one_line_with_its_mark_its_name_and_what_to_do() -> None:
+def test_each_check_is_one_line_with_mark_name_and_advice() -> None:
     assert click.unstyle(as_text(FINDINGS)) == (
-        "ok    settings        all can be read\n"
+        "ok    settings        all are valid\n"
         "FAIL  key-set         nobody listens -> start it\n"
         "--    keys            not checked: no key set\n"
         "note  key-set-origin  another host -> look twice\n"
@@ -28,16 +28,16 @@ def test_marks_are_coloured_for_terminals() -> None:
     assert failed.startswith("\x1b[31mFAIL")
 
 
-def test_nothing_that_a_terminal_obeys_reaches_it_whoever_wrote_it() -> None:
-    told = click.unstyle(as_text([Finding.ok("settings", "a\x1b[2J\n\x7f\u202ecaf\u00e9\ud800")]))
-    assert told == "ok    settings  a\\x1b[2J\\n\\x7f\\u202ecaf\\xe9\\ud800\n"
+def test_no_control_character_reaches_the_terminal() -> None:
+    line = click.unstyle(as_text([Finding.ok("settings", "a\x1b[2J\n\x7f\u202ecaf\u00e9\ud800")]))
+    assert line == "ok    settings  a\\x1b[2J\\n\\x7f\\u202ecaf\\xe9\\ud800\n"
 
 
-def test_as_json_it_says_whether_all_is_well_and_each_check() -> None:
+def test_the_json_document_has_the_result_and_each_check() -> None:
     assert json.loads(as_json(FINDINGS)) == {
         "ok": False,
         "checks": [
-            {"name": "settings", "status": "ok", "detail": "all can be read", "advice": None},
+            {"name": "settings", "status": "ok", "detail": "all are valid", "advice": None},
             {"name": "key-set", "status": "failed", "detail": "nobody listens", "advice": "start it"},
             {"name": "keys", "status": "skipped", "detail": "not checked: no key set", "advice": None},
             {"name": "key-set-origin", "status": "note", "detail": "another host", "advice": "look twice"},

@@ -40,7 +40,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     )
 
 
-def test_the_base_says_who_issues_and_where_the_keys_are() -> None:
+def test_the_base_url_determines_the_issuer_and_the_url_of_the_keys() -> None:
     settings = read(BETTER_AUTH_BASE_URL="https://app.example.com:8443/base/")
     assert settings.issuer == settings.audience == "https://app.example.com:8443"
     assert settings.jwks_url == "https://app.example.com:8443/base/api/auth/jwks"
@@ -105,7 +105,7 @@ def test_each_setting_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "takes"),
+    ("name", "value", "accepted"),
     [
         ("DATABASE_URL", "mysql://x", "postgresql://"),
         ("DATABASE_URL", "", "postgresql://"),
@@ -120,8 +120,8 @@ def test_each_setting_is_read() -> None:
         ("BETTER_AUTH_BASE_URL", "http://app.example.com", "EVO_TODO_ALLOW_HTTP_JWKS"),
         ("EVO_TODO_JWKS_URL", "http://127.0.0.1.example.com/", "EVO_TODO_ALLOW_HTTP_JWKS"),
         ("EVO_TODO_JWKS_URL", "", "http"),
-        ("EVO_TODO_ISSUER", "", "not empty"),
-        ("EVO_TODO_AUDIENCE", " ", "not empty"),
+        ("EVO_TODO_ISSUER", "", "must not be empty"),
+        ("EVO_TODO_AUDIENCE", " ", "must not be empty"),
         ("EVO_TODO_ALLOW_HTTP_JWKS", "yes", "true or false"),
         ("EVO_TODO_JWKS_TTL", "0", "above 0"),
         ("EVO_TODO_JWKS_TTL", "inf", "seconds"),
@@ -145,33 +145,33 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_LIMITS_STORE", "memcached://host", "memory"),
         ("EVO_TODO_LIMITS_STORE", "redis://", "memory"),
         ("EVO_TODO_LIMITS_STORE", "redis://host:port", "Port"),
-        ("EVO_TODO_LIMITS_STORE", "redis://host/name", "a database's number"),
-        ("EVO_TODO_LIMITS_STORE", "redis://host/0?socket_timeout=9", "a database's number"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host/name", "a database number"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host/0?socket_timeout=9", "a database number"),
         ("EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/33", "such as 10.0.0.0/8"),
         ("EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/8,nginx", "such as 10.0.0.0/8"),
         ("EVO_TODO_PORT", "0", "1 to 65535"),
         ("EVO_TODO_PORT", "65536", "1 to 65535"),
         ("EVO_TODO_PORT", "٨", "1 to 65535"),
         ("EVO_TODO_WORKERS", "0", "1 to 64"),
-        ("EVO_TODO_HOST", "", "not empty"),
+        ("EVO_TODO_HOST", "", "must not be empty"),
         ("EVO_TODO_LOG_FORMAT", "xml", "console or json"),
         ("EVO_TODO_LOG_LEVEL", "loud", "debug, info, warning or error"),
-        ("EVO_TODO_SERVICE_ROLE", "", "a role's name"),
-        ("EVO_TODO_SERVICE_ROLE", "Robert'); DROP", "a role's name"),
-        ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role's name"),
-        ("EVO_TODO_SERVICE_ROLE", "x" * 64, "63 at most"),
+        ("EVO_TODO_SERVICE_ROLE", "", "a role name"),
+        ("EVO_TODO_SERVICE_ROLE", "Robert'); DROP", "a role name"),
+        ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role name"),
+        ("EVO_TODO_SERVICE_ROLE", "x" * 64, "at most 63"),
         ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
     ],
 )
-def test_a_setting_that_cannot_be_read_is_named_with_its_value_and_what_it_takes(
-    name: str, value: str, takes: str
+def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(
+    name: str, value: str, accepted: str
 ) -> None:
     with pytest.raises(SettingError) as refused:
         read(**{name: value})
-    told = str(refused.value)
-    assert told.startswith(f"{name}={value!r}: ")
-    assert takes in told
-    assert "\n" not in told
+    message = str(refused.value)
+    assert message.startswith(f"{name}={value!r}: ")
+    assert accepted in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("url", ["http://localhost:3000/x", "http://127.0.0.1/x", "http://[::1]:1/x", "https://x/x"])
@@ -179,7 +179,7 @@ def test_keys_may_come_over_https_or_from_this_machine(url: str) -> None:
     assert read(EVO_TODO_JWKS_URL=url).jwks_url == url
 
 
-def test_plain_http_from_elsewhere_must_be_allowed_by_name() -> None:
+def test_plain_http_to_another_machine_must_be_allowed_explicitly() -> None:
     env = {"EVO_TODO_JWKS_URL": "http://auth:3000/jwks", "EVO_TODO_ALLOW_HTTP_JWKS": "true"}
     assert read(**env).jwks_url == "http://auth:3000/jwks"
 
@@ -197,7 +197,7 @@ def test_the_issuer_is_the_origin_as_better_auth_writes_it(base: str, origin: st
     assert read(BETTER_AUTH_BASE_URL=base).issuer == origin
 
 
-def test_the_address_of_the_keys_is_taken_to_the_letter() -> None:
+def test_the_url_of_the_keys_is_used_unchanged() -> None:
     url = "https://keys.example.com/jwks/?tenant=1"
     assert read(EVO_TODO_JWKS_URL=url).jwks_url == url
 
@@ -215,7 +215,7 @@ def test_the_address_of_the_keys_is_taken_to_the_letter() -> None:
         ("EVO_TODO_SERVICE_PASSWORD", "hunter2\n2"),
     ],
 )
-def test_a_password_is_not_repeated(name: str, value: str) -> None:
+def test_a_password_is_not_in_the_message(name: str, value: str) -> None:
     with pytest.raises(SettingError) as refused:
         read(**{name: value})
     assert "hunter2" not in str(refused.value)

@@ -39,7 +39,7 @@ def test_help_keeps_commands_on_lines_of_their_own(tmp_path: Path) -> None:
 
     assert "Try it:       evo-todo dev" in lines
     assert "Run it:       evo-todo migrate && evo-todo serve" in lines
-    assert "Mend it:      evo-todo doctor" in lines
+    assert "Fix it:       evo-todo doctor" in lines
 
 
 @pytest.mark.parametrize("arguments", [("sevre",), ("serve", "--prot"), ("token",)])

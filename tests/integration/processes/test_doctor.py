@@ -139,7 +139,7 @@ def test_a_token_with_its_scheme_left_on_is_told_whether_or_not_it_is_one_word(
 
     ended = evo_todo("doctor", "--token", "Bearer", token, folder=tmp_path, settings=around(issuer))
     assert ended.returncode == 2
-    assert "quote a value that has a space" in ended.stderr
+    assert "quote a value that contains a space" in ended.stderr
     assert token not in ended.stderr + ended.stdout
 
 
@@ -188,7 +188,7 @@ def test_everything_that_hangs_is_told_and_the_command_ends(own_issuer: Loopback
 
 @contextmanager
 def started(folder: Path, settings: dict[str, str], stdin: int) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "entrypoints", "doctor", "--token", "-", "--json"]
+    command = [sys.executable, "-m", "entrypoints.cli", "doctor", "--token", "-", "--json"]
     with subprocess.Popen(
         command,
         env=environment(settings, folder),
@@ -236,14 +236,14 @@ class TestStandardInput:
             pipe.flush()
             assert verdict(process)["status"] == "ok"
 
-    def test_a_pipe_that_brings_nothing_is_told_in_the_end(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
+    def test_a_pipe_without_a_line_times_out(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
         reading, writing = os.pipe()
         with closing(os.fdopen(writing, "w")), started(tmp_path, around(issuer), reading) as process:
             os.close(reading)
             output, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 1
         assert output == ""
-        assert "no line came on standard input" in errors
+        assert "no line on standard input" in errors
 
     def test_what_is_typed_is_not_shown(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
         keyboard, terminal = pty.openpty()

@@ -38,7 +38,7 @@ def test_it_does_not_start_without_a_database_and_says_so_in_one_line(tmp_path: 
     [
         ("EVO_TODO_PORT", "eighty", "whole number from 1 to 65535"),
         ("EVO_TODO_WORKERS", "0", "whole number from 1 to 64"),
-        ("EVO_TODO_ISSUER", "", "not empty"),
+        ("EVO_TODO_ISSUER", "", "must not be empty"),
         ("EVO_TODO_JWKS_URL", "http://keys.example.com/jwks", "EVO_TODO_ALLOW_HTTP_JWKS"),
         ("EVO_TODO_CORS_ORIGINS", "*", "exact origins"),
         ("DATABASE_URL", "mysql://db.example.com/tasks", "postgresql://"),

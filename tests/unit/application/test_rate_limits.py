@@ -53,13 +53,13 @@ async def test_a_user_may_ask_as_often_as_the_limit_says_and_then_again_in_the_n
     assert await limits.for_user(ALICE, context())
 
 
-async def test_one_user_takes_nothing_from_another_at_the_same_address(limits: EnforceRateLimits) -> None:
+async def test_users_at_the_same_address_have_separate_limits(limits: EnforceRateLimits) -> None:
     for _ in range(2):
         await limits.for_user(ALICE, context())
     assert await limits.for_user(BOB, context())
 
 
-async def test_what_an_address_has_used_up_its_users_still_have(limits: EnforceRateLimits) -> None:
+async def test_an_exhausted_address_leaves_its_users_their_limits(limits: EnforceRateLimits) -> None:
     await limits.for_address(context())
     with pytest.raises(TooManyRequests):
         await limits.for_address(context())
@@ -67,7 +67,7 @@ async def test_what_an_address_has_used_up_its_users_still_have(limits: EnforceR
 
 
 @pytest.mark.parametrize("name", ["192.0.2.1", "address:192.0.2.1"])
-async def test_a_user_who_is_named_like_an_address_is_none(limits: EnforceRateLimits, name: str) -> None:
+async def test_a_user_id_that_looks_like_an_address_is_counted_as_a_user(limits: EnforceRateLimits, name: str) -> None:
     await limits.for_address(context("192.0.2.1"))
     status = await limits.for_user(Principal(UserId(name)), context())
     assert status is not None
@@ -87,7 +87,7 @@ async def test_a_user_who_is_named_like_an_address_is_none(limits: EnforceRateLi
         ("testclient", "another", False),
     ],
 )
-async def test_an_address_is_counted_as_the_client_that_has_it(
+async def test_an_address_is_counted_by_its_client_prefix(
     limits: EnforceRateLimits, one: str | None, another: str | None, are_the_same: bool
 ) -> None:
     await limits.for_address(context(one))
@@ -98,7 +98,7 @@ async def test_an_address_is_counted_as_the_client_that_has_it(
         await limits.for_address(context(another))
 
 
-async def test_the_audit_log_hears_of_it_once_a_window_and_not_with_each_request(
+async def test_an_exceeded_limit_is_recorded_once_per_window(
     limits: EnforceRateLimits, audit: MemoryAuditLog, clock: ManualTime
 ) -> None:
     for _ in range(2):
@@ -122,7 +122,7 @@ async def test_the_audit_log_hears_of_it_once_a_window_and_not_with_each_request
     assert list(audit.events) == [hit, hit, by_address]
 
 
-async def test_without_limits_nothing_is_counted_and_nobody_refused(audit: MemoryAuditLog) -> None:
+async def test_without_limits_nothing_is_counted_and_nothing_refused(audit: MemoryAuditLog) -> None:
     limits = EnforceRateLimits(None, None, MemoryRateLimiter(), audit, ManualClock())
     for _ in range(10):
         assert await limits.for_user(ALICE, context()) is None

@@ -18,7 +18,7 @@ from tests.support.clock import ManualClock
 ALICE, BOB, ONE = UserId("alice"), UserId("bob"), SessionId("s-1")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CONTEXT = AuditContext("r-1", "192.0.2.1")
-TOLD: dict[str, SecurityEvent] = {
+EVENTS: dict[str, SecurityEvent] = {
     "session": SessionRevoked(ALICE, ONE, NOW),
     "user": SessionRevoked(ALICE, None, NOW),
     "account": AccountPurged(ALICE, NOW),
@@ -26,13 +26,13 @@ TOLD: dict[str, SecurityEvent] = {
 
 
 @frozen
-class Known:
-    """Takes the events of the table above and no other."""
+class EventVerifier:
+    """Accepts the events of the table above and no others."""
 
     async def verify(self, unverified_event: str) -> SecurityEvent:
-        if unverified_event not in TOLD:
+        if unverified_event not in EVENTS:
             raise InvalidSecurityEvent("invalid_request", "The token is malformed.")
-        return TOLD[unverified_event]
+        return EVENTS[unverified_event]
 
 
 @frozen
@@ -51,10 +51,10 @@ def world() -> World:
     clock, log, lists = ManualClock(), MemoryAuditLog(), MemoryTaskLists()
     revocations = MemoryRevocations(clock, timedelta(days=7))
     revoke, erase = RevokeSession(revocations, log, clock), EraseAccount(revocations, lists, log, clock)
-    return World(lists, revocations, log, ReceiveSecurityEvent(Known(), revoke, erase, log, clock))
+    return World(lists, revocations, log, ReceiveSecurityEvent(EventVerifier(), revoke, erase, log, clock))
 
 
-async def test_a_session_is_ended_and_that_is_in_the_log(world: World) -> None:
+async def test_a_session_is_revoked_and_recorded(world: World) -> None:
     await world.receive("session", CONTEXT)
     assert world.is_revoked(ALICE)
     assert not world.is_revoked(ALICE, SessionId("s-2"))
@@ -67,13 +67,13 @@ async def test_a_session_is_ended_and_that_is_in_the_log(world: World) -> None:
     )
 
 
-async def test_a_user_is_signed_out_everywhere(world: World) -> None:
+async def test_all_sessions_of_a_user_are_revoked(world: World) -> None:
     await world.receive("user", CONTEXT)
     assert world.is_revoked(ALICE, SessionId("s-2"))
     assert not world.is_revoked(BOB)
 
 
-async def test_an_account_goes_with_its_tasks_and_nobody_elses(world: World) -> None:
+async def test_an_account_is_erased_with_its_tasks_and_no_others(world: World) -> None:
     mine, others = await add(world.lists, new()), await add(world.lists, new(owner=BOB))
     await world.receive("account", CONTEXT)
     await world.receive("account", CONTEXT)
@@ -84,7 +84,7 @@ async def test_an_account_goes_with_its_tasks_and_nobody_elses(world: World) -> 
     assert [event.kind for event in world.log.events] == [AuditKind.ACCOUNT_PURGED] * 2
 
 
-async def test_tasks_go_only_once_no_token_can_write_any_more(world: World) -> None:
+async def test_tasks_are_erased_only_after_no_token_can_write(world: World) -> None:
     order: list[str] = []
 
     class Slow(MemoryRevocations):
@@ -99,7 +99,7 @@ async def test_tasks_go_only_once_no_token_can_write_any_more(world: World) -> N
     assert (await page(world.lists, TaskQuery())).tasks == ()
 
 
-async def test_what_is_no_event_does_nothing_and_is_in_the_log_by_its_digest(world: World) -> None:
+async def test_an_invalid_event_has_no_effect_and_is_recorded_by_its_digest(world: World) -> None:
     with pytest.raises(InvalidSecurityEvent):
         await world.receive("else", CONTEXT)
     [event] = world.log.events

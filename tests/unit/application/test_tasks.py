@@ -44,7 +44,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_created_task_can_be_got_and_listed(world: World) -> None:
+async def test_a_created_task_can_be_read_and_listed(world: World) -> None:
     task = await world.create(ALICE, ALICES, title=" Buy milk ", description="Two bottles")
     assert (task.title, task.description, task.revision) == ("Buy milk", "Two bottles", 1)
     assert task.created_at == world.clock.now()
@@ -93,7 +93,7 @@ async def test_every_change_takes_the_lists_next_revision(world: World) -> None:
     assert await world.list(ALICE, ALICES, TaskQuery()) == TaskPage((toggled,), Revision(5), None)
 
 
-async def test_a_change_that_makes_no_difference_uses_up_no_revision(world: World) -> None:
+async def test_a_change_without_effect_uses_no_revision(world: World) -> None:
     task = await world.task()
     assert await world.change(ALICE, ALICES, task.id, TaskChange(title="Buy milk")) == task
     assert await world.change(ALICE, ALICES, task.id, TaskChange()) == task
@@ -101,7 +101,7 @@ async def test_a_change_that_makes_no_difference_uses_up_no_revision(world: Worl
     assert (await world.task("next")).revision == 2
 
 
-async def test_completing_toggles_or_says_which(world: World) -> None:
+async def test_completing_toggles_or_sets(world: World) -> None:
     task = await world.task()
     assert (await world.complete(ALICE, ALICES, task.id)).completed is True
     assert (await world.complete(ALICE, ALICES, task.id)).completed is False
@@ -136,7 +136,7 @@ async def test_a_deleted_task_can_be_restored_as_it_was_at_a_new_revision(world:
     assert await world.list(ALICE, ALICES, TaskQuery()) == TaskPage((restored,), Revision(4), None)
 
 
-async def test_restoring_what_is_not_deleted_uses_up_no_revision(world: World) -> None:
+async def test_restoring_a_task_that_is_not_deleted_uses_no_revision(world: World) -> None:
     task = await world.task()
     world.clock.advance(timedelta(minutes=1))
     assert await world.restore(ALICE, ALICES, task.id) == task
@@ -171,7 +171,7 @@ async def test_somebody_elses_deleted_task_looks_like_no_task_at_all(world: Worl
     assert (await world.restore(ALICE, ALICES, task.id)).revision == 3
 
 
-async def test_a_change_from_a_revision_that_is_no_more_is_refused_and_changes_nothing(world: World) -> None:
+async def test_a_change_with_an_outdated_revision_is_refused_and_changes_nothing(world: World) -> None:
     task = await world.task()
     for call in (
         world.change(ALICE, ALICES, task.id, TaskChange(title="Late"), expected=only(7)),
@@ -185,12 +185,12 @@ async def test_a_change_from_a_revision_that_is_no_more_is_refused_and_changes_n
     await world.delete(ALICE, ALICES, task.id, expected=ANY_REVISION)
 
 
-async def test_a_missing_task_is_missing_before_it_is_changed_elsewhere(world: World) -> None:
+async def test_a_missing_task_is_reported_before_an_outdated_revision(world: World) -> None:
     with pytest.raises(TaskNotFound):
         await world.change(ALICE, ALICES, NOBODYS, TaskChange(), expected=only(7))
 
 
-async def test_a_refused_change_uses_up_no_revision(world: World) -> None:
+async def test_a_refused_change_uses_no_revision(world: World) -> None:
     task = await world.task()
     with pytest.raises(InvalidField):
         await world.change(ALICE, ALICES, task.id, TaskChange(title=" "))

@@ -19,7 +19,7 @@ def test_a_limit_is_written_as_a_number_per_unit_or_off(text: str, limit: RateLi
 
 
 @pytest.mark.parametrize("text", ["", "0/minute", "-1/minute", "1/week", "1.5/second", "٣/second", "1/minute\n", "OFF"])
-def test_anything_else_is_no_limit(text: str) -> None:
+def test_anything_else_is_not_a_limit(text: str) -> None:
     with pytest.raises(ValueError, match="such as 600/minute, or off"):
         RateLimit.parse(text)
 
@@ -38,5 +38,5 @@ def test_the_amount_itself_is_allowed_and_one_more_is_not(
 
 
 @pytest.mark.parametrize(("reset", "seconds"), [(60, 60), (59.001, 60), (0.001, 1), (0, 1)])
-def test_who_waits_as_long_as_is_said_is_not_too_early(reset: float, seconds: int) -> None:
+def test_a_client_that_waits_for_the_reset_is_not_too_early(reset: float, seconds: int) -> None:
     assert RateLimitStatus(RateLimit(3, 60), 1, reset).reset_seconds == seconds

@@ -26,7 +26,7 @@ def token(user: UserId = ALICE, session: SessionId | None = ONE, *, issued: floa
         (token(BOB), False),
     ],
 )
-def test_a_session_that_ends_takes_all_of_its_tokens_along_and_no_other(principal: Principal, ended: bool) -> None:
+def test_revoking_a_session_revokes_all_of_its_tokens_and_no_others(principal: Principal, ended: bool) -> None:
     revocation = Revocation(ALICE, ONE, NOON, LATER)
     assert revocation.matches(principal) is ended
     revoked = RevocationSet()
@@ -46,7 +46,7 @@ def test_a_session_that_ends_takes_all_of_its_tokens_along_and_no_other(principa
         (token(BOB), False),
     ],
 )
-def test_signing_a_user_out_takes_what_was_issued_up_to_then(principal: Principal, ended: bool) -> None:
+def test_revoking_a_user_revokes_the_tokens_issued_up_to_then(principal: Principal, ended: bool) -> None:
     revocation = Revocation(ALICE, None, NOON, LATER)
     assert revocation.matches(principal) is ended
     revoked = RevocationSet()
@@ -54,7 +54,7 @@ def test_signing_a_user_out_takes_what_was_issued_up_to_then(principal: Principa
     assert revoked.matches(principal) is ended
 
 
-def test_of_two_on_the_same_the_later_counts_in_whatever_order() -> None:
+def test_the_later_of_two_revocations_counts_in_any_order() -> None:
     early, late = (Revocation(ALICE, None, NOON + timedelta(seconds=s), LATER) for s in (0, 10))
     for order in ([early, late], [late, early]):
         revoked = RevocationSet()
@@ -64,7 +64,7 @@ def test_of_two_on_the_same_the_later_counts_in_whatever_order() -> None:
         assert len(revoked) == 1
 
 
-def test_what_concerns_no_living_token_is_forgotten() -> None:
+def test_expired_revocations_are_purged() -> None:
     revoked = RevocationSet()
     revoked.add(Revocation(ALICE, ONE, NOON, LATER))
     revoked.add(Revocation(BOB, None, NOON, LATER + timedelta(seconds=1)))
@@ -74,7 +74,7 @@ def test_what_concerns_no_living_token_is_forgotten() -> None:
     assert revoked.matches(token(BOB))
 
 
-def test_of_several_of_one_user_each_is_remembered_until_its_own_end() -> None:
+def test_each_revocation_of_a_user_is_kept_until_it_expires() -> None:
     revoked = RevocationSet()
     revoked.add(Revocation(ALICE, ONE, NOON, LATER))
     revoked.add(Revocation(ALICE, OTHER, NOON, LATER + timedelta(seconds=1)))

@@ -34,7 +34,7 @@ def test_a_task_cannot_be_altered_in_place() -> None:
 
 
 @given(titles)
-def test_a_title_is_kept_trimmed_and_nothing_else_is_done_to_it(title: str) -> None:
+def test_a_title_is_trimmed_and_otherwise_unchanged(title: str) -> None:
     assert task(title).title == title.strip()
 
 
@@ -56,7 +56,7 @@ def test_titles_and_descriptions_are_measured_in_code_points_after_trimming() ->
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "a\ud800b", "\udfff"])
-def test_text_that_no_store_can_hold_is_refused(bad: str) -> None:
+def test_text_that_cannot_be_stored_is_refused(bad: str) -> None:
     for words in ({"title": bad}, {"description": bad}):
         with pytest.raises(InvalidField) as refused:
             task(**words)
@@ -64,7 +64,7 @@ def test_text_that_no_store_can_hold_is_refused(bad: str) -> None:
 
 
 @pytest.mark.parametrize("last_and_first", ["\ud7ff\ue000", "\x01"])
-def test_what_lies_beside_the_surrogates_is_text(last_and_first: str) -> None:
+def test_the_neighbours_of_the_surrogates_are_valid_text(last_and_first: str) -> None:
     assert task(f"x{last_and_first}x").title == f"x{last_and_first}x"
 
 
@@ -88,7 +88,7 @@ def test_rules_hold_for_changed_tasks_too() -> None:
 
 
 @pytest.mark.parametrize("members", [{"title": ""}, {"title": " "}, {"title": "x" * 256}, {"description": "x" * 2001}])
-def test_a_change_that_breaks_a_rule_is_none(members: dict[str, str]) -> None:
+def test_a_change_that_violates_a_rule_is_refused(members: dict[str, str]) -> None:
     values: dict[str, Any] = members
     with pytest.raises(InvalidField) as refused:
         TaskChange(**values)
@@ -102,14 +102,14 @@ def test_a_change_touches_only_the_members_that_are_there() -> None:
     assert after == evolve(before, title="Buy oat milk", updated_at=LATER)
 
 
-def test_none_clears_a_description_and_keep_keeps_it() -> None:
+def test_none_clears_a_description_and_unset_keeps_it() -> None:
     before = task(description="Two bottles")
     assert before.changed(TaskChange(description=None), at=LATER).description is None
     assert before.changed(TaskChange(completed=True), at=LATER).description == "Two bottles"
 
 
 @given(tasks, instants)
-def test_a_change_that_makes_no_difference_leaves_the_very_same_task(before: Task, at: datetime) -> None:
+def test_a_change_without_effect_returns_the_same_object(before: Task, at: datetime) -> None:
     same = TaskChange(title=f"  {before.title} ", description=before.description, completed=before.completed)
     assert before.changed(same, at=at) is before
     assert before.changed(TaskChange(), at=at) is before
@@ -144,7 +144,7 @@ def test_a_tasks_own_time_never_runs_backwards(before: Task, at: datetime) -> No
         assert after.updated_at == max(at, before.updated_at)
 
 
-def test_a_tombstone_bears_the_time_of_its_deletion() -> None:
+def test_a_tombstone_has_the_time_of_its_deletion() -> None:
     tombstone = task().deleted(at=LATER)
     assert (tombstone.deleted_at, tombstone.updated_at) == (LATER, LATER)
     early = task().deleted(at=NOW - timedelta(days=1))
@@ -160,12 +160,12 @@ def test_a_restored_task_is_what_was_deleted_but_for_the_time(before: Task, firs
 
 
 @given(tasks, instants)
-def test_restoring_what_is_not_deleted_leaves_the_very_same_task(before: Task, at: datetime) -> None:
+def test_restoring_a_task_that_is_not_deleted_returns_the_same_object(before: Task, at: datetime) -> None:
     assert before.restored(at=at) is before
 
 
 @pytest.mark.parametrize("text", ["MILK", "milk", "two", "", "STRASSE", "straße", "cafe\u0301", "CAF\u00c9"])
-def test_a_search_overlooks_case_and_the_spelling_of_accents(text: str) -> None:
+def test_a_search_ignores_case_and_the_composition_of_accents(text: str) -> None:
     assert task("Buy Milk, Straße", description="Two bottles at the caf\u00e9").mentions(text)
 
 
@@ -189,7 +189,7 @@ def test_a_precondition_holds_for_any_or_for_the_very_revision() -> None:
             stored.ensure_revision(Revisions(known))
 
 
-def test_a_tombstone_is_at_the_revision_of_its_deletion_but_is_not_there_for_who_asks_for_any() -> None:
+def test_a_tombstone_matches_the_revision_of_its_deletion_but_not_any() -> None:
     tombstone = evolve(task().deleted(at=LATER), revision=Revision(7))
     tombstone.ensure_revision(None)
     tombstone.ensure_revision(Revisions(frozenset({Revision(7)})))

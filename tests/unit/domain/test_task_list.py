@@ -32,14 +32,14 @@ def test_a_page_holds_one_to_a_thousand_tasks(limit: int) -> None:
     [("x" * 256, "must have at most 255 characters")]
     + [(text, "must not contain control characters") for text in ("a\0", "a\n", "\ud800")],
 )
-def test_a_search_takes_a_line_of_text(text: str, rule: str) -> None:
+def test_a_search_text_is_one_line(text: str, rule: str) -> None:
     with pytest.raises(InvalidField) as refused:
         TaskQuery(text=text)
     assert (refused.value.field, refused.value.rule) == ("q", rule)
     assert TaskQuery(text="x" * 255).text == "x" * 255
 
 
-def test_by_default_everything_is_asked_for_oldest_first() -> None:
+def test_by_default_a_query_matches_everything_oldest_first() -> None:
     query = TaskQuery()
     assert (query.completed, query.text, query.order, query.limit, query.after) == (
         None,
@@ -59,7 +59,7 @@ def test_orders_say_what_sorts_and_which_way() -> None:
     }
 
 
-def test_a_position_is_the_sorting_instant_and_the_id() -> None:
+def test_a_page_key_is_the_sorting_instant_and_the_id() -> None:
     one = task(1)
     assert PageKey.of(one, Order.CREATED) == PageKey(one.created_at, one.id)
     assert PageKey.of(one, Order.UPDATED_LAST_FIRST) == PageKey(one.updated_at, one.id)
@@ -67,7 +67,7 @@ def test_a_position_is_the_sorting_instant_and_the_id() -> None:
 
 
 @given(st.integers(0, 6), st.integers(1, 5), st.sampled_from(Order))
-def test_a_page_is_cut_at_its_limit_and_tells_where_the_next_begins(found: int, limit: int, order: Order) -> None:
+def test_a_page_is_cut_at_its_limit_and_has_the_key_of_the_next(found: int, limit: int, order: Order) -> None:
     tasks = tuple(task(number) for number in range(1, found + 1))
     page = TaskPage.from_rows(tasks, TaskQuery(limit=limit, order=order), Revision(9))
     assert page.tasks == tasks[:limit]
@@ -75,7 +75,7 @@ def test_a_page_is_cut_at_its_limit_and_tells_where_the_next_begins(found: int, 
     assert page.next == (PageKey.of(tasks[limit - 1], order) if found > limit else None)
 
 
-def test_any_revision_is_known_to_who_names_none() -> None:
+def test_any_revision_matches_and_an_empty_set_matches_none() -> None:
     assert Revision(0) in ANY_REVISION
     assert Revision(3) in Revisions(frozenset({Revision(3)}))
     assert Revision(3) not in Revisions(frozenset())

@@ -47,8 +47,9 @@ async def test_a_user_who_is_signed_out_everywhere_signs_in_again(api: Api) -> N
 async def test_an_account_that_is_purged_leaves_no_task(api: Api) -> None:
     await api.task("Mine")
     kept = await api.task("Another's", user="bob")
+    token = api.issuer.token("alice")
     assert (await push(api, api.issuer.security_event(ACCOUNT_PURGED))).status_code == 202
-    assert await status(api, api.issuer.token("alice")) == 401
+    assert await status(api, token) == 401
     later = api.issuer.token("alice", iat=int(api.issuer.now()) + 1)
     answer = await api.http.get("/api/alice/tasks", headers={"Authorization": f"Bearer {later}"})
     assert answer.json()["data"] == []

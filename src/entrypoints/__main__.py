@@ -1,3 +1,0 @@
-from entrypoints.cli import main
-
-main(prog_name="evo-todo")
