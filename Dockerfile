@@ -1,5 +1,5 @@
-# The service, and nothing that it does not need. It runs as user 10001 and writes to /data alone, which only SQLite
-# uses; so it also runs with
+# The service and its run-time dependencies only. It runs as user 10001 and writes only to /data, which only SQLite uses,
+# so it also runs with
 #   docker run --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges
 ARG PYTHON_IMAGE=python:3.13-slim
 
@@ -22,7 +22,7 @@ COPY requirements/run.txt requirements/
 RUN python -m venv --without-pip /opt/evo-todo \
     && tools/bin/uv pip install --quiet --no-deps --require-hashes -r requirements/run.txt
 
-# The project goes beside its dependencies, so that the two become layers of their own: a new version is a small one.
+# Project and dependencies are separate layers, so that a new version changes only the small one.
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN tools/bin/hatchling build --target wheel --directory dist \
@@ -45,8 +45,8 @@ COPY --from=build /build/project /opt/evo-todo
 ENV PATH=/opt/evo-todo/bin:$PATH \
     EVO_TODO_HOST=0.0.0.0
 
-# The official image brings Python's own modules without bytecode, and user 10001 may not write any: without these few
-# megabytes every start, and every health check, would compile them anew.
+# The official image has no bytecode for Python's own modules, and user 10001 cannot write it: without these few
+# megabytes, every start and every health check would compile them again.
 RUN python -c "import entrypoints.asgi, entrypoints.server, http.client"
 
 WORKDIR /data
@@ -54,7 +54,7 @@ USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# http.client asks no proxy, whatever the container's environment says.
+# http.client uses no proxy, whatever the container's environment says.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["python", "-Ic", "\
 import os; \
 from http.client import HTTPConnection; \

@@ -1,4 +1,4 @@
-"""The table of rules and their tests says what is so."""
+"""The table of security rules names every rule, and tests that exist."""
 
 import ast
 import re
@@ -17,14 +17,14 @@ def functions(file: Path) -> set[str]:
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def test_every_rule_has_its_line_and_the_tests_that_it_names_exist() -> None:
+def test_every_rule_has_a_row_and_its_tests_exist() -> None:
     assert set(TABLE) == RULES
     for named in TABLE.values():
         for file, _, test in (one.strip("` ").partition("::") for one in named.split(",")):
             assert test in functions(ROOT / file), test
 
 
-def test_every_attack_by_a_rules_number_is_in_the_table() -> None:
+def test_every_test_named_after_a_rule_is_in_the_table() -> None:
     named = {one.strip("` ") for tests in TABLE.values() for one in tests.split(",")}
     for file in (ROOT / "tests/security").glob("test_*.py"):
         for test in functions(file):

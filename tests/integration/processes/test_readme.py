@@ -1,4 +1,4 @@
-"""The README's first request, run as it stands."""
+"""The README's first request, run exactly as it is written."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.support.service import PATIENCE, running
 
 README = Path(__file__).parents[3] / "README.md"
 
-# A machine with Python alone has no curl: this understands what the README asks of it.
+# For machines without curl: supports only the options that the README uses.
 CURL = """#!{python}
 import sys, httpx
 words = sys.argv[1:]
