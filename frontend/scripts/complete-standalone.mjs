@@ -1,4 +1,4 @@
-// Next leaves what a CDN would serve out of its standalone output; this server serves it itself.
+// Next leaves static files out of its standalone output, for a CDN. Here the server itself serves them.
 import { cp } from "node:fs/promises"
 
 await cp(".next/static", ".next/standalone/.next/static", { recursive: true })

@@ -1,4 +1,4 @@
-// The API and the built frontend on this machine, side by side until one of them ends: node together.mjs EVO-TODO
+// Run the API and the built frontend on this machine until one of them exits: node together.mjs PATH_TO_EVO_TODO
 import { resolve } from "node:path"
 import concurrently from "concurrently"
 

@@ -1,12 +1,12 @@
 import { type NextRequest, NextResponse } from "next/server"
 import { readSettings } from "./auth/settings"
 
-/** What every answer bears, and what each page may load and call: this site, the API, and nothing else. */
+/** Add the security headers to every response. A page may load from and call this site and the API only. */
 export function proxy(request: NextRequest): NextResponse {
   const nonce = btoa(crypto.randomUUID())
   const policy = contentSecurityPolicy(nonce)
   const headers = new Headers(request.headers)
-  headers.set("Content-Security-Policy", policy) // Next reads the nonce from here and gives it to its own scripts
+  headers.set("Content-Security-Policy", policy) // Next reads the nonce from here for its own scripts
   const response = NextResponse.next({ request: { headers } })
   response.headers.set("Content-Security-Policy", policy)
   response.headers.set("X-Content-Type-Options", "nosniff")

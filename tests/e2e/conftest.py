@@ -1,4 +1,4 @@
-"""The whole of it: pages in a browser, the frontend and the service behind them, on one PostgreSQL."""
+"""The whole system: pages in a browser, the frontend and the service, on one PostgreSQL database."""
 
 from collections.abc import Callable, Iterator
 from secrets import token_urlsafe
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 
 @frozen
 class Ports:
-    """Chosen before anything starts: each side must know the other's."""
+    """Chosen before anything starts, because each side is configured with the other's port."""
 
     api: int
     web: int
@@ -48,7 +48,7 @@ def site_database(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def shared(site_database: str, ports: Ports) -> dict[str, str]:
-    """What the frontends have alike, so that each knows the others' people and its tokens are as good."""
+    """The settings that all frontends share, so that they have the same users and interchangeable tokens."""
     base = f"http://localhost:{ports.web}"
     return {
         "DATABASE_URL": site_database,
@@ -87,14 +87,14 @@ def running_api(
 
 @pytest.fixture(autouse=True)
 def api(running_api: Api) -> Iterator[Api]:
-    """The service; a test may stop it, for it is started again afterwards."""
+    """The service. If a test stops it, it is started again afterwards."""
     yield running_api
     running_api.start()
 
 
 @pytest.fixture(scope="package")
 def hasty_web(shared: dict[str, str], ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
-    """The same site, but a token lives for two seconds."""
+    """The same site, but tokens expire after two seconds."""
     settings = shared | {"EVO_TODO_WEB_PORT": str(ports.hasty), "EVO_TODO_TOKEN_LIFETIME": "2s"}
     with frontend(folder=tmp_path_factory.mktemp("hasty"), settings=settings) as it:
         yield it
@@ -102,7 +102,7 @@ def hasty_web(shared: dict[str, str], ports: Ports, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="package")
 def keeping_web(shared: dict[str, str], ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
-    """The same site, but its pages keep the token in localStorage."""
+    """The same site, but its pages store the token in localStorage."""
     settings = shared | {"EVO_TODO_WEB_PORT": str(ports.keeping), "EVO_TODO_TOKEN_STORE": "localStorage"}
     with frontend(folder=tmp_path_factory.mktemp("keeping"), settings=settings) as it:
         yield it
@@ -115,7 +115,7 @@ def all_windows(chromium: Browser, web: Frontend) -> Windows:
 
 @pytest.fixture(autouse=True)
 def windows(all_windows: Windows) -> Iterator[Windows]:
-    """Opens windows; whatever went wrong in one of them fails the test at its end."""
+    """Opens windows. Any fault in one of them fails the test at its end."""
     yield all_windows
     assert all_windows.close() == []
 
@@ -127,13 +127,13 @@ def tasks_of(api: Api) -> TasksOf:
 
 @pytest.fixture
 def at_tasks(windows: Windows) -> Opens:
-    """Opens a window in which that person's tasks are shown."""
+    """Opens a window with a person's tasks."""
     return lambda person: TasksPage(windows.open(person)).open()
 
 
 @pytest.fixture
 def alice(web: Frontend) -> Person:
-    """Somebody who has just signed up."""
+    """A person who has just signed up."""
     return web.person().sign_up()
 
 

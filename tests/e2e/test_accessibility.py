@@ -1,4 +1,4 @@
-"""No page and no state of one has a fault that axe can find, in light or dark."""
+"""axe finds no violation on any page in any state, in light and dark mode."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -41,14 +41,14 @@ def inspect(axe: str) -> Inspect:
     return inspect
 
 
-def test_a_fault_would_be_found(windows: Windows, inspect: Inspect) -> None:
+def test_axe_finds_a_known_violation(windows: Windows, inspect: Inspect) -> None:
     page = windows.open()
     page.set_content("<html lang=en><title>Faulty</title><main><h1>Faulty</h1><input></main></html>")
     with pytest.raises(AssertionError, match="label"):
         inspect(page)
 
 
-def test_where_one_comes_in(windows: Windows, inspect: Inspect, alice: Person) -> None:
+def test_the_sign_in_and_sign_up_pages(windows: Windows, inspect: Inspect, alice: Person) -> None:
     page = windows.open(is_far=True)
     go(page, "/signup")
     inspect(page)
@@ -67,7 +67,7 @@ def test_where_one_comes_in(windows: Windows, inspect: Inspect, alice: Person) -
 def test_the_tasks(windows: Windows, inspect: Inspect, alice: Person) -> None:
     page = windows.open(alice)
     tasks = TasksPage(page).open()
-    inspect(page)  # without any
+    inspect(page)  # the empty list
     tasks.add("Book the train", "Buy milk")
     tasks.tick("Buy milk")
     tasks.edit("Book the train").change(description="The one before noon.")
@@ -78,11 +78,11 @@ def test_the_tasks(windows: Windows, inspect: Inspect, alice: Person) -> None:
     inspect(page)
 
 
-def test_the_tasks_while_they_load(windows: Windows, api: Api, inspect: Inspect, alice: Person) -> None:
+def test_the_tasks_while_loading(windows: Windows, api: Api, inspect: Inspect, alice: Person) -> None:
     page = windows.open(alice)
-    page.route(f"{api.origin}/**", lambda _: None)  # no answer comes
+    page.route(f"{api.origin}/**", lambda _: None)  # no response
     page.goto("/tasks")
-    expect(page.get_by_text("Loading your tasks")).to_have_count(1)
+    expect(page.get_by_text("Loading tasks")).to_have_count(1)
     inspect(page)
 
 
@@ -94,23 +94,23 @@ def test_the_tasks_without_the_service_or_the_network(
     tasks = TasksPage(page).open()
     api.stop()
     tasks.check("Buy milk").click()
-    expect(problem(page).filter(has_text="It is asked again")).to_be_visible()
-    expect(notice(page)).to_contain_text("was not changed")
+    expect(problem(page).filter(has_text="Retrying")).to_be_visible()
+    expect(notice(page)).to_contain_text("Could not update")
     inspect(page)
     api.start()
-    expect(problem(page).filter(has_text="It is asked again")).to_have_count(0)
+    expect(problem(page).filter(has_text="Retrying")).to_have_count(0)
     page.context.set_offline(True)
     tasks.check("Buy milk").click()
-    expect(page.get_by_role("status").filter(has_text="1 change is sent")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="1 change will be saved")).to_be_visible()
     inspect(page)
 
 
-def test_an_edit_that_was_refused(windows: Windows, tasks_of: TasksOf, inspect: Inspect, alice: Person) -> None:
-    kept = tasks_of(alice)
-    [task] = kept.add("Buy milk")
+def test_an_edit_conflict(windows: Windows, tasks_of: TasksOf, inspect: Inspect, alice: Person) -> None:
+    stored = tasks_of(alice)
+    [task] = stored.add("Buy milk")
     page = windows.open(alice)
     editor = TasksPage(page).open().edit("Buy milk")
-    kept.change(task, title="Buy oat milk", description="One litre")
+    stored.change(task, title="Buy oat milk", description="One litre")
     editor.save("Buy rice milk")
     expect(editor.conflict).to_be_visible()
     inspect(page)
@@ -120,7 +120,7 @@ def test_the_account(windows: Windows, inspect: Inspect, alice: Person) -> None:
     alice.elsewhere().sign_in()
     page = windows.open(alice, is_far=True)
     page.goto("/account")
-    expect(page.get_by_role("button", name="End")).to_be_visible()
+    expect(page.get_by_role("button", name="Revoke")).to_be_visible()
     inspect(page)
     page.get_by_role("button", name="Delete account…").click()
     expect(page.get_by_role("dialog")).to_be_visible()

@@ -14,7 +14,7 @@ NEW_PASSWORD = "another pass phrase"
 def open_account(windows: Windows, person: Person) -> Page:
     page = windows.open(person, is_far=True)
     page.goto("/account")
-    expect(page.get_by_text("This session, since")).to_be_visible()
+    expect(page.get_by_text("Current session, signed in")).to_be_visible()
     return page
 
 
@@ -26,26 +26,26 @@ def sessions(page: Page) -> Locator:
     return section(page, "Sessions").get_by_role("listitem")
 
 
-def test_every_session_is_listed_this_one_first(windows: Windows, alice: Person) -> None:
+def test_all_sessions_are_listed_the_current_one_first(windows: Windows, alice: Person) -> None:
     alice.elsewhere().sign_in()
     page = open_account(windows, alice)
     expect(sessions(page)).to_have_count(2)
-    expect(sessions(page).first).to_contain_text("This session, since")
+    expect(sessions(page).first).to_contain_text("Current session, signed in")
     expect(sessions(page).first.get_by_role("button")).to_have_count(0)
     assert sessions(page).last.locator("time").get_attribute("datetime")
 
 
-def test_a_session_that_a_browser_began_says_which(windows: Windows, alice: Person) -> None:
+def test_a_session_shows_the_browser_and_operating_system(windows: Windows, alice: Person) -> None:
     page = windows.open(is_far=True)
     sign_in(page, alice)
     page.get_by_role("link", name="Account").click()
     expect(sessions(page).first).to_contain_text(re.compile("Chrome on (Linux|macOS|Windows)"))
 
 
-def test_a_session_can_be_ended_from_another(windows: Windows, alice: Person) -> None:
+def test_a_session_can_be_revoked_from_another(windows: Windows, alice: Person) -> None:
     elsewhere = alice.elsewhere().sign_in()
     page = open_account(windows, alice)
-    sessions(page).last.get_by_role("button", name="End").click()
+    sessions(page).last.get_by_role("button", name="Revoke").click()
     expect(sessions(page)).to_have_count(1)
     assert elsewhere.session() is None
     assert alice.session() is not None
@@ -59,7 +59,7 @@ def test_a_sign_out_everywhere_ends_every_session(windows: Windows, alice: Perso
     assert [person.session() for person in (alice, elsewhere)] == [None, None]
 
 
-def test_a_new_password_replaces_the_old_one_and_ends_the_other_sessions(windows: Windows, alice: Person) -> None:
+def test_changing_the_password_ends_the_other_sessions(windows: Windows, alice: Person) -> None:
     elsewhere = alice.elsewhere().sign_in()
     page = open_account(windows, alice)
     form = section(page, "Password")
@@ -70,7 +70,7 @@ def test_a_new_password_replaces_the_old_one_and_ends_the_other_sessions(windows
 
     form.get_by_label("Current password").fill(alice.password)
     form.get_by_role("button", name="Change password").click()
-    expect(notice(page)).to_contain_text("The password is changed, and every other session has ended.")
+    expect(notice(page)).to_contain_text("Password changed. All other sessions were signed out.")
     expect(form.get_by_label("New password")).to_have_value("")
     expect(sessions(page)).to_have_count(1)
     assert elsewhere.session() is None
@@ -85,7 +85,7 @@ def test_a_new_password_replaces_the_old_one_and_ends_the_other_sessions(windows
     TasksPage(fresh).shown()
 
 
-def test_a_password_that_is_too_short_is_not_sent(windows: Windows, alice: Person) -> None:
+def test_a_password_that_is_too_short_is_not_submitted(windows: Windows, alice: Person) -> None:
     page = open_account(windows, alice)
     form = section(page, "Password")
     form.get_by_label("Current password").fill(alice.password)
@@ -95,27 +95,25 @@ def test_a_password_that_is_too_short_is_not_sent(windows: Windows, alice: Perso
     assert alice.elsewhere().sign_in().session() is not None
 
 
-def test_an_account_is_deleted_for_good_once_the_password_is_given_again(
-    windows: Windows, tasks_of: TasksOf, alice: Person
-) -> None:
+def test_deleting_the_account_requires_the_password(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
     tasks_of(alice).add("Buy milk")
     page = open_account(windows, alice)
-    opener = page.get_by_role("button", name="Delete account…")
-    opener.click()
+    open_button = page.get_by_role("button", name="Delete account…")
+    open_button.click()
     dialog = page.get_by_role("dialog", name="Delete your account?")
     expect(dialog.get_by_label("Password")).to_be_focused()
-    dialog.get_by_role("button", name="Keep it").click()
+    dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
-    expect(opener).to_be_focused()
+    expect(open_button).to_be_focused()
 
-    opener.click()
+    open_button.click()
     dialog.get_by_label("Password").fill("not the pass phrase")
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_have_text("Invalid password")
     assert alice.session() is not None
 
     dialog.get_by_label("Password").fill(alice.password)
-    dialog.get_by_role("button", name="Delete for good").click()
+    dialog.get_by_role("button", name="Delete account").click()
     is_at_login(page)
     is_alive(page)
     send_sign_in(page, alice)
@@ -123,7 +121,7 @@ def test_an_account_is_deleted_for_good_once_the_password_is_given_again(
 
 
 @pytest.mark.parametrize("path", ["/account", "/tasks"])
-def test_a_page_opened_after_the_session_was_ended_elsewhere_asks_to_sign_in(
+def test_a_page_opened_after_the_session_was_revoked_elsewhere_redirects_to_sign_in(
     windows: Windows, alice: Person, path: str
 ) -> None:
     page = open_account(windows, alice)
@@ -132,7 +130,7 @@ def test_a_page_opened_after_the_session_was_ended_elsewhere_asks_to_sign_in(
     is_at_login(page)
 
 
-def test_the_list_of_sessions_of_one_that_has_ended_says_so_in_words(windows: Windows, alice: Person) -> None:
+def test_navigating_after_the_session_was_revoked_elsewhere_leads_to_sign_in(windows: Windows, alice: Person) -> None:
     page = open_account(windows, alice)
     alice.elsewhere().sign_in().revoke_others()
     page.get_by_role("link", name="Tasks").click()

@@ -1,6 +1,6 @@
-"""The checklist of the quickstart guide that this project began as, line by line.
+"""The checklist of the quickstart guide that this project started from, with one test for each line.
 
-Each test's first line is the line that it proves.
+The first line of each test's docstring is the line of the checklist.
 """
 
 import json
@@ -34,13 +34,13 @@ LINES: Final = {
     "errors": "Error handling: test 401 and 403 responses",
     "refresh": "Token refresh: test expired token handling",
 }
-"""The lines to the letter, by the name that their tests bear."""
+"""The lines of the checklist, verbatim, by the name of their tests."""
 
 ENDPOINTS: Final = (
     ("GET", "", None),
-    ("POST", "", {"title": "Somebody was here"}),
+    ("POST", "", {"title": "Changed"}),
     ("GET", "/{id}", None),
-    ("PUT", "/{id}", {"title": "Somebody was here"}),
+    ("PUT", "/{id}", {"title": "Changed"}),
     ("DELETE", "/{id}", None),
     ("PATCH", "/{id}/complete", None),
 )
@@ -66,15 +66,15 @@ def tables(url: str, schema: str) -> set[str]:
         return portal.call(names)
 
 
-def reason(answer: httpx.Response) -> str:
-    """Why it was refused 401 must be: with a challenge, and a problem that says so."""
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return str(answer.json()["detail"])
+def rejection(response: httpx.Response) -> str:
+    """The `detail` of a 401 response, which must have a challenge and a problem document."""
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert response.headers["Content-Type"] == "application/problem+json"
+    return str(response.json()["detail"])
 
 
-def test_every_line_has_its_test() -> None:
+def test_every_line_has_a_test() -> None:
     tested = {re.sub(r"^test_line_\d+_", "", name) for name in globals() if name.startswith("test_line_")}
     assert tested == set(LINES)
 
@@ -95,16 +95,16 @@ def test_line_1_jwt_plugin(web: Frontend, site_database: str, alice: Person) -> 
 def test_line_2_client_plugin(windows: Windows, alice: Person) -> None:
     """JWT client plugin added to auth-client."""
     page = windows.open(alice)
-    with page.expect_response("**/api/auth/token") as answer:
+    with page.expect_response("**/api/auth/token") as response:
         TasksPage(page).open()
-    assert part(answer.value.json()["token"], 1)["sub"] == alice.user_id
+    assert part(response.value.json()["token"], 1)["sub"] == alice.user_id
 
 
 def test_line_3_attachment(windows: Windows, api: Api, alice: Person) -> None:
     """API client created with token attachment."""
     page = windows.open(alice)
     sent = calls(page, api)
-    with page.expect_response("**/api/auth/token") as answer:
+    with page.expect_response("**/api/auth/token") as response:
         tasks = TasksPage(page).open()
     tasks.add("Buy milk")
     tasks.tick("Buy milk")
@@ -112,7 +112,7 @@ def test_line_3_attachment(windows: Windows, api: Api, alice: Person) -> None:
     tasks.reads("Buy oat milk")
     tasks.delete("Buy oat milk")
     assert [request.method for request in sent] == ["GET", "POST", "PATCH", "PUT", "DELETE"]
-    token = answer.value.json()["token"]
+    token = response.value.json()["token"]
     assert {request.header_value("authorization") for request in sent} == {f"Bearer {token}"}
     assert {request.header_value("cookie") for request in sent} == {None}
 
@@ -144,7 +144,7 @@ def test_line_6_verification(api: Api, tasks_of: TasksOf, alice: Person) -> None
     forged = f"{head}.{claims}.{signature[::-1]}"
     unsigned = f"eyJhbGciOiJub25lIn0.{claims}."
     for token in (None, "", "invalid.token.here", forged, unsigned):
-        assert reason(api.ask("GET", path, token))
+        assert rejection(api.ask("GET", path, token))
 
 
 def test_line_7_ownership(api: Api, tasks_of: TasksOf, alice: Person, bob: Person) -> None:
@@ -171,10 +171,10 @@ def test_line_8_cors(windows: Windows, web: Frontend, api: Api, alice: Person) -
     theirs = api.ask("OPTIONS", path, headers={"Origin": "http://localhost:1", **asks})
     assert "Access-Control-Allow-Origin" not in theirs.headers
 
-    TasksPage(windows.open(alice)).open().add("Buy milk")  # a browser asks, and is let through
+    TasksPage(windows.open(alice)).open().add("Buy milk")  # a real preflight is accepted
 
     elsewhere = windows.open()
-    elsewhere.goto(f"{web.address}/login")  # the same pages, but of an origin that was not named
+    elsewhere.goto(f"{web.address}/login")  # the same pages from an origin that is not allowed
     outcome = elsewhere.evaluate(f"fetch('{api.origin}/health').then(() => 'read', error => error.name)")
     assert outcome == "TypeError"
     [fault] = windows.watch.faults
@@ -184,23 +184,23 @@ def test_line_8_cors(windows: Windows, web: Frontend, api: Api, alice: Person) -
 
 def test_line_9_end_to_end(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
     """End-to-end test: login → create task → fetch tasks → update task → delete task."""
-    kept = tasks_of(alice)
+    stored = tasks_of(alice)
     tasks = sign_in(windows.open(is_far=True), alice)
     tasks.add("Buy milk")
-    assert kept.titles() == ["Buy milk"]
+    assert stored.titles() == ["Buy milk"]
     tasks.open().reads("Buy milk")
     tasks.edit("Buy milk").change("Buy oat milk")
     tasks.open().reads("Buy oat milk")
     tasks.delete("Buy oat milk")
     tasks.open().reads()
-    assert kept.titles() == []
+    assert stored.titles() == []
 
 
 def test_line_10_errors(at_tasks: Opens, api: Api, alice: Person, bob: Person) -> None:
     """Error handling: test 401 and 403 responses."""
     own, others = (f"/api/{person.user_id}/tasks" for person in (alice, bob))
-    assert reason(api.ask("GET", own, "invalid.token.here"))
-    assert reason(api.ask("GET", own))
+    assert rejection(api.ask("GET", own, "invalid.token.here"))
+    assert rejection(api.ask("GET", own))
     tasks = at_tasks(alice)
     status, text = ask(tasks.page, f"{api.origin}{others}")
     assert status == 403
@@ -209,7 +209,7 @@ def test_line_10_errors(at_tasks: Opens, api: Api, alice: Person, bob: Person) -
     tasks.page.route(f"{api.origin}/**", lambda route: route.continue_(url=f"{api.origin}{others}"), times=1)
     tasks.new.fill("Buy milk")
     tasks.new.press("Enter")
-    expect(notice(tasks.page)).to_contain_text("“Buy milk” was not added. The path names another user")
+    expect(notice(tasks.page)).to_contain_text("Could not add “Buy milk”. The path names another user")
 
 
 def test_line_11_refresh(windows: Windows, hasty_web: Frontend, api: Api, alice: Person) -> None:
@@ -221,7 +221,7 @@ def test_line_11_refresh(windows: Windows, hasty_web: Frontend, api: Api, alice:
         tasks.add(f"Task {len(sent)}")
     first = sent[0].headers["authorization"].removeprefix("Bearer ")
     path = f"/api/{alice.user_id}/tasks"
-    eventually(lambda: api.ask("GET", path, first).status_code == 401)  # renewed a little ahead of its end
-    assert reason(api.ask("GET", path, first)) == "The token has expired."
+    eventually(lambda: api.ask("GET", path, first).status_code == 401)  # the page renews it shortly before it expires
+    assert rejection(api.ask("GET", path, first)) == "The token has expired."
     tasks.add("The last task")
     expect(problem(page)).to_have_count(0)

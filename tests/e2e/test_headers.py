@@ -12,29 +12,29 @@ STORED = "() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])"
 
 
 def policy(page: Page, path: str) -> dict[str, list[str]]:
-    answer = page.goto(path)
-    assert answer is not None
-    parts = [directive.split() for directive in answer.headers["content-security-policy"].split(";")]
+    response = page.goto(path)
+    assert response is not None
+    parts = [directive.split() for directive in response.headers["content-security-policy"].split(";")]
     return {name: sources for name, *sources in parts}
 
 
-def test_no_page_lets_in_a_program_from_anywhere_else(windows: Windows, api: Api, alice: Person) -> None:
+def test_the_content_security_policy_of_every_page_is_strict(windows: Windows, api: Api, alice: Person) -> None:
     outside, inside = windows.open(), windows.open(alice)
     pages = [(outside, path) for path in ("/login", "/signup", "/nowhere", "/api/auth/ok")]
     nonces = set()
     for page, path in [*pages, (inside, "/tasks"), (inside, "/account"), (inside, "/account")]:
-        said = policy(page, path)
-        assert "unsafe" not in str(said), path
-        assert "*" not in str(said), path
-        assert said["default-src"] == ["'none'"]
-        assert said["connect-src"] == ["'self'", api.origin]
-        assert said["frame-ancestors"] == ["'none'"]
-        assert said["base-uri"] == ["'none'"]
-        nonces.update(re.findall(r"'nonce-([^']+)'", " ".join(said["script-src"])))
-    assert len(nonces) == len(pages) + 3, "each answer has its own"
+        directives = policy(page, path)
+        assert "unsafe" not in str(directives), path
+        assert "*" not in str(directives), path
+        assert directives["default-src"] == ["'none'"]
+        assert directives["connect-src"] == ["'self'", api.origin]
+        assert directives["frame-ancestors"] == ["'none'"]
+        assert directives["base-uri"] == ["'none'"]
+        nonces.update(re.findall(r"'nonce-([^']+)'", " ".join(directives["script-src"])))
+    assert len(nonces) == len(pages) + 3, "each response has its own nonce"
 
 
-def test_a_program_that_gets_into_a_page_is_not_run(windows: Windows, alice: Person) -> None:
+def test_an_injected_script_does_not_run(windows: Windows, alice: Person) -> None:
     page = windows.open(alice)
     TasksPage(page).open()
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<i id=planted onclick=\"globalThis.ran = true\">')")
@@ -45,7 +45,7 @@ def test_a_program_that_gets_into_a_page_is_not_run(windows: Windows, alice: Per
     windows.watch.faults.clear()
 
 
-def test_a_page_cannot_send_what_it_knows_elsewhere(windows: Windows, alice: Person) -> None:
+def test_a_page_cannot_send_data_to_other_hosts(windows: Windows, alice: Person) -> None:
     page = windows.open(alice)
     TasksPage(page).open()
     outcome = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', error => error.name)")
@@ -55,7 +55,7 @@ def test_a_page_cannot_send_what_it_knows_elsewhere(windows: Windows, alice: Per
     windows.watch.faults.clear()
 
 
-def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(windows: Windows, alice: Person) -> None:
+def test_the_session_cookie_is_inaccessible_to_scripts_and_other_sites(windows: Windows, alice: Person) -> None:
     page = windows.open(is_far=True)
     sign_in(page, alice)
     [cookie] = page.context.cookies()
@@ -65,11 +65,11 @@ def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(windows: 
     assert page.evaluate("document.cookie") == ""
 
 
-def test_nothing_of_a_token_is_kept_in_the_browser(windows: Windows, alice: Person) -> None:
+def test_the_token_is_not_stored_in_the_browser(windows: Windows, alice: Person) -> None:
     page = windows.open(is_far=True)
-    with page.expect_response("**/api/auth/token") as answer:
+    with page.expect_response("**/api/auth/token") as response:
         tasks = sign_in(page, alice)
-    token = answer.value.json()["token"]
+    token = response.value.json()["token"]
     tasks.add("Buy milk")
     assert page.evaluate(STORED) == "[{},{}]"
     assert page.evaluate("indexedDB.databases()") == []
@@ -77,32 +77,32 @@ def test_nothing_of_a_token_is_kept_in_the_browser(windows: Windows, alice: Pers
     assert token not in page.evaluate("JSON.stringify(history.state)")
 
 
-def test_pages_and_tokens_are_kept_by_no_cache(at_tasks: Opens, alice: Person) -> None:
+def test_pages_and_tokens_are_not_cached(at_tasks: Opens, alice: Person) -> None:
     page = at_tasks(alice).page
     for path in ("/tasks", "/account", "/login"):
-        answer = page.goto(path)
-        assert answer is not None
-        assert answer.headers["cache-control"] == "no-store"
+        response = page.goto(path)
+        assert response is not None
+        assert response.headers["cache-control"] == "no-store"
     assert "no-store" in alice.get("/token").headers["cache-control"]
 
 
-def test_where_it_is_asked_for_the_token_is_kept_as_jwt_token_until_the_sign_out(
+def test_with_the_local_storage_setting_the_token_is_stored_as_jwt_token_until_sign_out(
     windows: Windows, keeping_web: Frontend, alice: Person
 ) -> None:
     page = windows.open(web=keeping_web, is_far=True)
-    with page.expect_response("**/api/auth/token") as answer:
+    with page.expect_response("**/api/auth/token") as response:
         tasks = sign_in(page, alice)
-    token = answer.value.json()["token"]
+    token = response.value.json()["token"]
     fetched = renewals(page)
     for _ in range(2):
         assert page.evaluate("localStorage.getItem('jwt_token')") == token
         tasks.open()
-    assert fetched == [], "it serves the next page, too"
+    assert fetched == [], "the stored token is reused after a reload"
     sign_out(page)
     assert page.evaluate(STORED) == "[{},{}]"
 
 
-def test_a_kept_token_that_cannot_be_read_is_replaced(windows: Windows, keeping_web: Frontend, alice: Person) -> None:
+def test_an_unreadable_stored_token_is_replaced(windows: Windows, keeping_web: Frontend, alice: Person) -> None:
     page = windows.open(alice, web=keeping_web)
     page.add_init_script("localStorage.jwt_token ??= 'invalid.token.here'")
     tasks = TasksPage(page).open().add("Buy milk")
@@ -111,7 +111,7 @@ def test_a_kept_token_that_cannot_be_read_is_replaced(windows: Windows, keeping_
     assert page.evaluate("localStorage.getItem('jwt_token')") != "invalid.token.here"
 
 
-def test_a_kept_token_of_somebody_else_is_not_used(
+def test_a_stored_token_of_another_user_is_not_used(
     windows: Windows, keeping_web: Frontend, tasks_of: TasksOf, alice: Person, bob: Person
 ) -> None:
     tasks_of(bob).add("Bob's secret")

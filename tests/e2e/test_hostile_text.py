@@ -9,23 +9,23 @@ HOSTILE = [IMAGE, "<script>alert(1)</script>", "javascript:alert(1)", "{{7*7}}${
 
 
 def is_text(tasks: TasksPage, text: str) -> None:
-    """Expect the text to stand there to the letter, and nothing to have been made of it."""
-    foreign: Locator = tasks.page.locator("img:not([src='/icon.svg']), main script, main h1:not(.visually-hidden)")
+    """Expect the text to be shown verbatim, without any element created from it."""
+    injected: Locator = tasks.page.locator("img:not([src='/icon.svg']), main script, main h1:not(.visually-hidden)")
     expect(tasks.page.get_by_text(text, exact=True).first).to_be_visible()
-    expect(foreign).to_have_count(0)
+    expect(injected).to_have_count(0)
 
 
-def test_what_looks_like_a_program_is_text(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
-    kept = tasks_of(alice)
+def test_markup_and_scripts_are_shown_as_text(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
     for text in HOSTILE:
-        kept.add(text, description=text)
+        stored.add(text, description=text)
     tasks = at_tasks(alice)
     for text in HOSTILE:
         expect(tasks.page.get_by_text(text, exact=True)).to_have_count(2)
         is_text(tasks, text)
 
 
-def test_what_looks_like_a_program_is_text_while_one_works_on_it(at_tasks: Opens, alice: Person) -> None:
+def test_markup_stays_text_while_a_task_is_added_edited_searched_and_deleted(at_tasks: Opens, alice: Person) -> None:
     tasks = at_tasks(alice).add(IMAGE)
     is_text(tasks, IMAGE)
     tasks.edit(IMAGE).change(description=IMAGE)
@@ -37,7 +37,7 @@ def test_what_looks_like_a_program_is_text_while_one_works_on_it(at_tasks: Opens
     is_text(tasks, f"“{IMAGE}” was deleted.")
 
 
-def test_a_title_of_the_greatest_length_and_of_every_script_is_shown_as_it_is(
+def test_titles_of_the_maximum_length_and_in_any_script_are_shown_unchanged(
     at_tasks: Opens, tasks_of: TasksOf, alice: Person
 ) -> None:
     titles = ["W" * 255, "Ελληνικά, עברית, العربية, 日本語, 👩‍👩‍👧‍👦", "a\u0301 is á"]
@@ -45,4 +45,4 @@ def test_a_title_of_the_greatest_length_and_of_every_script_is_shown_as_it_is(
     tasks = at_tasks(alice)
     tasks.reads(*reversed(titles))
     width = tasks.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert width == 0, "nothing sticks out of the page"
+    assert width == 0, "the page must not scroll horizontally"

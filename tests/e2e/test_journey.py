@@ -19,20 +19,20 @@ from tests.support.pages import (
 from tests.support.service_under_pages import Api
 
 
-def test_a_newcomer_signs_up_keeps_tasks_signs_out_and_finds_them_again(windows: Windows, web: Frontend) -> None:
+def test_a_new_user_signs_up_manages_tasks_signs_out_and_finds_them_again(windows: Windows, web: Frontend) -> None:
     page = windows.open()
     page.goto("/")
     is_at_login(page)
-    page.get_by_role("link", name="Create an account").click()
-    expect(page.get_by_role("heading", name="Create an account")).to_be_visible()
-    somebody = web.person(f"{uuid4().hex}@example.com")
+    page.get_by_role("link", name="Sign up").click()
+    expect(page.get_by_role("heading", name="Sign up")).to_be_visible()
+    newcomer = web.person(f"{uuid4().hex}@example.com")
     page.get_by_label("Name").fill("Ada")
-    page.get_by_label("E-mail address").fill(somebody.email)
+    page.get_by_label("Email").fill(newcomer.email)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Create account").click()
+    page.get_by_role("button", name="Sign up").click()
 
     tasks = TasksPage(page).shown()
-    expect(page.get_by_text("Nothing to do. Add your first task above.")).to_be_visible()
+    expect(page.get_by_text("No tasks yet. Add your first task above.")).to_be_visible()
     tasks.add("Water the plants", "Book the train", "Buy milk").reads("Buy milk", "Book the train", "Water the plants")
 
     tasks.edit("Book the train").change("Book the train to Turin", description="The one before noon.")
@@ -47,7 +47,7 @@ def test_a_newcomer_signs_up_keeps_tasks_signs_out_and_finds_them_again(windows:
     tasks.search.fill("NOON")
     tasks.reads("Book the train to Turin")
     tasks.search.fill("nothing of the kind")
-    expect(page.get_by_text("No task is like that.")).to_be_visible()
+    expect(page.get_by_text("No matching tasks.")).to_be_visible()
     tasks.search.fill("")
 
     tasks.delete("Water the plants").reads("Buy milk", "Book the train to Turin")
@@ -57,19 +57,19 @@ def test_a_newcomer_signs_up_keeps_tasks_signs_out_and_finds_them_again(windows:
     tasks.delete("Buy milk").reads("Book the train to Turin", "Water the plants")
 
     sign_out(page)
-    sign_in(page, somebody).reads("Book the train to Turin", "Water the plants")
+    sign_in(page, newcomer).reads("Book the train to Turin", "Water the plants")
 
 
-def test_one_comes_in_and_adds_tasks_with_the_keyboard_alone(windows: Windows, web: Frontend) -> None:
+def test_signing_up_and_adding_tasks_works_with_the_keyboard_only(windows: Windows, web: Frontend) -> None:
     page = windows.open()
     keys = page.keyboard
-    somebody = web.person()
+    newcomer = web.person()
     go(page, "/signup")
     expect(page.get_by_label("Name")).to_be_focused()
-    for text in ("Ada", somebody.email, PASSWORD):
+    for text in ("Ada", newcomer.email, PASSWORD):
         keys.type(text)
         keys.press("Tab")
-    expect(page.get_by_role("button", name="Create account")).to_be_focused()
+    expect(page.get_by_role("button", name="Sign up")).to_be_focused()
     keys.press("Enter")
 
     tasks = TasksPage(page).shown()
@@ -102,9 +102,9 @@ def test_one_comes_in_and_adds_tasks_with_the_keyboard_alone(windows: Windows, w
     expect(tasks.new).to_be_focused()
 
 
-def test_a_task_is_worked_on_with_the_keyboard_alone(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
-    kept = tasks_of(alice)
-    kept.add("first", "second", "third")
+def test_managing_tasks_works_with_the_keyboard_only(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("first", "second", "third")
     tasks = at_tasks(alice)
     page, keys = tasks.page, tasks.page.keyboard
     tasks.check("third").focus()
@@ -137,10 +137,10 @@ def test_a_task_is_worked_on_with_the_keyboard_alone(at_tasks: Opens, tasks_of: 
     tasks.reads("third")
     expect(tasks.check("third")).to_be_focused()
     expect(notice(page)).to_contain_text("“first” was deleted.")
-    assert [(task["title"], task["completed"]) for task in kept.all()] == [("third", True)]
+    assert [(task["title"], task["completed"]) for task in stored.all()] == [("third", True)]
 
 
-def test_the_focus_goes_on_to_the_next_task_when_one_leaves_the_view(
+def test_the_focus_moves_to_the_next_task_when_one_leaves_the_view(
     at_tasks: Opens, tasks_of: TasksOf, alice: Person
 ) -> None:
     tasks_of(alice).add("first", "second")
@@ -155,7 +155,7 @@ def test_the_focus_goes_on_to_the_next_task_when_one_leaves_the_view(
     expect(tasks.new).to_be_focused()
 
 
-def test_a_key_that_is_held_deletes_one_task_alone(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+def test_holding_the_delete_key_deletes_one_task_only(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
     tasks_of(alice).add("first", "second")
     tasks = at_tasks(alice)
     tasks.check("second").focus()
@@ -166,7 +166,7 @@ def test_a_key_that_is_held_deletes_one_task_alone(at_tasks: Opens, tasks_of: Ta
     tasks.reads("first")
 
 
-def test_a_key_that_is_typed_into_a_field_is_text(at_tasks: Opens, alice: Person) -> None:
+def test_shortcut_keys_typed_into_a_field_are_text(at_tasks: Opens, alice: Person) -> None:
     tasks = at_tasks(alice)
     tasks.new.press_sequentially("n/e")
     expect(tasks.new).to_have_value("n/e")
@@ -182,19 +182,19 @@ def test_a_key_that_is_typed_into_a_field_is_text(at_tasks: Opens, alice: Person
     tasks.reads("n/e/n")
 
 
-def test_a_description_is_cleared_by_leaving_nothing_of_it(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
-    kept = tasks_of(alice)
-    kept.add("Buy milk", description="Two bottles")
+def test_an_empty_description_is_saved_as_none(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("Buy milk", description="Two bottles")
     tasks = at_tasks(alice)
     tasks.edit("Buy milk").change(description="")
     expect(tasks.page.get_by_text("Two bottles")).to_have_count(0)
     tasks.open().reads("Buy milk")
-    assert kept.all()[0]["description"] is None
+    assert stored.all()[0]["description"] is None
 
 
-def test_a_title_of_blanks_is_not_added_nor_saved(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
-    kept = tasks_of(alice)
-    kept.add("Buy milk")
+def test_a_blank_title_is_neither_added_nor_saved(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("Buy milk")
     tasks = at_tasks(alice)
     tasks.new.fill("   ")
     tasks.new.press("Enter")
@@ -204,29 +204,29 @@ def test_a_title_of_blanks_is_not_added_nor_saved(at_tasks: Opens, tasks_of: Tas
     expect(editor.title).to_be_visible()
     editor.title.press("Escape")
     tasks.open().reads("Buy milk")
-    assert kept.titles() == ["Buy milk"]
+    assert stored.titles() == ["Buy milk"]
 
 
-def test_a_wrong_password_is_refused_in_words_and_the_address_stays(windows: Windows, alice: Person) -> None:
+def test_a_wrong_password_shows_a_message_and_keeps_the_email(windows: Windows, alice: Person) -> None:
     page = windows.open(is_far=True)
     go(page, "/login")
     send_sign_in(page, alice, password="not the pass phrase")
     expect(problem(page)).to_have_text("Invalid email or password")
-    expect(page.get_by_label("E-mail address")).to_have_value(alice.email)
+    expect(page.get_by_label("Email")).to_have_value(alice.email)
     assert "pass" not in page.url
 
 
-def test_an_address_that_is_taken_is_refused_in_words(windows: Windows, alice: Person) -> None:
+def test_an_email_that_is_already_registered_shows_a_message(windows: Windows, alice: Person) -> None:
     page = windows.open(is_far=True)
     go(page, "/signup")
     page.get_by_label("Name").fill("Ada")
-    page.get_by_label("E-mail address").fill(alice.email)
+    page.get_by_label("Email").fill(alice.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(problem(page)).to_contain_text("already exists")
 
 
-def test_whoever_guesses_is_told_to_wait(windows: Windows, alice: Person) -> None:
+def test_too_many_wrong_passwords_show_a_message_to_wait(windows: Windows, alice: Person) -> None:
     page = windows.open()
     go(page, "/login")
     for _ in range(3):
@@ -237,31 +237,31 @@ def test_whoever_guesses_is_told_to_wait(windows: Windows, alice: Person) -> Non
     expect(problem(page)).to_contain_text(re.compile("too many requests", re.IGNORECASE))
 
 
-def test_whoever_is_signed_in_is_not_asked_again(windows: Windows, alice: Person) -> None:
+def test_a_signed_in_user_is_redirected_to_the_tasks(windows: Windows, alice: Person) -> None:
     page = windows.open(alice)
     for path in ("/", "/login", "/signup"):
         page.goto(path)
         TasksPage(page).shown()
 
 
-def test_whoever_is_signed_out_is_asked_everywhere(windows: Windows) -> None:
+def test_a_signed_out_user_is_redirected_to_the_sign_in_page(windows: Windows) -> None:
     page = windows.open()
     for path in ("/", "/tasks", "/account"):
         page.goto(path)
         is_at_login(page)
 
 
-def test_a_page_that_does_not_exist_says_so_and_leads_back(windows: Windows, alice: Person) -> None:
+def test_an_unknown_page_is_a_404_with_a_link_to_the_tasks(windows: Windows, alice: Person) -> None:
     page = windows.open(alice)
-    answer = page.goto("/nowhere")
-    assert answer is not None
-    assert answer.status == 404
-    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    response = page.goto("/nowhere")
+    assert response is not None
+    assert response.status == 404
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     page.get_by_role("link", name="Go to your tasks").click()
     TasksPage(page).shown()
 
 
-def test_the_same_person_sees_in_another_window_what_was_done_in_this_one(at_tasks: Opens, alice: Person) -> None:
+def test_changes_are_visible_in_another_window_of_the_same_user(at_tasks: Opens, alice: Person) -> None:
     here, there = at_tasks(alice), at_tasks(alice)
     here.add("Buy milk")
     there.open().reads("Buy milk")
@@ -270,14 +270,12 @@ def test_the_same_person_sees_in_another_window_what_was_done_in_this_one(at_tas
     expect(here.check("Buy milk")).to_be_checked()
 
 
-def test_more_tasks_than_the_service_tells_at_once_are_all_shown(
-    windows: Windows, tasks_of: TasksOf, api: Api, alice: Person
-) -> None:
+def test_all_pages_of_a_long_list_are_loaded(windows: Windows, tasks_of: TasksOf, api: Api, alice: Person) -> None:
     titles = [f"Task {number}" for number in range(5)]
     tasks_of(alice).add(*titles)
     page = windows.open(alice)
-    asked = calls(page, api)
-    # Two at once instead of a thousand: five tasks are as good then.
+    sent = calls(page, api)
+    # Pages of two tasks instead of a thousand, so that five tasks need three pages.
     page.route("**/tasks?**", lambda route: route.continue_(url=route.request.url.replace("limit=1000", "limit=2")))
     TasksPage(page).open().reads(*reversed(titles))
-    assert len(asked) == 3
+    assert len(sent) == 3

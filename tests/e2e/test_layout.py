@@ -8,27 +8,27 @@ from tests.support.browser import Windows
 from tests.support.frontend import Person
 from tests.support.pages import TasksPage, go
 
-PROPAGATION_DELAY: Final = "new Promise(then => requestAnimationFrame(() => requestAnimationFrame(() => then(shifts))))"
-HARDLY: Final = 0.01
+LAYOUT_SHIFTS: Final = (
+    "new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve(shifts))))"
+)
+MAX_SHIFT: Final = 0.01
 
 
-def nothing_moved(page: Page) -> None:
-    """Expect that nothing has moved that nobody touched, since the page began to load."""
-    shifts = page.evaluate(PROPAGATION_DELAY)
-    assert sum(value for value, *_ in shifts) < HARDLY, shifts
+def assert_no_layout_shift(page: Page) -> None:
+    """Expect no unexpected layout shift since the page started to load."""
+    shifts = page.evaluate(LAYOUT_SHIFTS)
+    assert sum(value for value, *_ in shifts) < MAX_SHIFT, shifts
 
 
 @pytest.mark.parametrize("count", [0, 3, 40])
-def test_nothing_moves_while_the_tasks_load(windows: Windows, tasks_of: TasksOf, alice: Person, count: int) -> None:
+def test_no_layout_shift_while_the_tasks_load(windows: Windows, tasks_of: TasksOf, alice: Person, count: int) -> None:
     tasks_of(alice).add(*(f"Task {number}" for number in range(count)))
     page = windows.open(alice)
     TasksPage(page).open()
-    nothing_moved(page)
+    assert_no_layout_shift(page)
 
 
-def test_nothing_but_the_tasks_moves_while_they_are_worked_on(
-    windows: Windows, tasks_of: TasksOf, alice: Person
-) -> None:
+def test_no_unexpected_layout_shift_while_tasks_are_changed(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
     tasks_of(alice).add("Water the plants", "Book the train")
     tasks = TasksPage(windows.open(alice)).open()
     tasks.add("Buy milk")
@@ -36,27 +36,27 @@ def test_nothing_but_the_tasks_moves_while_they_are_worked_on(
     tasks.delete("Book the train")
     tasks.page.get_by_role("button", name="Undo").click()
     tasks.reads("Buy milk", "Book the train", "Water the plants")
-    nothing_moved(tasks.page)
+    assert_no_layout_shift(tasks.page)
 
 
-def test_nothing_moves_while_a_page_to_come_in_loads(windows: Windows) -> None:
+def test_no_layout_shift_while_the_sign_in_and_sign_up_pages_load(windows: Windows) -> None:
     page = windows.open()
     for path in ("/login", "/signup"):
         go(page, path)
-        nothing_moved(page)
+        assert_no_layout_shift(page)
 
 
-def test_nothing_moves_while_the_account_loads(windows: Windows, alice: Person) -> None:
+def test_no_layout_shift_while_the_account_loads(windows: Windows, alice: Person) -> None:
     page = windows.open(alice)
     page.goto("/account")
-    expect(page.get_by_text("This session, since")).to_be_visible()
-    nothing_moved(page)
+    expect(page.get_by_text("Current session, signed in")).to_be_visible()
+    assert_no_layout_shift(page)
 
 
-def test_no_page_is_wider_than_its_window(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
+def test_no_page_scrolls_horizontally(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
     tasks_of(alice).add("W" * 255)
     page = windows.open(alice)
-    for path, text in (("/tasks", "WWW"), ("/account", "This session, since"), ("/nowhere", "There is no such page")):
+    for path, text in (("/tasks", "WWW"), ("/account", "Current session, signed in"), ("/nowhere", "Page not found")):
         page.goto(path)
         expect(page.get_by_text(text).first).to_be_visible()
         for width in (320, 375, 1000):

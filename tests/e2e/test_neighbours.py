@@ -10,18 +10,18 @@ TOKEN = "async () => (await (await fetch('/api/auth/token')).json()).token"
 ASK = """async ([url, method, body]) => {
     const { token } = await (await fetch('/api/auth/token')).json()
     const headers = { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) }
-    const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body) })
-    return [answer.status, await answer.text()]
+    const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) })
+    return [response.status, await response.text()]
 }"""
 
 
 def ask(page: Page, url: str, method: str = "GET", body: object = None) -> tuple[int, str]:
-    """Ask the service from the page, in the name of whoever is signed in there."""
+    """Send a request to the service from the page, with a token of its user."""
     status, text = page.evaluate(ASK, [url, method, body])
     return status, text
 
 
-def test_two_people_side_by_side_never_see_each_others_tasks(at_tasks: Opens, alice: Person, bob: Person) -> None:
+def test_two_users_never_see_each_others_tasks(at_tasks: Opens, alice: Person, bob: Person) -> None:
     hers, his = at_tasks(alice), at_tasks(bob)
     hers.add("Alice's secret")
     his.add("Bob's secret")
@@ -33,13 +33,13 @@ def test_two_people_side_by_side_never_see_each_others_tasks(at_tasks: Opens, al
         page.reads(title)
 
 
-def test_nobodys_token_opens_anothers_list_from_the_page_either(
+def test_a_users_token_gives_no_access_to_another_users_list_from_a_page(
     at_tasks: Opens, tasks_of: TasksOf, api: Api, alice: Person, bob: Person
 ) -> None:
-    kept = tasks_of(bob)
-    [task] = kept.add("Bob's secret")
+    stored = tasks_of(bob)
+    [task] = stored.add("Bob's secret")
     page = at_tasks(alice).page
-    own: list[tuple[str, str, Any]] = [
+    endpoints: list[tuple[str, str, Any]] = [
         ("GET", "", None),
         ("POST", "", {"title": "Alice was here"}),
         ("GET", f"/{task['id']}", None),
@@ -48,13 +48,13 @@ def test_nobodys_token_opens_anothers_list_from_the_page_either(
         ("PATCH", f"/{task['id']}/complete", {"completed": True}),
         ("POST", f"/{task['id']}/restore", {}),
     ]
-    for method, path, body in own:
-        status, text = ask(page, f"{api.origin}{kept.path}{path}", method, body)
+    for method, path, body in endpoints:
+        status, text = ask(page, f"{api.origin}{stored.path}{path}", method, body)
         assert status == 403, (method, path)
         assert "secret" not in text
     hers = tasks_of(alice).path
-    for method, path, body in own[2:]:
+    for method, path, body in endpoints[2:]:
         status, text = ask(page, f"{api.origin}{hers}{path}", method, body)
         assert status == 404, (method, path)
         assert "secret" not in text
-    assert kept.all() == [task]
+    assert stored.all() == [task]

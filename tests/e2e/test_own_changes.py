@@ -1,4 +1,4 @@
-"""Changes of one's own that overtake each other: nothing of anybody's is lost, and nothing comes back."""
+"""Concurrent changes by one user: no change is lost, and no deleted task reappears."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from tests.support.service import eventually
 
 
 def holding(page: Page, method: str) -> Callable[[], None]:
-    """Keep the page's next calls of this method waiting; what it returns lets them go."""
+    """Hold the page's requests with this method; the returned function releases them."""
     held: list[Route] = []
     is_open = False
 
@@ -23,91 +23,91 @@ def holding(page: Page, method: str) -> Callable[[], None]:
         else:
             held.append(route)
 
-    def let_go() -> None:
+    def release() -> None:
         nonlocal is_open
         is_open = True
         for route in held:
             route.fallback()
 
     page.route("**/tasks/**", hold)
-    return let_go
+    return release
 
 
-def test_a_tick_and_an_edit_do_not_write_over_what_another_device_has_written(
+def test_a_toggle_and_an_edit_do_not_overwrite_a_change_of_another_device(
     at_tasks: Opens, tasks_of: TasksOf, alice: Person
 ) -> None:
-    kept = tasks_of(alice)
-    [task] = kept.add("one")
+    stored = tasks_of(alice)
+    [task] = stored.add("one")
     tasks = at_tasks(alice)
-    let_go = holding(tasks.page, "PATCH")
+    release = holding(tasks.page, "PATCH")
     tasks.check("one").click()
     editor = tasks.edit("one")
     editor.save("mine")
-    kept.change(task, title="theirs")
-    let_go()
+    stored.change(task, title="theirs")
+    release()
     expect(editor.conflict).to_contain_text("theirs")
     expect(editor.title).to_have_value("mine")
-    assert kept.titles() == ["theirs"]
+    assert stored.titles() == ["theirs"]
 
 
-def test_a_list_that_is_read_meanwhile_does_not_make_an_edit_write_over_what_it_brings(
+def test_an_edit_does_not_overwrite_a_change_that_a_refetch_has_loaded_meanwhile(
     windows: Windows, tasks_of: TasksOf, alice: Person
 ) -> None:
-    kept = tasks_of(alice)
-    [task] = kept.add("one")
+    stored = tasks_of(alice)
+    [task] = stored.add("one")
     tasks = TasksPage(windows.open(alice, has_clock=True)).open()
-    answers: list[tuple[Route, APIResponse]] = []
-    tasks.page.route("**/complete", lambda route: answers.append((route, route.fetch())))
+    responses: list[tuple[Route, APIResponse]] = []
+    tasks.page.route("**/complete", lambda route: responses.append((route, route.fetch())))
     tasks.check("one").click()
     editor = tasks.edit("one")
     editor.save("mine")
     expect(tasks.page.get_by_role("button", name="Saving…")).to_be_visible()
-    eventually(lambda: kept.all()[0]["completed"])
-    kept.change(task, title="theirs")
-    tasks.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=30))  # so that the list counts as old
-    with tasks.page.expect_response(lambda answer: "sort=" in answer.url):
+    eventually(lambda: stored.all()[0]["completed"])
+    stored.change(task, title="theirs")
+    tasks.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=30))  # so that the list counts as stale
+    with tasks.page.expect_response(lambda response: "sort=" in response.url):
         tasks.page.evaluate("() => window.dispatchEvent(new Event('visibilitychange'))")
-    [(route, answer)] = answers
-    route.fulfill(response=answer)
+    [(route, response)] = responses
+    route.fulfill(response=response)
     expect(editor.conflict).to_contain_text("theirs")
-    assert kept.titles() == ["theirs"]
+    assert stored.titles() == ["theirs"]
 
 
-def test_a_tick_and_an_edit_of_ones_own_are_both_kept(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
-    kept = tasks_of(alice)
-    kept.add("one")
+def test_a_toggle_and_an_edit_are_both_saved(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("one")
     tasks = at_tasks(alice)
-    let_go = holding(tasks.page, "PATCH")
+    release = holding(tasks.page, "PATCH")
     tasks.check("one").click()
     editor = tasks.edit("one")
     editor.save("mine")
-    let_go()
+    release()
     editor.is_gone()
     expect(tasks.check("mine")).to_be_checked()
-    assert [(task["title"], task["completed"]) for task in kept.all()] == [("mine", True)]
+    assert [(task["title"], task["completed"]) for task in stored.all()] == [("mine", True)]
 
 
-def test_a_deleted_task_does_not_come_back_with_a_late_answer(
+def test_a_deleted_task_does_not_reappear_with_a_late_response(
     at_tasks: Opens, tasks_of: TasksOf, alice: Person
 ) -> None:
-    kept = tasks_of(alice)
-    kept.add("one")
+    stored = tasks_of(alice)
+    stored.add("one")
     tasks = at_tasks(alice)
-    let_go = holding(tasks.page, "PATCH")
+    release = holding(tasks.page, "PATCH")
     tasks.check("one").focus()
     tasks.page.keyboard.press("Space")
     tasks.page.keyboard.press("Delete")
-    let_go()
+    release()
     expect(notice(tasks.page)).to_contain_text("“one” was deleted.")
     tasks.reads()
-    assert kept.titles() == []
+    assert stored.titles() == []
 
 
-def test_a_save_that_is_pressed_twice_is_no_conflict(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
-    kept = tasks_of(alice)
-    kept.add("one")
+def test_saving_twice_is_not_a_conflict(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("one")
     tasks = at_tasks(alice)
-    let_go = holding(tasks.page, "PUT")
+    release = holding(tasks.page, "PUT")
     editor = tasks.edit("one")
     editor.title.fill("two")
     editor.title.press("Enter")
@@ -115,19 +115,19 @@ def test_a_save_that_is_pressed_twice_is_no_conflict(at_tasks: Opens, tasks_of: 
     editor.title.press("Enter")
     tasks.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     expect(editor.conflict).to_have_count(0)
-    let_go()
+    release()
     editor.is_gone()
     tasks.reads("two")
-    assert kept.titles() == ["two"]
+    assert stored.titles() == ["two"]
 
 
-def test_a_task_that_is_being_edited_stays_whatever_is_searched_for(
+def test_a_task_that_is_being_edited_stays_visible_during_a_search(
     at_tasks: Opens, tasks_of: TasksOf, alice: Person
 ) -> None:
     tasks_of(alice).add("one", "other")
     tasks = at_tasks(alice)
     editor = tasks.edit("one")
-    editor.title.fill("half a thought")
+    editor.title.fill("unsaved text")
     tasks.search.fill("other")
     tasks.reads("other")
-    expect(editor.title).to_have_value("half a thought")
+    expect(editor.title).to_have_value("unsaved text")

@@ -1,4 +1,4 @@
-"""The pages as the documents show them. SCREENSHOTS=1 writes them to docs/images."""
+"""Screenshots of the pages for the documentation. SCREENSHOTS=1 writes them to docs/images."""
 
 import os
 from collections.abc import Callable
@@ -23,23 +23,23 @@ FIXED_TIMES: Final = """() => document.querySelectorAll('time').forEach(
 
 @pytest.fixture(scope="package")
 def ada(web: Frontend) -> Person:
-    """Somebody with a name that can be shown."""
+    """A person with a name for the screenshots."""
     ada = web.person("ada@example.com")
     ada.http.headers["User-Agent"] = "Mozilla/5.0 (iPhone) Safari"
-    answer = ada.post("/sign-up/email", name="Ada", email=ada.email, password=PASSWORD)
-    assert answer.is_success, answer.text
+    response = ada.post("/sign-up/email", name="Ada", email=ada.email, password=PASSWORD)
+    assert response.is_success, response.text
     ada.http.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) Firefox"
     return ada.sign_in()
 
 
 @pytest.fixture(scope="package")
 def her_tasks(running_api: Api, ada: Person) -> Tasks:
-    kept = Tasks(running_api, ada)
-    kept.add("Write to Charles")
-    kept.add("Book the train to Turin", description="The one before noon.\nA seat at the window.")
-    [milk, _] = kept.add("Buy milk", "Water the plants")
-    kept.change(milk, completed=True)
-    return kept
+    stored = Tasks(running_api, ada)
+    stored.add("Write to Charles")
+    stored.add("Book the train to Turin", description="The one before noon.\nA seat at the window.")
+    [milk, _] = stored.add("Buy milk", "Water the plants")
+    stored.change(milk, completed=True)
+    return stored
 
 
 def login(windows: Windows, _: Person) -> Page:
@@ -52,7 +52,7 @@ def login(windows: Windows, _: Person) -> Page:
 def signup(windows: Windows, _: Person) -> Page:
     page = windows.open()
     go(page, "/signup")
-    expect(page.get_by_role("heading", name="Create an account")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign up")).to_be_visible()
     return page
 
 
@@ -66,21 +66,21 @@ def account(windows: Windows, ada: Person) -> Page:
     page = windows.open(ada)
     page.goto("/account")
     expect(page.get_by_text("Ada, ada@example.com")).to_be_visible()
-    expect(page.get_by_text("This session, since")).to_be_visible()
+    expect(page.get_by_text("Current session, signed in")).to_be_visible()
     page.evaluate(FIXED_TIMES)
     return page
 
 
 @pytest.mark.usefixtures("her_tasks")
 @pytest.mark.parametrize("show", [login, signup, tasks, account], ids=lambda show: show.__name__)
-def test_a_page_is_shown_in_light_in_dark_and_on_a_phone(
+def test_screenshots_in_light_mode_in_dark_mode_and_on_a_phone(
     windows: Windows, ada: Person, tmp_path: Path, show: Callable[[Windows, Person], Page]
 ) -> None:
     folder = IMAGES if os.environ.get("SCREENSHOTS") == "1" else tmp_path
     page = show(windows, ada)
-    for look in ("light", "dark", "phone"):
-        page.emulate_media(color_scheme="dark" if look == "dark" else "light")
-        page.set_viewport_size(NARROW if look == "phone" else WIDE)
-        picture = folder / f"{show.__name__}-{look}.png"
+    for variant in ("light", "dark", "phone"):
+        page.emulate_media(color_scheme="dark" if variant == "dark" else "light")
+        page.set_viewport_size(NARROW if variant == "phone" else WIDE)
+        picture = folder / f"{show.__name__}-{variant}.png"
         page.screenshot(path=picture, animations="disabled", caret="hide")
         assert picture.stat().st_size > 0

@@ -1,4 +1,4 @@
-"""A real Better Auth, as the frontend configures it, and the Python service that trusts it."""
+"""A real Better Auth, as configured by the frontend, and the Python service that trusts it."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,21 +15,21 @@ StartApi = Callable[[dict[str, str]], AbstractContextManager[Service]]
 
 @pytest.fixture(scope="package")
 def shared(postgres_server: str) -> Iterator[dict[str, str]]:
-    """What frontends must have alike to be one: a database and the secrets."""
+    """The settings that instances of one frontend share: the database and the secrets."""
     with fresh_database(postgres_server) as url:
         yield {"DATABASE_URL": url, "BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}"}
 
 
 @pytest.fixture(scope="package")
 def web(shared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
-    """A frontend on PostgreSQL; for tests that leave its keys and its settings as they are."""
+    """A frontend on PostgreSQL, for tests that change neither its keys nor its settings."""
     with frontend(folder=tmp_path_factory.mktemp("web"), settings=shared) as it:
         yield it
 
 
 @pytest.fixture(scope="package")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
-    """A frontend with an embedded database in a folder that it makes, and with no proxy in front of it."""
+    """A frontend with an embedded database in a folder that it creates, and without a trusted proxy."""
     folder = tmp_path_factory.mktemp("embedded")
     settings = {"EVO_TODO_DATA": str(folder / "data"), "EVO_TODO_TRUSTED_PROXIES": ""}
     with frontend(folder=folder, settings=settings) as it:
@@ -38,7 +38,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Frontend]:
 
 @pytest.fixture
 def twin(web: Frontend, shared: dict[str, str]) -> dict[str, str]:
-    """The settings of another frontend with the same users and keys, whose tokens say what those of `web` say."""
+    """The settings of another frontend with the same users, keys, issuer and audience as `web`."""
     return shared | {"EVO_TODO_ISSUER": web.url, "EVO_TODO_AUDIENCE": web.url}
 
 
@@ -55,14 +55,14 @@ def start_api(tmp_path_factory: pytest.TempPathFactory) -> StartApi:
 
 @pytest.fixture(scope="package")
 def api(web: Frontend, start_api: StartApi) -> Iterator[Service]:
-    """A service that trusts `web`, set up as the guide says."""
+    """A service that trusts `web`, configured as documented."""
     with start_api({"BETTER_AUTH_BASE_URL": web.url}) as it:
         yield it
 
 
 @pytest.fixture
 def alice(web: Frontend) -> Person:
-    """Somebody who has just signed up."""
+    """A person who has just signed up."""
     return web.person().sign_up()
 
 

@@ -1,5 +1,5 @@
-// Has Better Auth itself make tokens of its other kinds, with the key that signs access tokens. What it needs comes as
-// JSON on standard input; the tokens go as JSON to standard output. The working folder is where its packages are.
+// Creates Better Auth's other kinds of tokens with the key that signs access tokens. Reads its arguments as JSON from
+// standard input and writes the tokens as JSON to standard output. Packages are resolved from the working folder.
 import { createRequire } from "node:module"
 import { resolve } from "node:path"
 import { text } from "node:stream/consumers"
@@ -31,16 +31,16 @@ const events = { "http://schemas.openid.net/event/backchannel-logout": {} }
 const sign = (payload, header) => signJWT(ctx, { options, payload, header })
 
 const session = await auth.handler(new Request(`${baseURL}/api/auth/get-session`, { headers: { cookie } }))
-const cached = session.headers.getSetCookie().find((one) => one.includes("session_data="))
+const cached = session.headers.getSetCookie().find((header) => header.includes("session_data="))
 
 process.stdout.write(
   JSON.stringify({
     access: await sign(claims),
     logout: await sign({ ...claims, events }, { typ: "logout+jwt" }),
-    "logout, by its type alone": await sign(claims, { typ: "logout+jwt" }),
-    "logout, by its claims alone": await sign({ ...claims, events }),
+    "logout, by its type only": await sign(claims, { typ: "logout+jwt" }),
+    "logout, by its claims only": await sign({ ...claims, events }),
     "session cache": /session_data=([^;]+)/.exec(cached)[1],
-    "session cache, by its type alone": await sign(claims, { typ: "better-auth.session-cache+jwt" }),
+    "session cache, by its type only": await sign(claims, { typ: "better-auth.session-cache+jwt" }),
   }),
 )
 await pool.end()

@@ -9,27 +9,27 @@ SESSION = "better-auth.session_token"
 
 
 def session_cookie(web: Frontend, name: str) -> Mapping[str, str]:
-    """The cookie that somebody who signs up is given, and no other."""
+    """The only cookie that a sign-up sets."""
     person: Person = web.person()
-    answer = person.post("/sign-up/email", name="Somebody", email=person.email, password=person.password)
-    assert answer.is_success, answer.text
+    response = person.post("/sign-up/email", name="Somebody", email=person.email, password=person.password)
+    assert response.is_success, response.text
     cookies: SimpleCookie = SimpleCookie()
-    for line in answer.headers.get_list("Set-Cookie"):
+    for line in response.headers.get_list("Set-Cookie"):
         cookies.load(line)
     assert list(cookies) == [name]
     return dict[str, str](cookies[name])
 
 
-def test_the_session_cookie_is_out_of_reach_for_scripts_and_for_other_sites(web: Frontend) -> None:
+def test_the_session_cookie_is_inaccessible_to_scripts_and_other_sites(web: Frontend) -> None:
     cookie = session_cookie(web, SESSION)
 
     assert cookie["httponly"]
     assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", "")
     assert int(cookie["max-age"]) == 7 * 24 * 3600
-    assert not cookie["secure"]  # the frontend is known by an http address, on this machine
+    assert not cookie["secure"]  # the base URL is http, on this machine
 
 
-def test_under_https_the_session_cookie_is_for_https_alone(tmp_path: Path) -> None:
+def test_with_https_the_session_cookie_is_secure(tmp_path: Path) -> None:
     settings = {"BETTER_AUTH_BASE_URL": "https://todo.example.com", "BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}"}
     with frontend(folder=tmp_path, settings=settings) as web:
         cookie = session_cookie(web, f"__Secure-{SESSION}")
@@ -39,14 +39,14 @@ def test_under_https_the_session_cookie_is_for_https_alone(tmp_path: Path) -> No
     assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", "")
 
 
-def test_a_page_of_another_origin_can_change_nothing_in_somebodys_name(alice: Person) -> None:
-    answer = alice.http.post("/sign-out", json={}, headers={"Origin": "https://evil.example.com"})
+def test_a_page_of_another_origin_cannot_change_anything(alice: Person) -> None:
+    response = alice.http.post("/sign-out", json={}, headers={"Origin": "https://evil.example.com"})
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
     assert alice.token()
 
 
 def test_a_page_of_another_origin_cannot_read_a_token(alice: Person) -> None:
-    answer = alice.http.get("/token", headers={"Origin": "https://evil.example.com"})
+    response = alice.http.get("/token", headers={"Origin": "https://evil.example.com"})
 
-    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Access-Control-Allow-Origin" not in response.headers

@@ -1,4 +1,4 @@
-"""Better Auth's data in either database: what lasts, and what two processes do to each other."""
+"""Better Auth's data in both kinds of database: persistence, and concurrent processes."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def same_port() -> dict[str, str]:
-    """One port, so that the frontend is the same after a restart."""
+    """A fixed port, so that the frontend has the same URL after a restart."""
     return {"EVO_TODO_WEB_PORT": str(free_port())}
 
 
 def with_the_cookies_of(person: Person, web: Frontend) -> Person:
-    """The same browser, at a frontend that was started again."""
+    """The same browser at the restarted frontend."""
     again = web.person(person.email)
     again.http.cookies = httpx.Cookies(person.http.cookies)
     return again
 
 
-def test_a_restart_keeps_users_sessions_and_keys_in_either_database(
+def test_users_sessions_and_keys_survive_a_restart(
     database: dict[str, str], same_port: dict[str, str], tmp_path: Path
 ) -> None:
     with frontend(folder=tmp_path, settings=database | same_port) as web:
@@ -62,30 +62,30 @@ def test_a_restart_keeps_users_sessions_and_keys_in_either_database(
         assert again.status_code == 422
 
 
-def test_with_a_new_secret_before_the_old_one_keys_still_sign_and_people_sign_in_anew(
+def test_after_adding_a_new_secret_the_keys_still_work_and_users_must_sign_in_again(
     same_port: dict[str, str], tmp_path: Path
 ) -> None:
     with frontend(folder=tmp_path, settings=same_port | {"BETTER_AUTH_SECRETS": OLD}) as web:
         alice, keys = web.person().sign_up(), web.key_ids()
 
     with frontend(folder=tmp_path, settings=same_port | {"BETTER_AUTH_SECRETS": f"{NEW},{OLD}"}) as web:
-        # Cookies are signed with the newest secret alone.
+        # Cookies are signed with the newest secret only.
         assert with_the_cookies_of(alice, web).get("/token").status_code == 401
         assert kid(web.person(alice.email).sign_in().token()) in keys
         assert web.key_ids() == keys
 
 
-def test_the_embedded_database_and_its_secret_are_nobody_elses_to_read(embedded: Frontend) -> None:
+def test_the_embedded_database_and_its_secret_are_private_to_the_user(embedded: Frontend) -> None:
     data = embedded.folder / "data"
 
-    kept = {path.name: path.stat().st_mode & 0o777 for path in (data, *data.iterdir())}
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (data, *data.iterdir())}
 
-    assert {"data", "auth.db", "auth-secret"} <= set(kept)
-    assert not any(mode & 0o077 for mode in kept.values())
+    assert {"data", "auth.db", "auth-secret"} <= set(modes)
+    assert not any(mode & 0o077 for mode in modes.values())
 
 
 def tables(url: str) -> dict[str, set[str]]:
-    """The names of the tables by their schema."""
+    """The names of the tables by schema."""
 
     async def fetch() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url, timeout=30)
@@ -100,14 +100,16 @@ def tables(url: str) -> dict[str, set[str]]:
     return found
 
 
-def test_in_postgresql_the_tables_stand_in_a_schema_of_their_own(web: Frontend, shared: dict[str, str]) -> None:
+def test_in_postgresql_the_tables_are_in_their_own_schema(web: Frontend, shared: dict[str, str]) -> None:
     assert web.person().sign_up().token()
 
     assert tables(shared["DATABASE_URL"])["auth"] == TABLES
     assert tables(shared["DATABASE_URL"])["public"] == set()
 
 
-def test_two_frontends_that_start_at_once_on_one_empty_database_become_one(postgres_url: str, tmp_path: Path) -> None:
+def test_two_frontends_that_start_concurrently_on_one_empty_database_share_users_and_keys(
+    postgres_url: str, tmp_path: Path
+) -> None:
     settings = {"DATABASE_URL": postgres_url, "BETTER_AUTH_SECRETS": OLD}
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:

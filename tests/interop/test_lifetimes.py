@@ -1,4 +1,4 @@
-"""What a setting of one side makes the other side accept or refuse."""
+"""How the settings of one side affect what the other accepts or rejects."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,39 +25,39 @@ def session_end(person: Person) -> int:
 
 
 @pytest.fixture
-def for_today_only(web: Frontend) -> Person:
-    """Somebody who did not want to be remembered: such a session lasts a day, and using it does not renew it."""
+def not_remembered(web: Frontend) -> Person:
+    """A person who signed in without 'remember me': the session lasts a day and is not renewed by use."""
     person = web.person().sign_up()
     assert person.post("/sign-in/email", email=person.email, password=person.password, rememberMe=False).is_success
     return person
 
 
-def test_a_token_never_outlives_its_session(for_today_only: Person, api: Service, shared: dict[str, str]) -> None:
+def test_a_token_never_outlives_its_session(not_remembered: Person, api: Service, shared: dict[str, str]) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=5)
-    sid = claims(for_today_only.token())["sid"]
+    sid = claims(not_remembered.token())["sid"]
     execute(
         shared["DATABASE_URL"],
         f"UPDATE auth.session SET \"expiresAt\" = '{soon.isoformat()}' WHERE id = '{sid}'",
     )
 
-    token = for_today_only.token()
+    token = not_remembered.token()
 
     assert claims(token)["sid"] == sid
-    assert claims(token)["exp"] == int(soon.timestamp()) == session_end(for_today_only)
+    assert claims(token)["exp"] == int(soon.timestamp()) == session_end(not_remembered)
     assert accepts(api, token)
 
 
-def test_once_its_session_has_expired_no_token_can_be_had(for_today_only: Person, shared: dict[str, str]) -> None:
-    sid = claims(for_today_only.token())["sid"]
+def test_no_token_is_issued_once_the_session_has_expired(not_remembered: Person, shared: dict[str, str]) -> None:
+    sid = claims(not_remembered.token())["sid"]
 
     execute(shared["DATABASE_URL"], f"UPDATE auth.session SET \"expiresAt\" = now() WHERE id = '{sid}'")
 
-    assert for_today_only.get("/token").status_code == 401
+    assert not_remembered.get("/token").status_code == 401
 
 
-def test_tokens_may_live_for_as_long_as_a_session(api: Service, twin: dict[str, str], tmp_path: Path) -> None:
-    with frontend(folder=tmp_path, settings=twin | {"EVO_TODO_TOKEN_LIFETIME": "7d"}) as patient:
-        person = patient.person().sign_up()
+def test_the_token_lifetime_may_equal_the_session_lifetime(api: Service, twin: dict[str, str], tmp_path: Path) -> None:
+    with frontend(folder=tmp_path, settings=twin | {"EVO_TODO_TOKEN_LIFETIME": "7d"}) as long_lived:
+        person = long_lived.person().sign_up()
         token = person.token()
 
         assert claims(token)["exp"] == session_end(person)
@@ -65,24 +65,24 @@ def test_tokens_may_live_for_as_long_as_a_session(api: Service, twin: dict[str, 
         assert accepts(api, token)
 
 
-def test_a_token_that_lives_longer_than_the_api_allows_is_refused(
+def test_a_token_with_a_longer_lifetime_than_the_api_allows_is_rejected(
     alice: Person, web: Frontend, start_api: StartApi
 ) -> None:
     with start_api({"BETTER_AUTH_BASE_URL": web.url, "EVO_TODO_MAX_TOKEN_LIFETIME": "600"}) as strict:
-        assert "lives too long" in refusal(strict, alice.token())
+        assert "too long" in refusal(strict, alice.token())
 
 
-def test_a_token_for_another_audience_is_refused(api: Service, twin: dict[str, str], tmp_path: Path) -> None:
+def test_a_token_for_another_audience_is_rejected(api: Service, twin: dict[str, str], tmp_path: Path) -> None:
     with frontend(folder=tmp_path, settings=twin | {"EVO_TODO_AUDIENCE": "https://other.example.com"}) as elsewhere:
         assert "another audience" in refusal(api, elsewhere.person().sign_up().token())
 
 
-def test_a_frontend_that_has_moved_is_trusted_again_once_the_api_is_told(
+def test_a_frontend_with_a_new_url_is_trusted_once_the_api_is_configured(
     api: Service, shared: dict[str, str], tmp_path: Path, start_api: StartApi
 ) -> None:
     with frontend(folder=tmp_path, settings=shared) as moved:
         token = moved.person().sign_up().token()
         assert "another issuer" in refusal(api, token)
 
-        with start_api({"BETTER_AUTH_BASE_URL": moved.url}) as told:
-            assert accepts(told, token)
+        with start_api({"BETTER_AUTH_BASE_URL": moved.url}) as configured:
+            assert accepts(configured, token)

@@ -1,4 +1,4 @@
-"""The key that signs access tokens signs Better Auth's other tokens, too (RFC 8725 §3.11-3.12)."""
+"""The key that signs access tokens also signs Better Auth's other tokens (RFC 8725 §3.11-3.12)."""
 
 import json
 import subprocess
@@ -15,9 +15,9 @@ SCRIPT = Path(__file__).with_name("other_tokens.mjs")
 
 @pytest.fixture(scope="module")
 def tokens(web: Frontend, shared: dict[str, str]) -> dict[str, str]:
-    """Tokens of every kind for one person, made by Better Auth's own code."""
+    """Tokens of every kind for one person, created by Better Auth's own code."""
     person = web.person().sign_up()
-    asked = {
+    arguments = {
         "databaseURL": shared["DATABASE_URL"],
         "secret": shared["BETTER_AUTH_SECRETS"].partition(":")[2],
         "baseURL": web.url,
@@ -25,9 +25,9 @@ def tokens(web: Frontend, shared: dict[str, str]) -> dict[str, str]:
         "user": person.user_id,
     }
     node, *_ = command()
-    made = subprocess.run(
+    completed = subprocess.run(
         [node, str(SCRIPT)],
-        input=json.dumps(asked),
+        input=json.dumps(arguments),
         env=environment({}, web.folder),
         cwd=FRONTEND,
         capture_output=True,
@@ -35,12 +35,12 @@ def tokens(web: Frontend, shared: dict[str, str]) -> dict[str, str]:
         timeout=PATIENCE,
         check=False,
     )
-    assert made.returncode == 0, made.stderr
-    found: dict[str, str] = json.loads(made.stdout)
+    assert completed.returncode == 0, completed.stderr
+    found: dict[str, str] = json.loads(completed.stdout)
     return found | {"user": person.user_id}
 
 
-def test_an_access_token_that_is_made_in_the_same_way_is_taken(tokens: dict[str, str], api: Service) -> None:
+def test_an_access_token_created_by_the_same_code_is_accepted(tokens: dict[str, str], api: Service) -> None:
     assert accepts(api, tokens["access"])
 
 
@@ -48,13 +48,13 @@ def test_an_access_token_that_is_made_in_the_same_way_is_taken(tokens: dict[str,
     ("kind", "typ"),
     [
         ("logout", "logout+jwt"),
-        ("logout, by its type alone", "logout+jwt"),
-        ("logout, by its claims alone", None),
+        ("logout, by its type only", "logout+jwt"),
+        ("logout, by its claims only", None),
         ("session cache", "better-auth.session-cache+jwt"),
-        ("session cache, by its type alone", "better-auth.session-cache+jwt"),
+        ("session cache, by its type only", "better-auth.session-cache+jwt"),
     ],
 )
-def test_a_token_of_another_kind_is_refused_although_the_same_key_has_signed_it(
+def test_a_token_of_another_kind_signed_with_the_same_key_is_rejected(
     kind: str, typ: str | None, tokens: dict[str, str], api: Service
 ) -> None:
     token = tokens[kind]

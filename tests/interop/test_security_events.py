@@ -1,4 +1,4 @@
-"""What has ended at Better Auth has ended at the service: by the events that the frontend signs and pushes."""
+"""Sessions and accounts that end at Better Auth end at the service, by signed events that the frontend pushes."""
 
 import asyncio
 import json
@@ -31,11 +31,11 @@ ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-pu
 
 @define
 class Receiver:
-    """Where events are pushed to, and what it answers."""
+    """An endpoint that records pushed events, with a configurable response."""
 
     port: int = field(factory=free_port)
     status: int = 202
-    taken: list[tuple[dict[str, str], str]] = field(factory=list)
+    received: list[tuple[dict[str, str], str]] = field(factory=list)
     _server: ThreadingHTTPServer | None = None
 
     @property
@@ -48,7 +48,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                receiver.taken.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                receiver.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -66,11 +66,11 @@ class Receiver:
             self._server = None
 
     def events(self, web: Frontend) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Header and claims of each event, its signature verified with the published keys."""
+        """The header and claims of each event, after verifying its signature with the published keys."""
         with httpx.Client(base_url=web.address, trust_env=False) as client:
             keys = parse_key_set(client.get("/api/auth/jwks").content)
         found = []
-        for _, event in self.taken:
+        for _, event in self.received:
             signed = jws.extract_compact(event.encode())
             header = dict(signed.headers())
             jws.deserialize_compact(event, keys[header["kid"]].jose, registry=ED25519)
@@ -88,11 +88,11 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def settings(receiver: Receiver) -> dict[str, str]:
-    """One port, so that the frontend is the same after a restart."""
+    """With a fixed port, so that the frontend has the same URL after a restart."""
     return receiver.settings | {"EVO_TODO_WEB_PORT": str(free_port())}
 
 
-def test_a_sign_out_is_told_in_the_form_that_the_service_takes(
+def test_a_sign_out_pushes_an_event_in_the_form_that_the_service_accepts(
     receiver: Receiver, settings: dict[str, str], tmp_path: Path
 ) -> None:
     with frontend(folder=tmp_path, settings=settings) as web:
@@ -100,9 +100,9 @@ def test_a_sign_out_is_told_in_the_form_that_the_service_takes(
         session = alice.session()
         assert session
         alice.sign_out()
-        eventually(lambda: receiver.taken)
+        eventually(lambda: receiver.received)
 
-        [(fields, _)] = receiver.taken
+        [(fields, _)] = receiver.received
         [(header, claims)] = receiver.events(web)
         assert fields["content-type"] == "application/secevent+jwt"
         assert header["typ"] == "secevent+jwt"
@@ -119,31 +119,31 @@ def test_a_sign_out_is_told_in_the_form_that_the_service_takes(
         assert alice.email not in json.dumps(claims)
 
 
-def test_a_sign_out_neither_waits_nor_fails_and_is_told_when_the_service_is_back_also_after_a_restart(
+def test_a_sign_out_does_not_wait_for_the_service_and_its_event_is_delivered_later_also_after_a_restart(
     receiver: Receiver, settings: dict[str, str], tmp_path: Path
 ) -> None:
     receiver.status = 503
     with frontend(folder=tmp_path, settings=settings) as web:
         alice = web.person().sign_up()
         alice.sign_out()
-        eventually(lambda: len(receiver.taken) >= 2)
+        eventually(lambda: len(receiver.received) >= 2)
         receiver.stop()
         bob = web.person().sign_up()
         bob.sign_out()
-        eventually(lambda: "a security event was not taken, and is tried again" in web.log)
+        eventually(lambda: "security event not delivered, will retry" in web.log)
         assert alice.user_id not in web.log
         assert bob.user_id not in web.log
 
     receiver.status = 202
-    receiver.taken.clear()
+    receiver.received.clear()
     receiver.start()
     with frontend(folder=tmp_path, settings=settings) as web:
         eventually(lambda: len({claims["jti"] for _, claims in receiver.events(web)}) == 2)
-        told = {claims["sub_id"]["user"]["sub"] for _, claims in receiver.events(web)}
-        assert told == {alice.user_id, bob.user_id}
+        subjects = {claims["sub_id"]["user"]["sub"] for _, claims in receiver.events(web)}
+        assert subjects == {alice.user_id, bob.user_id}
 
 
-def test_every_session_that_ends_at_once_is_told_however_many_there_are(
+def test_each_of_many_sessions_that_end_at_once_has_its_event(
     receiver: Receiver, settings: dict[str, str], tmp_path: Path
 ) -> None:
     with frontend(folder=tmp_path, settings=settings) as web:
@@ -163,7 +163,7 @@ def test_every_session_that_ends_at_once_is_told_however_many_there_are(
 
 @frozen
 class Together:
-    """A frontend and a service that know each other, on one PostgreSQL."""
+    """A frontend and a service that are connected, on one PostgreSQL database."""
 
     web: Frontend
     service: Service
@@ -198,7 +198,7 @@ def together(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def as_administrator(server: str, url: str) -> str:
-    """The same database, for one whom no policy holds."""
+    """The same database as a superuser, who bypasses row security."""
     return urlsplit(server)._replace(path=urlsplit(url).path).geturl()
 
 
@@ -224,7 +224,7 @@ def change_the_password(person: Person) -> None:
     assert changed.is_success, changed.text
 
 
-def switch_the_second_factor(person: Person) -> None:
+def turn_the_second_factor_on_and_off(person: Person) -> None:
     enabled = person.post("/two-factor/enable", password=person.password).json()
     authenticator = pyotp.parse_uri(enabled["totpURI"])
     assert isinstance(authenticator, pyotp.TOTP)
@@ -240,22 +240,22 @@ def delete_the_account(person: Person) -> None:
 
 @pytest.mark.parametrize(
     "ending",
-    [sign_out, sign_out_everywhere, change_the_password, switch_the_second_factor, delete_the_account],
+    [sign_out, sign_out_everywhere, change_the_password, turn_the_second_factor_on_and_off, delete_the_account],
     ids=lambda ending: ending.__name__,
 )
-def test_what_ends_a_session_ends_its_token(ending: Callable[[Person], None], together: Together) -> None:
+def test_ending_a_session_revokes_its_token(ending: Callable[[Person], None], together: Together) -> None:
     web, service = together.web, together.service
     alice, bob = web.person().sign_up(), web.person().sign_up()
-    token, others = alice.token(), bob.token()
-    assert status(service, alice, token) == status(service, bob, others) == 200
+    token, other_token = alice.token(), bob.token()
+    assert status(service, alice, token) == status(service, bob, other_token) == 200
 
     ending(alice)
 
     eventually(lambda: status(service, alice, token) == 401)
-    assert status(service, bob, others) == 200
+    assert status(service, bob, other_token) == 200
 
 
-def test_signing_out_elsewhere_ends_those_tokens_and_not_ones_own(together: Together) -> None:
+def test_signing_out_other_sessions_revokes_their_tokens_only(together: Together) -> None:
     web, service = together.web, together.service
     here = web.person().sign_up()
     there = here.elsewhere().sign_in()
@@ -267,7 +267,7 @@ def test_signing_out_elsewhere_ends_those_tokens_and_not_ones_own(together: Toge
 
 
 def rows_of(url: str, user: str) -> int:
-    """How many rows of tasks, tombstones included, are in the table for that user."""
+    """The number of this user's rows in the table of tasks, tombstones included."""
 
     async def count() -> int:
         connection = await asyncpg.connect(url, timeout=30)
@@ -279,13 +279,13 @@ def rows_of(url: str, user: str) -> int:
     return asyncio.run(count())
 
 
-def test_a_deleted_account_leaves_no_task_behind(together: Together) -> None:
+def test_deleting_an_account_deletes_its_tasks(together: Together) -> None:
     web, service, url = together.web, together.service, together.database
     alice, bob = web.person().sign_up(), web.person().sign_up()
     for person in (alice, bob):
         with service.client(person.token()) as client:
-            made = client.post(f"/api/{person.user_id}/tasks", json={"title": "Buy milk"})
-            assert made.status_code == 201
+            response = client.post(f"/api/{person.user_id}/tasks", json={"title": "Buy milk"})
+            assert response.status_code == 201
 
     alice.delete_user()
 

@@ -1,4 +1,4 @@
-"""Whose guesses at a password are counted together: three in ten seconds for each address."""
+"""The rate limit of password attempts: three in ten seconds per client address."""
 
 import sqlite3
 from contextlib import closing
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.frontend import Frontend
 
-FAMILIAR = 100  # requests of other kinds in ten seconds
+GENERAL_LIMIT = 100  # of other requests in ten seconds
 
 
 def guess(web: Frontend, **headers: str) -> httpx.Response:
@@ -16,10 +16,10 @@ def guess(web: Frontend, **headers: str) -> httpx.Response:
     return client.post("/sign-in/email", json={"email": "somebody@example.com", "password": "a guess"})
 
 
-def test_an_address_that_is_made_up_for_each_guess_does_not_help(embedded: Frontend) -> None:
+def test_a_forged_x_forwarded_for_does_not_avoid_the_limit(embedded: Frontend) -> None:
     guesses = [guess(embedded, **{"X-Forwarded-For": f"198.51.100.{n}"}) for n in range(4)]
 
-    assert [answer.status_code for answer in guesses] == [401, 401, 401, 429]
+    assert [response.status_code for response in guesses] == [401, 401, 401, 429]
     assert int(guesses[-1].headers["X-Retry-After"]) >= 1
     with closing(sqlite3.connect(embedded.folder / "data/auth.db")) as database:
         counted = database.execute("SELECT key FROM rateLimit WHERE key LIKE '%sign-in%'").fetchall()
@@ -27,13 +27,13 @@ def test_an_address_that_is_made_up_for_each_guess_does_not_help(embedded: Front
 
 
 @pytest.mark.parametrize("name", ["X-Real-IP", "Forwarded", "X-Client-IP", "CF-Connecting-IP", "True-Client-IP"])
-def test_no_other_header_helps_either(name: str, embedded: Frontend) -> None:
+def test_no_other_header_avoids_the_limit(name: str, embedded: Frontend) -> None:
     guesses = [guess(embedded, **{name: f"198.51.100.{n}"}).status_code for n in range(4)]
 
     assert guesses[-1] == 429
 
 
-def test_behind_a_proxy_the_last_address_that_is_not_the_proxys_counts(web: Frontend) -> None:
+def test_behind_a_proxy_the_last_untrusted_address_counts(web: Frontend) -> None:
     claimed = [f"198.51.100.{n}, 203.0.113.1" for n in range(4)]
 
     guesses = [guess(web, **{"X-Forwarded-For": chain}).status_code for chain in claimed]
@@ -41,7 +41,7 @@ def test_behind_a_proxy_the_last_address_that_is_not_the_proxys_counts(web: Fron
     assert guesses == [401, 401, 401, 429]
 
 
-def test_behind_a_proxy_one_address_does_not_use_up_anothers_guesses(web: Frontend) -> None:
+def test_behind_a_proxy_each_address_has_its_own_limit(web: Frontend) -> None:
     for _ in range(4):
         guess(web, **{"X-Forwarded-For": "203.0.113.2"})
 
@@ -49,7 +49,7 @@ def test_behind_a_proxy_one_address_does_not_use_up_anothers_guesses(web: Fronte
     assert guess(web, **{"X-Forwarded-For": "203.0.113.3"}).status_code == 401
 
 
-def test_a_right_password_is_refused_as_well_once_there_were_too_many_guesses(web: Frontend) -> None:
+def test_a_correct_password_is_rejected_too_once_the_limit_is_reached(web: Frontend) -> None:
     known, guesser = web.person().sign_up(), web.person()
     for _ in range(3):
         guesser.post("/sign-in/email", email=known.email, password="a guess")
@@ -58,9 +58,9 @@ def test_a_right_password_is_refused_as_well_once_there_were_too_many_guesses(we
     assert known.elsewhere().sign_in().token()
 
 
-def test_the_keys_are_published_without_a_limit_that_holds_for_other_calls(web: Frontend) -> None:
+def test_the_key_set_has_no_rate_limit(web: Frontend) -> None:
     person = web.person()
 
-    assert all(person.get("/jwks").status_code == 200 for _ in range(FAMILIAR + 1))
-    assert [person.get("/get-session").status_code for _ in range(FAMILIAR + 1)][-1] == 429
+    assert all(person.get("/jwks").status_code == 200 for _ in range(GENERAL_LIMIT + 1))
+    assert [person.get("/get-session").status_code for _ in range(GENERAL_LIMIT + 1)][-1] == 429
     assert person.get("/jwks").status_code == 200

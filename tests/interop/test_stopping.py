@@ -1,4 +1,4 @@
-"""The frontend ends when it is told to, whatever is connected to it."""
+"""The frontend exits on SIGTERM, even with open connections."""
 
 import signal
 import socket
@@ -11,17 +11,17 @@ from tests.support.service import HOST, LAST_WORD
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         b"",
         b"GET /login HTTP/1.1\r\nHost: loc",
         b"POST /api/auth/sign-out HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
     ],
-    ids=["nothing", "half a head", "half a body"],
+    ids=["nothing", "partial headers", "partial body"],
 )
-def test_it_ends_though_somebody_has_connected_and_said_little(tmp_path: Path, said: bytes) -> None:
+def test_it_exits_despite_a_client_that_has_sent_an_incomplete_request(tmp_path: Path, sent: bytes) -> None:
     with frontend(folder=tmp_path, settings={}) as web, socket.create_connection((HOST, web.port)) as silent:
-        silent.sendall(said)
+        silent.sendall(sent)
         assert web.client().get("/ok").is_success
 
         web.process.send_signal(signal.SIGTERM)

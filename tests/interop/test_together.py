@@ -1,4 +1,4 @@
-"""`make web`: the frontend and the API in one command, on embedded databases."""
+"""`make web`: one command runs the frontend and the API on embedded databases."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ EVO_TODO = Path(sys.executable).with_name("evo-todo")
 
 
 @pytest.mark.parametrize("interrupted", ["both", "the API alone"])
-def test_one_command_serves_both_and_ends_both_whichever_is_interrupted(tmp_path: Path, interrupted: str) -> None:
+def test_one_command_runs_both_and_stops_both_whichever_is_interrupted(tmp_path: Path, interrupted: str) -> None:
     web, api = (f"http://localhost:{free_port()}" for _ in range(2))
     settings = {
         "BETTER_AUTH_BASE_URL": web,
@@ -33,7 +33,7 @@ def test_one_command_serves_both_and_ends_both_whichever_is_interrupted(tmp_path
             stdin=DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # as a terminal has it, whose Ctrl-C goes to them all
+            start_new_session=True,  # like a terminal, whose Ctrl-C signals the whole group
         )
     try:
         with httpx.Client(base_url=web, headers={"Origin": web}, trust_env=False, timeout=PATIENCE) as browser:
@@ -41,16 +41,16 @@ def test_one_command_serves_both_and_ends_both_whichever_is_interrupted(tmp_path
             person = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
             user = browser.post("/api/auth/sign-up/email", json=person).json()["user"]
             token = browser.get("/api/auth/token").json()["token"]
-            made = httpx.post(
+            response = httpx.post(
                 f"{api}/api/{user['id']}/tasks",
                 json={"title": "Buy milk"},
                 headers={"Authorization": f"Bearer {token}"},
             )
-        assert made.status_code == 201, made.text
+        assert response.status_code == 201, response.text
         assert {path.name for path in (tmp_path / "the data").iterdir()} >= {"auth.db", "auth-secret", "tasks.db"}
-        for one in group(process):
-            if interrupted == "both" or "dev" in one.cmdline():
-                one.send_signal(signal.SIGINT)
+        for member in group(process):
+            if interrupted == "both" or "dev" in member.cmdline():
+                member.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
         assert list(group(process)) == []
     finally:

@@ -12,39 +12,39 @@ FIFTEEN_MINUTES = 15 * 60
 OUR_CLAIMS = {"iat", "exp", "iss", "aud", "sub", "email", "sid", "jti"}
 
 
-def test_a_tokens_header_names_the_algorithm_and_the_key_and_nothing_else(alice: Person, web: Frontend) -> None:
+def test_the_header_has_only_alg_and_kid(alice: Person, web: Frontend) -> None:
     [key] = web.key_ids()
 
     assert header(alice.token()) == {"alg": "EdDSA", "kid": key}
 
 
-def test_a_token_says_who_by_whom_for_whom_and_from_which_session(alice: Person, web: Frontend) -> None:
-    said = claims(alice.token())
+def test_a_token_has_the_user_issuer_audience_and_session(alice: Person, web: Frontend) -> None:
+    payload = claims(alice.token())
 
     session = alice.session()
     assert session is not None
-    assert (said["sub"], said["email"], said["sid"]) == (alice.user_id, alice.email, session["id"])
-    assert (said["iss"], said["aud"]) == (web.url, web.url)
+    assert (payload["sub"], payload["email"], payload["sid"]) == (alice.user_id, alice.email, session["id"])
+    assert (payload["iss"], payload["aud"]) == (web.url, web.url)
 
 
-def test_a_token_tells_nothing_more_of_the_user(alice: Person) -> None:
+def test_a_token_has_no_other_claims(alice: Person) -> None:
     assert set(claims(alice.token())) == OUR_CLAIMS
 
 
-def test_a_token_lives_for_fifteen_minutes(alice: Person) -> None:
-    said = claims(alice.token())
+def test_a_token_is_valid_for_fifteen_minutes(alice: Person) -> None:
+    payload = claims(alice.token())
 
-    # `exp` is made first, and the second may change between the two.
-    assert said["exp"] - said["iat"] in {FIFTEEN_MINUTES, FIFTEEN_MINUTES - 1}
+    # `exp` is computed first, and a new second may start before `iat` is.
+    assert payload["exp"] - payload["iat"] in {FIFTEEN_MINUTES, FIFTEEN_MINUTES - 1}
 
 
-def test_no_two_tokens_have_the_same_id(alice: Person) -> None:
+def test_each_token_has_a_unique_id(alice: Person) -> None:
     ids = [UUID(claims(alice.token())["jti"]) for _ in range(5)]
 
     assert len(set(ids)) == len(ids)
 
 
-def test_with_a_token_of_better_auths_a_task_can_be_made_listed_changed_completed_and_deleted(
+def test_a_better_auth_token_allows_creating_listing_changing_completing_and_deleting_tasks(
     alice: Person, api: Service
 ) -> None:
     tasks = f"/api/{alice.user_id}/tasks"
@@ -62,7 +62,7 @@ def test_with_a_token_of_better_auths_a_task_can_be_made_listed_changed_complete
         assert client.get(tasks).json()["data"] == []
 
 
-def test_a_later_token_of_another_browser_reaches_the_same_tasks(alice: Person, api: Service) -> None:
+def test_a_token_of_another_browser_gives_access_to_the_same_tasks(alice: Person, api: Service) -> None:
     with api.client(alice.token()) as client:
         client.post(f"/api/{alice.user_id}/tasks", json={"title": "Buy milk"})
 
@@ -71,11 +71,11 @@ def test_a_later_token_of_another_browser_reaches_the_same_tasks(alice: Person, 
     assert [task["title"] for task in there.json()["data"]] == ["Buy milk"]
 
 
-def test_a_token_opens_nobody_elses_path(alice: Person, bob: Person, api: Service) -> None:
+def test_a_token_gives_no_access_to_another_users_path(alice: Person, bob: Person, api: Service) -> None:
     assert ask(api, alice.token(), owner=bob.user_id).status_code == 403
 
 
-def test_two_people_never_see_each_others_tasks(alice: Person, bob: Person, api: Service) -> None:
+def test_two_users_never_see_each_others_tasks(alice: Person, bob: Person, api: Service) -> None:
     with api.client(alice.token()) as client:
         made = client.post(f"/api/{alice.user_id}/tasks", json={"title": "Alice's"}).json()
 
@@ -85,14 +85,14 @@ def test_two_people_never_see_each_others_tasks(alice: Person, bob: Person, api:
         assert client.get(f"/api/{alice.user_id}/tasks/{made['id']}").status_code == 403
 
 
-def test_what_a_browser_keeps_for_better_auth_opens_nothing_at_the_api(alice: Person, api: Service) -> None:
+def test_session_cookies_tokens_and_ids_are_not_access_tokens(alice: Person, api: Service) -> None:
     session = alice.session()
     assert session is not None
     [cookie] = alice.http.cookies.values()
 
-    for kept in (cookie, session["token"], session["id"]):
-        answer = api.get(f"/api/{alice.user_id}/tasks", kept)
-        assert answer.status_code == 401, answer.text
+    for credential in (cookie, session["token"], session["id"]):
+        response = api.get(f"/api/{alice.user_id}/tasks", credential)
+        assert response.status_code == 401, response.text
 
 
 def sign_out(person: Person) -> None:
@@ -131,23 +131,25 @@ def delete_the_user(person: Person) -> None:
     ]
 )
 def end_the_session(request: pytest.FixtureRequest) -> Callable[[Person], None]:
-    how: Callable[[Person], None] = request.param
-    return how
+    end: Callable[[Person], None] = request.param
+    return end
 
 
-def test_once_a_session_has_ended_no_token_can_be_had(alice: Person, end_the_session: Callable[[Person], None]) -> None:
-    kept = httpx.Cookies(alice.http.cookies)
+def test_no_token_is_issued_once_the_session_has_ended(
+    alice: Person, end_the_session: Callable[[Person], None]
+) -> None:
+    copied = httpx.Cookies(alice.http.cookies)
     assert alice.token()
 
     end_the_session(alice)
 
     assert alice.get("/token").status_code == 401
-    alice.http.cookies = kept  # also not for whoever has copied the cookie
+    alice.http.cookies = copied  # nor with a copy of the cookie
     assert alice.get("/token").status_code == 401
     assert alice.session() is None
 
 
-def test_a_token_outlives_its_session_by_no_more_than_its_own_life(
+def test_without_security_events_a_token_outlives_its_session_by_at_most_its_lifetime(
     alice: Person, api: Service, end_the_session: Callable[[Person], None]
 ) -> None:
     token = alice.token()
@@ -158,7 +160,7 @@ def test_a_token_outlives_its_session_by_no_more_than_its_own_life(
     assert claims(token)["exp"] - claims(token)["iat"] <= FIFTEEN_MINUTES
 
 
-def test_a_token_whose_text_was_changed_is_refused(alice: Person, bob: Person, api: Service) -> None:
+def test_a_modified_token_is_rejected(alice: Person, bob: Person, api: Service) -> None:
     head, _, signature = alice.token().split(".")
     _, payload, _ = bob.token().split(".")
 

@@ -1,4 +1,4 @@
-"""With a second factor, a password alone gives no session, and without a session there is no token."""
+"""With a second factor, a password alone gives no session, and no token is issued without a session."""
 
 from collections.abc import Callable
 
@@ -12,24 +12,24 @@ from tests.support.service import Service
 
 
 @frozen
-class Careful:
-    """Somebody whose account asks for a second factor."""
+class Enrolled:
+    """A person whose account requires a second factor."""
 
     person: Person
     code: Callable[[], str]
-    """What their authenticator shows now."""
+    """The current code of their authenticator app."""
     backup_codes: list[str]
 
-    def with_the_password_alone(self) -> Person:
+    def sign_in_with_password_only(self) -> Person:
         there = self.person.elsewhere()
-        answer = there.post("/sign-in/email", email=there.email, password=there.password)
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["twoFactorRedirect"] is True
+        response = there.post("/sign-in/email", email=there.email, password=there.password)
+        assert response.status_code == 200, response.text
+        assert response.json()["twoFactorRedirect"] is True
         return there
 
 
 @pytest.fixture
-def careful(web: Frontend) -> Careful:
+def enrolled(web: Frontend) -> Enrolled:
     person = web.person().sign_up()
     enabled = person.post("/two-factor/enable", password=person.password)
     assert enabled.is_success, enabled.text
@@ -37,62 +37,62 @@ def careful(web: Frontend) -> Careful:
     assert isinstance(authenticator, pyotp.TOTP)
     verified = person.post("/two-factor/verify-totp", code=authenticator.now())
     assert verified.is_success, verified.text
-    return Careful(person, authenticator.now, enabled.json()["backupCodes"])
+    return Enrolled(person, authenticator.now, enabled.json()["backupCodes"])
 
 
-def test_the_password_alone_gives_no_token(careful: Careful) -> None:
-    there = careful.with_the_password_alone()
+def test_the_password_alone_gives_no_token(enrolled: Enrolled) -> None:
+    there = enrolled.sign_in_with_password_only()
 
     assert there.session() is None
     assert there.get("/token").status_code == 401
 
 
-def test_with_the_authenticators_code_a_token_can_be_had(careful: Careful, api: Service) -> None:
-    there = careful.with_the_password_alone()
+def test_with_the_code_of_the_authenticator_a_token_is_issued(enrolled: Enrolled, api: Service) -> None:
+    there = enrolled.sign_in_with_password_only()
 
-    assert there.post("/two-factor/verify-totp", code=careful.code()).is_success
+    assert there.post("/two-factor/verify-totp", code=enrolled.code()).is_success
 
     assert accepts(api, there.token())
 
 
-def test_with_a_wrong_code_no_token_can_be_had(careful: Careful) -> None:
-    there = careful.with_the_password_alone()
-    wrong = f"{(int(careful.code()) + 500_000) % 1_000_000:06}"
+def test_with_a_wrong_code_no_token_is_issued(enrolled: Enrolled) -> None:
+    there = enrolled.sign_in_with_password_only()
+    wrong = f"{(int(enrolled.code()) + 500_000) % 1_000_000:06}"
 
     assert there.post("/two-factor/verify-totp", code=wrong).status_code == 401
 
     assert there.get("/token").status_code == 401
 
 
-def test_a_backup_code_stands_in_for_the_authenticator(careful: Careful, api: Service) -> None:
-    there = careful.with_the_password_alone()
+def test_a_backup_code_replaces_the_code_of_the_authenticator(enrolled: Enrolled, api: Service) -> None:
+    there = enrolled.sign_in_with_password_only()
 
-    assert there.post("/two-factor/verify-backup-code", code=careful.backup_codes[0]).is_success
+    assert there.post("/two-factor/verify-backup-code", code=enrolled.backup_codes[0]).is_success
 
     assert accepts(api, there.token())
 
 
-def test_a_backup_code_works_once(careful: Careful) -> None:
-    used, fresh, *_ = careful.backup_codes
-    first = careful.with_the_password_alone()
+def test_a_backup_code_works_once(enrolled: Enrolled) -> None:
+    used, fresh, *_ = enrolled.backup_codes
+    first = enrolled.sign_in_with_password_only()
     assert first.post("/two-factor/verify-backup-code", code=used).is_success
 
-    second = careful.with_the_password_alone()
+    second = enrolled.sign_in_with_password_only()
 
     assert second.post("/two-factor/verify-backup-code", code=used).status_code == 401
     assert second.get("/token").status_code == 401
     assert second.post("/two-factor/verify-backup-code", code=fresh).is_success
 
 
-def test_guesses_at_the_code_are_limited(careful: Careful) -> None:
-    there = careful.with_the_password_alone()
+def test_attempts_at_the_code_are_rate_limited(enrolled: Enrolled) -> None:
+    there = enrolled.sign_in_with_password_only()
 
     guesses = [there.post("/two-factor/verify-totp", code="000000").status_code for _ in range(4)]
 
     assert guesses[-1] == 429
 
 
-def test_without_the_password_the_second_factor_cannot_be_turned_off(careful: Careful) -> None:
-    assert careful.person.post("/two-factor/disable", password="a guess").status_code == 400
+def test_turning_off_the_second_factor_requires_the_password(enrolled: Enrolled) -> None:
+    assert enrolled.person.post("/two-factor/disable", password="a guess").status_code == 400
 
-    assert careful.with_the_password_alone().get("/token").status_code == 401
+    assert enrolled.sign_in_with_password_only().get("/token").status_code == 401

@@ -1,4 +1,4 @@
-"""A Chromium, and windows of it in which nothing may go wrong unnoticed."""
+"""Chromium, and browser windows that record every error, unexpected request and dialog."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ from tests.support.frontend import Frontend, Person
 from tests.support.service_under_pages import Api
 
 PATIENCE: Final = 30_000
-"""Milliseconds: far more than anything takes that is no promise of the pages'."""
+"""Milliseconds: a generous timeout for everything whose duration is not under test."""
 FLAGS: Final = (
     "--headless",
     "--no-sandbox",
@@ -43,18 +43,18 @@ VIEWPORT: Final[ViewportSize] = {"width": 1000, "height": 720}
 OURS: Final = {"localhost", "127.0.0.1", "::1"}
 NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
-_ADDRESSES = count(int(ip_address("198.19.0.1")))  # set aside for tests (RFC 2544)
+_ADDRESSES = count(int(ip_address("198.19.0.1")))  # reserved for tests (RFC 2544)
 
 
 def executable(chromium: BrowserType) -> str | None:
-    """The browser that TEST_CHROMIUM names, else Playwright's own (which is None), else the system's."""
+    """The browser named by TEST_CHROMIUM, else Playwright's own (None), else the system's."""
     if named := os.environ.get("TEST_CHROMIUM"):
-        assert Path(named).is_file(), f"TEST_CHROMIUM={named}: there is no such file"
+        assert Path(named).is_file(), f"TEST_CHROMIUM={named}: no such file"
         return named
     if Path(chromium.executable_path).is_file():
         return None
     found = next(filter(None, map(shutil.which, NAMES)), None)
-    assert found, "there is no Chromium: apt-get install chromium, or name one in TEST_CHROMIUM"
+    assert found, "Chromium not found: apt-get install chromium, or set TEST_CHROMIUM to its path"
     return found
 
 
@@ -63,54 +63,54 @@ def launch(chromium: BrowserType) -> Browser:
 
 
 NOTES: Final = """
-    addEventListener('auth:unauthorized', () => toldOfLoss(location.pathname))
+    addEventListener('auth:unauthorized', () => reportSessionEnd(location.pathname))
     globalThis.shifts = []
     new PerformanceObserver(list => {
         for (const { value, hadRecentInput, sources } of list.getEntries())
             if (!hadRecentInput) shifts.push([value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 80))])
     }).observe({ type: 'layout-shift', buffered: true })
 """
-"""What every page notes of itself."""
+"""A script in every page that reports `auth:unauthorized` events and records layout shifts."""
 
 
-@define(slots=False)  # Playwright keeps something on whoever listens
+@define(slots=False)  # Playwright sets attributes on event listeners
 class Watch:
-    """Notes what happens in any window, whatever a test is about."""
+    """Records errors and events in all windows, in every test."""
 
     faults: list[str] = field(factory=list)
-    """What must not happen."""
+    """Things that must not happen: errors, requests to other hosts, dialogs."""
     losses: list[str] = field(factory=list)
-    """Where a page was when it dispatched `auth:unauthorized`."""
+    """The path of each page that dispatched `auth:unauthorized`."""
     questions: int = 0
-    """How often a page asked whether it may be left."""
+    """The number of `beforeunload` dialogs."""
     stays: bool = False
-    """What it is answered: whether to stay."""
+    """Whether to stay on the page when such a dialog opens."""
 
     def begin(self) -> None:
-        """Forget what was, for another test."""
+        """Reset everything for the next test."""
         self.faults, self.losses, self.questions, self.stays = [], [], 0, False
 
     def over(self, context: BrowserContext) -> None:
-        context.on("weberror", lambda fault: self.faults.append(f"an error in the page: {fault.error}"))
+        context.on("weberror", lambda fault: self.faults.append(f"page error: {fault.error}"))
         context.on("console", self._console)
         context.on("request", self._request)
         context.on("dialog", self._dialog)
-        context.expose_binding("toldOfLoss", lambda _, where: self.losses.append(where))
+        context.expose_binding("reportSessionEnd", lambda _, where: self.losses.append(where))
         context.add_init_script(NOTES)
 
     def _console(self, message: ConsoleMessage) -> None:
-        # Chromium writes a line for each answer that is a refusal; what that means to the page is the tests' matter.
+        # Chromium logs an error for each 4xx and 5xx response; the tests check these themselves.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            self.faults.append(f"an error on the console: {message.text}")
+            self.faults.append(f"console error: {message.text}")
 
     def _request(self, request: Request) -> None:
         host = urlsplit(request.url).hostname
         if host is not None and host not in OURS:
-            self.faults.append(f"a request to {host}")
+            self.faults.append(f"request to {host}")
 
     def _dialog(self, dialog: Dialog) -> None:
         if dialog.type != "beforeunload":
-            self.faults.append(f"a dialog: {dialog.message}")
+            self.faults.append(f"dialog: {dialog.message}")
             dialog.dismiss()
             return
         self.questions += 1
@@ -122,16 +122,16 @@ class Watch:
 
 @define
 class Windows:
-    """Opens windows; each has cookies and a storage of its own, as if it were another browser.
+    """Opens windows, each with its own cookies and storage, like separate browsers.
 
-    One that was closed is lent again, emptied: making it takes as long of what is done in it.
+    A closed window is cleared and reused: creating one takes about as long as a test spends in it.
     """
 
     _browser: Browser
     _web: Frontend
     watch: Watch = field(factory=Watch)
     _lent: list[tuple[Page, list[Page] | None]] = field(factory=list)
-    """Each with the place where it goes back to, if it can be lent again."""
+    """The open windows, each with the pool that it returns to if it can be reused."""
     _near: list[Page] = field(factory=list)
     _far: list[Page] = field(factory=list)
 
@@ -143,10 +143,10 @@ class Windows:
         is_far: bool = False,
         has_clock: bool = False,
     ) -> Page:
-        """A window, signed in as that person, if there is one.
+        """A window, signed in as `person` if given.
 
-        `is_far`: each call to Better Auth comes from another address, so that its limits are not met. Playwright then
-        answers the browser's CORS preflights itself; elsewhere the service does. `has_clock`: its time can be moved.
+        `is_far`: each request to Better Auth has a different client address, to avoid rate limits. Playwright
+        then responds to CORS preflights itself; otherwise the service does. `has_clock`: the test controls the time.
         """
         home = (self._far if is_far else self._near) if web is None and not has_clock else None
         web = web or self._web
@@ -167,7 +167,7 @@ class Windows:
         return context.new_page()
 
     def close(self) -> list[str]:
-        """Close what a test has opened, and tell what went wrong there."""
+        """Close the windows of a test, and return the faults in them."""
         self.watch.stays = False
         while self._lent:
             page, home = self._lent.pop()
@@ -196,7 +196,7 @@ def _empty(page: Page) -> None:
 
 
 def _let_in(context: BrowserContext, person: Person, web: Frontend) -> None:
-    """Give the window the cookies of somebody who has signed in."""
+    """Add the cookies of a signed-in person to the window."""
     for cookie in person.http.cookies.jar:
         context.add_cookies(
             [
@@ -226,7 +226,7 @@ def another(page: Page) -> Page:
 
 
 def requests(page: Page, counts: Callable[[Request], bool]) -> list[Request]:
-    """The requests of that kind, from now on."""
+    """A list that collects the matching requests from now on."""
     seen: list[Request] = []
 
     def note(request: Request) -> None:
@@ -238,10 +238,10 @@ def requests(page: Page, counts: Callable[[Request], bool]) -> list[Request]:
 
 
 def calls(page: Page, api: Api) -> list[Request]:
-    """What the page asks of the service, from now on, without the browser's own questions."""
+    """A list that collects the page's requests to the service from now on, without CORS preflights."""
     return requests(page, lambda request: request.url.startswith(api.origin) and request.method != "OPTIONS")
 
 
 def renewals(page: Page) -> list[Request]:
-    """How often the page asks for a token, from now on."""
+    """A list that collects the page's requests for a token from now on."""
     return requests(page, lambda request: request.url.endswith("/api/auth/token"))

@@ -1,11 +1,11 @@
-"""The frontend as its users run it: the built one, as a process on a port of its own, and people who sign in there.
+"""The built frontend as a process on its own port, as users run it, and people who sign in there.
 
     with frontend(folder=tmp_path, settings={}) as web:
         alice = web.person().sign_up()
         alice.token()                               # a JWT for the API; alice.user_id is its subject
-        alice.elsewhere().sign_in()                 # the same person, with another browser
+        alice.elsewhere().sign_in()                 # the same person in another browser
 
-`web.url` is what a browser opens. TEST_FRONTEND names another folder to take the built frontend from.
+`web.url` is the URL for a browser. TEST_FRONTEND sets another folder for the built frontend.
 """
 
 import os
@@ -31,21 +31,21 @@ from tests.support.service import HOST, PATIENCE, end, environment, eventually
 FRONTEND: Final = Path(os.environ.get("TEST_FRONTEND", Path(__file__).parents[2] / "frontend"))
 PASSWORD: Final = "a long enough pass phrase"
 OURS: Final = "127.0.0.1,::1"
-"""The tests are the proxy in front, so that each person's address counts for itself."""
+"""The tests act as a trusted proxy, so that each person has a client address of their own for rate limits."""
 
-_ADDRESSES = count(int(ip_address("198.18.0.1")))  # set aside for tests (RFC 2544)
+_ADDRESSES = count(int(ip_address("198.18.0.1")))  # reserved for tests (RFC 2544)
 
 
 @define
 class Person:
-    """Someone with a browser: a cookie jar and an address of their own. Calls go to /api/auth."""
+    """A user with a browser: a cookie jar and a client address of their own. Requests go to /api/auth."""
 
     email: str
     _frontend: "Frontend"
     http: httpx.Client
     password: str = PASSWORD
     user_id: str = ""
-    """Known once they have signed up or in."""
+    """Set by `sign_up` and `sign_in`."""
 
     def get(self, path: str) -> httpx.Response:
         return self.http.get(path)
@@ -63,27 +63,27 @@ class Person:
         _ok(self.post("/sign-out"))
 
     def token(self) -> str:
-        """A fresh JWT for the API; `get("/token")` is for whoever expects a refusal."""
+        """A fresh JWT for the API. Use `get("/token")` where an error is expected."""
         return str(_ok(self.get("/token"))["token"])
 
     def session(self) -> dict[str, Any] | None:
-        """The session: its id, token, userId, expiresAt and more; None without one."""
+        """The session with id, token, userId, expiresAt and more; None if there is none."""
         answer = _ok(self.get("/get-session"))
         return answer["session"] if answer else None
 
     def revoke(self, session_token: str) -> None:
-        """End one session of this person's, known by its token."""
+        """Revoke the session with this session token."""
         _ok(self.post("/revoke-session", token=session_token))
 
     def revoke_others(self) -> None:
-        """End this person's other sessions."""
+        """Revoke all other sessions of this person."""
         _ok(self.post("/revoke-other-sessions"))
 
     def delete_user(self) -> None:
         _ok(self.post("/delete-user", password=self.password))
 
     def elsewhere(self) -> "Person":
-        """The same person with another browser, at another address, not signed in."""
+        """The same person in another browser with another client address, not signed in."""
         return self._frontend.person(self.email, password=self.password)
 
     def _known(self, answer: httpx.Response) -> Self:
@@ -93,11 +93,11 @@ class Person:
 
 @frozen
 class Frontend:
-    """A frontend that runs. Its folder holds its data, if they are not in PostgreSQL."""
+    """A running frontend. Its folder holds its data, unless they are in PostgreSQL."""
 
     process: "subprocess.Popen[bytes]"
     url: str
-    """Its address as people know it, BETTER_AUTH_BASE_URL: also its issuer, its audience and its origin."""
+    """Its public URL (BETTER_AUTH_BASE_URL), which is also its issuer, audience and origin."""
     port: int
     folder: Path
     _log: Path
@@ -105,37 +105,37 @@ class Frontend:
 
     @property
     def address(self) -> str:
-        """Where it listens, whatever people know it as."""
+        """The URL that it listens on, which may differ from its public URL."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def log(self) -> str:
-        """What it has written."""
+        """Its output."""
         return self._log.read_text()
 
     def client(self, **headers: str) -> httpx.Client:
-        """A client of /api/auth without any headers but these; closed when the frontend ends."""
+        """A client of /api/auth with these headers only; closed when the frontend stops."""
         return self._stack.enter_context(self._client(headers))
 
     def _client(self, headers: dict[str, str] | None = None) -> httpx.Client:
-        # Certificates take longer to load than most requests here take, and none is asked for.
+        # Loading certificates takes longer than most requests here, and none is needed.
         return httpx.Client(
             base_url=f"{self.address}/api/auth", headers=headers, timeout=PATIENCE, trust_env=False, verify=False
         )
 
     def answers(self) -> bool:
-        """Whether it is there. This makes no key, as a look at the published ones would."""
+        """Whether it responds. Unlike a request for the key set, this does not create a key."""
         with self._client() as client:
             return client.get("/ok").is_success
 
     def person(self, email: str | None = None, *, password: str = PASSWORD) -> Person:
-        """Somebody who has not signed up or in yet; without an e-mail address, somebody new."""
+        """A person who has not signed up or in yet, by default with a new email address."""
         sender = str(ip_address(next(_ADDRESSES)))
         http = self.client(**{"Origin": self.url, "X-Forwarded-For": sender})
         return Person(email or f"{uuid4().hex}@example.com", self, http, password)
 
     def key_ids(self) -> list[str]:
-        """The published keys' names."""
+        """The ids (`kid`) of the published keys."""
         with self._client() as client:
             return [key["kid"] for key in _ok(client.get("/jwks"))["keys"]]
 
@@ -146,10 +146,10 @@ def _ok(answer: httpx.Response) -> Any:
 
 
 def command() -> list[str]:
-    """What starts the built frontend; a failure in words where there is none."""
-    assert (FRONTEND / ".next/standalone/server.js").is_file(), "the frontend is not built: make e2e"
+    """The command that starts the built frontend. Fails with a hint if it is not built or Node is missing."""
+    assert (FRONTEND / ".next/standalone/server.js").is_file(), "the frontend is not built: run `make e2e`"
     node = shutil.which("node")
-    assert node, "there is no node on the PATH"
+    assert node, "node is not on the PATH"
     return [node, str(FRONTEND / "scripts/start.mjs")]
 
 
@@ -165,7 +165,7 @@ def _environment(folder: Path, settings: dict[str, str], port: str) -> dict[str,
 
 
 def ended_at_start(*, folder: Path, settings: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Run a frontend that cannot start, to its end."""
+    """Run a frontend that cannot start, and wait for its exit."""
     port = free_port()
     with ExitStack() as stack:
         output, log = (stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2))
@@ -189,10 +189,10 @@ def ended_at_start(*, folder: Path, settings: dict[str, str]) -> "subprocess.Com
 
 @contextmanager
 def frontend(*, folder: Path, settings: dict[str, str]) -> Generator[Frontend]:
-    """Start the built frontend, wait until it answers, and leave nothing of it behind.
+    """Start the built frontend, wait until it responds, and stop all its processes on exit.
 
-    The settings go before the tests' own: a free port, http://localhost:<port>, data in the folder, and the tests as
-    the proxy in front.
+    `settings` override the defaults: a free port, http://localhost:<port> as its URL, data in `folder`, and the tests
+    as a trusted proxy.
     """
     port = settings.get("EVO_TODO_WEB_PORT") or str(free_port())
     environ = _environment(folder, settings, port)
@@ -205,7 +205,7 @@ def frontend(*, folder: Path, settings: dict[str, str]) -> Generator[Frontend]:
             stdin=DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # its own process group, so that all of it can be found and ended
+            start_new_session=True,  # a process group of its own, so that all its processes can be stopped
         )
         web = Frontend(process, environ["BETTER_AUTH_BASE_URL"], int(port), folder, Path(log.name))
         try:

@@ -1,4 +1,4 @@
-"""What the tests ask of the Python service, and what a token says."""
+"""Requests to the Python service, and decoding of tokens."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -32,18 +32,18 @@ def kid(token: str) -> str:
 
 
 def ask(api: Service, token: str, owner: str | None = None) -> httpx.Response:
-    """Ask for the tasks of the token's subject, or of another owner."""
+    """Request the tasks of the token's subject, or of another owner."""
     return api.get(f"/api/{owner or claims(token)['sub']}/tasks", token)
 
 
 def accepts(api: Service, token: str) -> bool:
-    """Whether the API takes the token; if not, it must say so as an API does."""
+    """Whether the API accepts the token; if not, the response must be a proper 401."""
     answer = ask(api, token)
     return answer.status_code == 200 or not _reason(answer)
 
 
 def refusal(api: Service, token: str, owner: str | None = None) -> str:
-    """Why the API does not take the token."""
+    """The reason why the API rejects the token."""
     return _reason(ask(api, token, owner))
 
 

@@ -1,4 +1,4 @@
-"""What a person does on the pages, and sees there."""
+"""Page objects: the actions and contents of the pages."""
 
 import re
 from contextlib import AbstractContextManager
@@ -9,12 +9,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.frontend import Person
 
-NO_ANSWER: Final = "The service did not answer."
+NOT_RESPONDING: Final = "The service is not responding."
 ENDED: Final = "Your session has ended. Please sign in again."
 
 
 def is_alive(page: Page) -> None:
-    """Wait until the page's script has come: forms sent before go another way."""
+    """Wait until the page is hydrated: before that, forms are submitted without its script."""
     page.wait_for_function(
         "() => [...document.forms].some(form => Object.keys(form).some(key => key.startsWith('__react')))"
     )
@@ -26,19 +26,19 @@ def go(page: Page, path: str) -> None:
 
 
 def fill_in(page: Page, **fields: str) -> None:
-    """Fill in each field by its label, with blanks for underscores."""
+    """Fill in fields by label; underscores in names stand for spaces."""
     for label, text in fields.items():
         page.get_by_label(label.replace("_", " "), exact=True).fill(text)
 
 
 def send_sign_in(page: Page, person: Person, *, password: str | None = None) -> None:
-    page.get_by_label("E-mail address").fill(person.email)
+    page.get_by_label("Email").fill(person.email)
     page.get_by_label("Password").fill(password or person.password)
     page.get_by_role("button", name="Sign in").click()
 
 
 def sign_in(page: Page, person: Person, *, password: str | None = None) -> "TasksPage":
-    """Sign in through the page; the account asks for no second factor."""
+    """Sign in on the page, with an account without a second factor."""
     go(page, "/login")
     send_sign_in(page, person, password=password)
     return TasksPage(page).shown()
@@ -61,18 +61,18 @@ def is_expired(page: Page) -> None:
 
 
 def problem(page: Page) -> Locator:
-    """What the page says went wrong."""
+    """The error message on the page."""
     return page.get_by_role("alert").filter(has_text=re.compile(r"\w"))
 
 
 def notice(page: Page) -> Locator:
-    """The line at the foot of the window."""
+    """The notice at the bottom of the window."""
     return page.locator(".notice")
 
 
 @frozen
 class TasksPage:
-    """The page of one's tasks."""
+    """The tasks page."""
 
     page: Page
 
@@ -81,7 +81,7 @@ class TasksPage:
         return self.shown()
 
     def shown(self) -> "TasksPage":
-        """Wait until the service has said which tasks there are."""
+        """Wait until the tasks are loaded."""
         expect(self.page).to_have_url(re.compile(r"/tasks$"))
         expect(self.page.get_by_role("status").filter(has_text=re.compile(r"\d open"))).to_be_visible()
         return self
@@ -99,7 +99,7 @@ class TasksPage:
         return self.page.get_by_role("list", name="Tasks").locator(".title > span")
 
     def reads(self, *titles: str) -> "TasksPage":
-        """Expect the list to show these, in this order."""
+        """Expect the list to have these titles, in this order."""
         expect(self.titles).to_have_text(list(titles))
         return self
 
@@ -110,7 +110,7 @@ class TasksPage:
         return self.page.get_by_role("listitem").filter(has=self.check(title))
 
     def add(self, *titles: str) -> "TasksPage":
-        """Add tasks and wait until the service has each."""
+        """Add tasks, and wait until the service has confirmed each."""
         for title in titles:
             self.new.fill(title)
             self.new.press("Enter")
@@ -122,13 +122,13 @@ class TasksPage:
         return self
 
     def tick(self, title: str) -> "TasksPage":
-        """Change whether it is done, and wait until the service has it."""
+        """Toggle whether the task is done, and wait for the response."""
         with self.answered("PATCH"):
             self.check(title).click()
         return self
 
     def answered(self, method: str) -> AbstractContextManager[object]:
-        """Wait at the end until the service has answered a call of this method."""
+        """On exit, wait for the response to a request with this method."""
         return self.page.expect_response(lambda answer: answer.request.method == method and "/api/" in answer.url)
 
     def choose(self, view: str) -> "TasksPage":
@@ -147,7 +147,7 @@ class TasksPage:
 
 @frozen
 class Editor:
-    """A task that is being edited where it stands."""
+    """The editor of a task, in the list."""
 
     page: Page
 
@@ -167,12 +167,12 @@ class Editor:
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def change(self, title: str | None = None, *, description: str | None = None) -> None:
-        """Write, save, and wait until the service has it: the editor is closed then."""
+        """Edit, save, and wait until the editor is closed, which means that the service has confirmed."""
         self.save(title, description=description)
         expect(self.title).to_have_count(0)
 
     def save(self, title: str | None = None, *, description: str | None = None) -> None:
-        """Write and save, whatever comes of it."""
+        """Edit and save, without waiting for the result."""
         if title is not None:
             self.title.fill(title)
         if description is not None:

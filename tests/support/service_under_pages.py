@@ -1,4 +1,4 @@
-"""The Python service behind the pages, and a person's tasks in it as seen without a browser."""
+"""The Python service that the pages use, and direct access to a person's tasks in it."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.service import PATIENCE, end, environment, eventually
 
 @define
 class Api:
-    """The service, at an address that stays the same when it is stopped and started again."""
+    """The service on a fixed port, so that it can be stopped and started again."""
 
     port: int
     _folder: Path
@@ -24,7 +24,7 @@ class Api:
 
     @property
     def origin(self) -> str:
-        """Its address as pages know it."""
+        """The origin that pages use."""
         return f"http://localhost:{self.port}"
 
     @property
@@ -49,7 +49,7 @@ class Api:
                     stdin=DEVNULL,
                     stdout=log,
                     stderr=log,
-                    start_new_session=True,  # its own process group, so that all of it can be found and ended
+                    start_new_session=True,  # a process group of its own, so that all its processes can be stopped
                 )
             self._process = process
             eventually(lambda: process.poll() is not None or self.ask("GET", "/health").is_success)
@@ -57,7 +57,7 @@ class Api:
         return self
 
     def stop(self) -> None:
-        """End it, in the middle of whatever it does."""
+        """Stop the process at once, without a graceful shutdown."""
         if self._process:
             end(self._process)
             self._process = None
@@ -65,7 +65,7 @@ class Api:
 
 @frozen
 class Tasks:
-    """A person's tasks, as the service keeps them."""
+    """A person's tasks in the service."""
 
     _api: Api
     _person: Person
@@ -79,7 +79,7 @@ class Tasks:
         return f"/api/{self._person.user_id}/tasks"
 
     def add(self, *titles: str, description: str | None = None) -> list[dict[str, Any]]:
-        """Add tasks, the first one first: pages show the last one at the top."""
+        """Add tasks in this order; pages show the newest at the top."""
         with self._api.client(self._token) as client:
             answers = [client.post(self.path, json={"title": title, "description": description}) for title in titles]
         return [_ok(answer) for answer in answers]

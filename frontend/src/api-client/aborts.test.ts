@@ -1,70 +1,70 @@
 import { describe, expect, test } from "vitest"
 import { SessionTokens } from "./index"
-import { aClient, apiDouble, aSession, OK, problem } from "./testing"
-import { wait, within } from "./timing"
+import { fakeSession, OK, problem, startFakeApi, testClient } from "./testing"
+import { wait, withTimeout } from "./timing"
 
 describe("an abort", () => {
-  const why = new Error("no longer wanted")
+  const reason = new Error("no longer needed")
 
   test("before the request sends nothing", async () => {
-    const { baseUrl, requests } = await apiDouble(() => OK)
-    const session = aSession()
-    const { client } = aClient(baseUrl, { tokens: session.tokens })
-    await expect(client.listTasks("alice", { signal: AbortSignal.abort(why) })).rejects.toBe(why)
+    const { baseUrl, requests } = await startFakeApi(() => OK)
+    const session = fakeSession()
+    const { client } = testClient(baseUrl, { tokens: session.tokens })
+    await expect(client.listTasks("alice", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
     expect(requests).toHaveLength(0)
-    expect(session.given).toHaveLength(0)
+    expect(session.issued).toHaveLength(0)
   })
 
-  test("while the answer is awaited ends it at once, without another try", async () => {
+  test("while waiting for the response rejects at once, without a retry", async () => {
     const abort = new AbortController()
-    const { baseUrl, requests } = await apiDouble(() => {
-      abort.abort(why)
-      return { instead: "silence" }
+    const { baseUrl, requests } = await startFakeApi(() => {
+      abort.abort(reason)
+      return { failure: "no response" }
     })
-    const { client, record } = aClient(baseUrl)
-    await expect(client.listTasks("alice", { signal: abort.signal })).rejects.toBe(why)
+    const { client, record } = testClient(baseUrl)
+    await expect(client.listTasks("alice", { signal: abort.signal })).rejects.toBe(reason)
     expect(requests).toHaveLength(1)
     expect(record.waits).toEqual([])
   })
 
-  test("while the token is awaited ends it at once", async () => {
-    const { baseUrl } = await apiDouble(() => OK)
+  test("while waiting for the token rejects at once", async () => {
+    const { baseUrl } = await startFakeApi(() => OK)
     const abort = new AbortController()
     const fetchToken = () => {
-      queueMicrotask(() => abort.abort(why))
+      queueMicrotask(() => abort.abort(reason))
       return new Promise<null>(() => {})
     }
     const tokens = new SessionTokens({ fetchToken })
     await expect(
-      aClient(baseUrl, { tokens }).client.listTasks("alice", { signal: abort.signal }),
-    ).rejects.toBe(why)
+      testClient(baseUrl, { tokens }).client.listTasks("alice", { signal: abort.signal }),
+    ).rejects.toBe(reason)
   })
 
-  test("during a pause ends it at once", async () => {
-    const { baseUrl, requests } = await apiDouble(() => problem(503))
+  test("during the backoff rejects at once", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => problem(503))
     const abort = new AbortController()
-    const forever = () => {
-      queueMicrotask(() => abort.abort(why))
+    const waitForever = () => {
+      queueMicrotask(() => abort.abort(reason))
       return new Promise<void>(() => {})
     }
-    const { client } = aClient(baseUrl, { wait: forever })
-    await expect(client.listTasks("alice", { signal: abort.signal })).rejects.toBe(why)
+    const { client } = testClient(baseUrl, { wait: waitForever })
+    await expect(client.listTasks("alice", { signal: abort.signal })).rejects.toBe(reason)
     expect(requests).toHaveLength(1)
   })
 
-  test("ends the pause that is taken unless another is given", async () => {
+  test("ends the default wait", async () => {
     const abort = new AbortController()
-    const pause = wait(60_000, abort.signal)
-    abort.abort(why)
-    await expect(pause).rejects.toBe(why)
+    const waiting = wait(60_000, abort.signal)
+    abort.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
     await expect(wait(0)).resolves.toBeUndefined()
   })
 })
 
-test("what is over leaves no timer behind", async () => {
+test("no timer is left behind", async () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
   const before = timers()
-  await within(60_000, async () => "done")
+  await withTimeout(60_000, async () => "done")
   await wait(60_000, AbortSignal.abort()).catch(() => {})
   expect(timers()).toBe(before)
 })

@@ -3,37 +3,37 @@ import { ApiProblem } from "./problems"
 import type { components, operations, paths } from "./schema"
 import { Transport, type TransportOptions } from "./transport"
 
-/** A task as the API shows it. */
+/** A task as the API represents it. */
 export type Task = components["schemas"]["TaskView"]
 /** One page of a list. */
 export type TaskPage = components["schemas"]["TaskPageView"]
-/** What shall be different about a task: what is absent stays, a null description clears it. */
+/** The fields of a task to change: absent ones stay as they are, a null description clears it. */
 export type TaskUpdate = components["schemas"]["TaskUpdate"]
 
 type Filters = Omit<NonNullable<operations["listTasks"]["parameters"]["query"]>, "limit" | "cursor">
-/** Which tasks to list, in what order, and what stops it. */
+/** The filters and order of a list, and a signal that aborts the request. */
 export type ListQuery = { [name in keyof Filters]: Filters[name] | undefined } & {
   signal?: AbortSignal | undefined
 }
-/** `revision`: only if the task is still at it; ChangedElsewhere otherwise. */
+/** `revision`: change the task only if it is still at this revision, else reject with ChangedElsewhere. */
 export type ChangeOptions = { revision?: number | undefined }
 
 export interface ApiClientOptions extends TransportOptions {
-  /** Where the API is, with `/api` at its end. */
+  /** The URL of the API, ending in `/api`. */
   baseUrl?: string | undefined
 }
 
-/** The schema's paths, without the `/api` that the base URL has. */
+/** The schema's paths without `/api`, which is part of the base URL. */
 type ApiPaths = { [path in keyof paths as path extends `/api${infer rest}` ? rest : never]: paths[path] }
 
-const PAGE = 1000
-const ONE = "/{user_id}/tasks/{task_id}"
+const PAGE_SIZE = 1000
+const TASK_PATH = "/{user_id}/tasks/{task_id}"
 
 /**
- * The tasks API, as a signed-in person uses it.
+ * A client of the tasks API for a signed-in user.
  *
- * Every call rejects with Unauthorized when the session is lost (`auth:unauthorized` is dispatched, once), with
- * another ApiProblem when the API refuses or fails, and with Unreachable when no answer comes. Reads are tried
+ * Every method rejects with Unauthorized when the session has ended (and `auth:unauthorized` is dispatched once), with
+ * another ApiProblem for any other error response, and with Unreachable when there is no response. Reads are attempted
  * up to three times, changes once.
  */
 export class ApiClient {
@@ -45,20 +45,20 @@ export class ApiClient {
     this.#api = createClient<ApiPaths>({
       baseUrl: options.baseUrl ?? "http://localhost:8000/api",
       credentials: "omit",
-      redirect: "error", // The API has none: what redirects is in its way, and must not get the token.
+      redirect: "error", // The API never redirects: whatever does is between it and us, and must not get the token.
       fetch: (request) => this.#transport.send(request),
-      pathSerializer: pathOf,
+      pathSerializer: serializePath,
     })
   }
 
-  /** Every task that the query asks for, page after page. Also rejects with the signal's reason. */
+  /** All tasks that match the query; fetches every page. Also rejects with the signal's reason. */
   async listTasks(userId: string, { signal, ...filters }: ListQuery = {}): Promise<Task[]> {
     const tasks = new Map<string, Task>()
     let cursor: string | null = null
     do {
-      // The cursor is good for the filters and the order it was handed out with, and no others.
-      const query = { ...(filters as Filters), limit: PAGE, ...(cursor === null ? {} : { cursor }) }
-      const page: TaskPage = await dataOf(
+      // A cursor is valid only with the filters and the order that it was issued for.
+      const query = { ...(filters as Filters), limit: PAGE_SIZE, ...(cursor === null ? {} : { cursor }) }
+      const page: TaskPage = await unwrap(
         this.#api.GET("/{user_id}/tasks", {
           params: { path: { user_id: userId }, query },
           fetch: (request) => this.#transport.send(request, signal),
@@ -70,51 +70,53 @@ export class ApiClient {
     return [...tasks.values()]
   }
 
-  /** The new task. */
+  /** Creates a task and returns it. */
   createTask(userId: string, title: string, description?: string | null): Promise<Task> {
     const body = { title, description: description ?? null }
-    return dataOf(this.#api.POST("/{user_id}/tasks", { params: { path: { user_id: userId } }, body }))
+    return unwrap(this.#api.POST("/{user_id}/tasks", { params: { path: { user_id: userId } }, body }))
   }
 
-  /** The task as it is now. */
+  /** Returns the task. */
   getTask(userId: string, taskId: string): Promise<Task> {
-    return dataOf(this.#api.GET(ONE, { params: { path: pathTo(userId, taskId) } }))
+    return unwrap(this.#api.GET(TASK_PATH, { params: { path: taskParams(userId, taskId) } }))
   }
 
-  /** The task with the members of `updates` changed. */
+  /** Changes the fields in `updates` and returns the task. */
   updateTask(userId: string, taskId: string, updates: TaskUpdate, options?: ChangeOptions): Promise<Task> {
-    const params = { path: pathTo(userId, taskId), header: ifMatch(options) }
-    return dataOf(this.#api.PUT(ONE, { params, body: updates }))
+    const params = { path: taskParams(userId, taskId), header: ifMatch(options) }
+    return unwrap(this.#api.PUT(TASK_PATH, { params, body: updates }))
   }
 
-  /** Deletes the task; `restoreTask` brings it back. */
+  /** Deletes the task; `restoreTask` undoes it. */
   async deleteTask(userId: string, taskId: string, options?: ChangeOptions): Promise<void> {
-    await this.#api.DELETE(ONE, { params: { path: pathTo(userId, taskId), header: ifMatch(options) } })
+    await this.#api.DELETE(TASK_PATH, {
+      params: { path: taskParams(userId, taskId), header: ifMatch(options) },
+    })
   }
 
-  /** The task, done if it was not and the other way round. Not safe to repeat: prefer `setTaskCompletion`. */
+  /** Toggles whether the task is completed and returns it. Not idempotent: prefer `setTaskCompletion`. */
   toggleTaskCompletion(userId: string, taskId: string): Promise<Task> {
-    return dataOf(this.#api.PATCH(`${ONE}/complete`, { params: { path: pathTo(userId, taskId) } }))
+    return unwrap(this.#api.PATCH(`${TASK_PATH}/complete`, { params: { path: taskParams(userId, taskId) } }))
   }
 
-  /** The task, done or not as said. Safe to repeat. */
+  /** Sets whether the task is completed and returns it. Idempotent. */
   setTaskCompletion(
     userId: string,
     taskId: string,
     completed: boolean,
     options?: ChangeOptions,
   ): Promise<Task> {
-    const params = { path: pathTo(userId, taskId), header: ifMatch(options) }
-    return dataOf(this.#api.PATCH(`${ONE}/complete`, { params, body: { completed } }))
+    const params = { path: taskParams(userId, taskId), header: ifMatch(options) }
+    return unwrap(this.#api.PATCH(`${TASK_PATH}/complete`, { params, body: { completed } }))
   }
 
-  /** The deleted task, back in the list as it was. Safe to repeat. */
+  /** Restores a deleted task and returns it. Idempotent. */
   restoreTask(userId: string, taskId: string): Promise<Task> {
-    return dataOf(this.#api.POST(`${ONE}/restore`, { params: { path: pathTo(userId, taskId) } }))
+    return unwrap(this.#api.POST(`${TASK_PATH}/restore`, { params: { path: taskParams(userId, taskId) } }))
   }
 }
 
-function pathTo(userId: string, taskId: string) {
+function taskParams(userId: string, taskId: string) {
   return { user_id: userId, task_id: taskId }
 }
 
@@ -122,16 +124,16 @@ function ifMatch(options?: ChangeOptions): { "If-Match"?: string } {
   return options?.revision === undefined ? {} : { "If-Match": `"${options.revision}"` }
 }
 
-/** An address takes "." and ".." for steps, encoded or not, so that such an id would name something else. */
-function pathOf(path: string, ids: Record<string, unknown>): string {
-  for (const id of Object.values(ids)) {
-    if (id === "" || id === "." || id === "..") throw new TypeError(`"${id}" can't be an id.`)
+/** Rejects "." and ".." as ids: a URL resolves them, encoded or not, so they would address another resource. */
+function serializePath(path: string, params: Record<string, unknown>): string {
+  for (const id of Object.values(params)) {
+    if (id === "" || id === "." || id === "..") throw new TypeError(`"${id}" is not a valid id.`)
   }
-  return defaultPathSerializer(path, ids)
+  return defaultPathSerializer(path, params)
 }
 
-/** What a successful answer holds. A portal's page with status 200 is none of the API's. */
-async function dataOf<T>(call: Promise<{ data?: T }>): Promise<T> {
+/** The body of a successful response. Rejects a 200 that is not from the API, such as a captive portal's page. */
+async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
   const { data } = await call.catch((error: unknown) => {
     if (error instanceof SyntaxError) return { data: undefined }
     throw error
@@ -139,7 +141,7 @@ async function dataOf<T>(call: Promise<{ data?: T }>): Promise<T> {
   if (data !== undefined) return data
   throw new ApiProblem({
     status: 200,
-    title: "Not the API",
-    detail: "Something else answered in the service's place.",
+    title: "Unexpected response",
+    detail: "The response did not come from the service.",
   })
 }

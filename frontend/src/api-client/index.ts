@@ -8,6 +8,6 @@ export {
   type TaskUpdate,
 } from "./api-client"
 export { ApiProblem, ChangedElsewhere, type FieldProblem, Unauthorized, Unreachable } from "./problems"
-export { subjectOf } from "./token-life"
+export { subjectOf } from "./token-lifetime"
 export { LocalStorageTokenStore, MemoryTokenStore, type TokenStore } from "./token-stores"
 export { SessionTokens, type SessionTokensOptions, type TokenSource } from "./tokens"

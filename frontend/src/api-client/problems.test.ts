@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest"
 import { ApiProblem, ChangedElsewhere, Unauthorized, Unreachable } from "./index"
-import { aClient, apiDouble, problem, type Reply } from "./testing"
+import { problem, type Reply, startFakeApi, testClient } from "./testing"
 
 async function failureOf(reply: Reply): Promise<unknown> {
-  const { baseUrl } = await apiDouble(() => reply)
-  const { client } = aClient(baseUrl, { timeoutMs: reply.instead === "silence" ? 200 : 10_000 })
+  const { baseUrl } = await startFakeApi(() => reply)
+  const { client } = testClient(baseUrl, { timeoutMs: reply.failure === "no response" ? 200 : 10_000 })
   return client.updateTask("alice", "1", { title: "" }).catch((error: unknown) => error)
 }
 
 describe("a problem", () => {
-  test("has all that the server says, and its detail as the message", async () => {
+  test("has all members of the response, and `detail` as its message", async () => {
     const errors = [{ pointer: "/title", detail: "must not be blank" }]
     const type = "urn:problem-type:evo-todo:invalid-field"
     const failure = await failureOf(
@@ -28,23 +28,23 @@ describe("a problem", () => {
     })
   })
 
-  test("says in how many seconds to try again", async () => {
+  test("has Retry-After in seconds", async () => {
     expect(await failureOf(problem(429, {}, { "Retry-After": "42" }))).toMatchObject({ retryAfter: 42 })
   })
 
   test.each([
-    [{ status: 502, text: "<html>nginx</html>" }, /can't be reached/],
-    [{ status: 500, text: "" }, /failed/],
-    [{ status: 429, json: null }, /Wait a moment/],
+    [{ status: 502, text: "<html>nginx</html>" }, /unavailable/],
+    [{ status: 500, text: "" }, /internal error/],
+    [{ status: 429, json: null }, /wait a moment/],
     [
       { status: 418, json: { detail: { no: "words" }, errors: "none" } },
-      /refused the request \(status 418\)/,
+      /rejected the request \(status 418\)/,
     ],
-  ])("has words of its own where the answer has none: %o", async (reply, words) => {
+  ])("has a default message if the response has no detail: %o", async (reply, message) => {
     const failure = await failureOf({ ...reply, headers: { "X-Request-Id": "r2" } })
     expect(failure).toBeInstanceOf(ApiProblem)
     expect(failure).toMatchObject({ status: reply.status, type: "about:blank", errors: [], requestId: "r2" })
-    expect((failure as ApiProblem).message).toMatch(words)
+    expect((failure as ApiProblem).message).toMatch(message)
     expect((failure as ApiProblem).message).not.toContain("<")
   })
 
@@ -53,14 +53,14 @@ describe("a problem", () => {
     { text: "" },
     { status: 204 },
     { json: "", text: "{", headers: { "Content-Length": "1" } },
-  ])("is what a success without a task is: %o", async (reply) => {
+  ])("is also thrown for a successful response without a task: %o", async (reply) => {
     const failure = await failureOf(reply)
     expect(failure).toBeInstanceOf(ApiProblem)
-    expect((failure as ApiProblem).message).toMatch(/Something else answered/)
+    expect((failure as ApiProblem).message).toMatch(/did not come from the service/)
   })
 })
 
-test("a 412 is ChangedElsewhere, in words for a person", async () => {
+test("a 412 is ChangedElsewhere, with a message for users", async () => {
   const failure = await failureOf(problem(412, { type: "urn:problem-type:evo-todo:revision-mismatch" }))
   expect(failure).toBeInstanceOf(ChangedElsewhere)
   expect(failure).toBeInstanceOf(ApiProblem)
@@ -69,17 +69,20 @@ test("a 412 is ChangedElsewhere, in words for a person", async () => {
 })
 
 test.each([
-  ["cut connection", { instead: "cut" }, /can't be reached/],
-  ["silence", { instead: "silence" }, /took too long/],
-  ["redirect", { status: 302, headers: { Location: "/elsewhere" } }, /can't be reached/],
-] as const)("a %s is Unreachable, which is no problem of the API's", async (_, reply, words) => {
+  ["closed connection", { failure: "disconnect" }, /unreachable/],
+  ["missing response", { failure: "no response" }, /took too long/],
+  ["redirect", { status: 302, headers: { Location: "/elsewhere" } }, /unreachable/],
+] as const)("a %s is Unreachable, which is not an ApiProblem", async (_, reply, message) => {
   const failure = await failureOf(reply)
   expect(failure).toBeInstanceOf(Unreachable)
   expect(failure).not.toBeInstanceOf(ApiProblem)
-  expect((failure as Error).message).toMatch(words)
+  expect((failure as Error).message).toMatch(message)
 })
 
-test("an Unauthorized is a problem with status 401 and words for a person", () => {
+test("Unauthorized is an ApiProblem with status 401 and a message for users", () => {
   expect(new Unauthorized()).toBeInstanceOf(ApiProblem)
-  expect(new Unauthorized()).toMatchObject({ status: 401, message: "You are signed out. Sign in to go on." })
+  expect(new Unauthorized()).toMatchObject({
+    status: 401,
+    message: "You are signed out. Sign in to continue.",
+  })
 })

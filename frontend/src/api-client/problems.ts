@@ -13,18 +13,18 @@ interface ProblemFields {
   retryAfter?: number | undefined
 }
 
-/** The API refused or failed (RFC 9457). `message` is the server's `detail`: a person can read it. */
+/** An error response of the API (RFC 9457). `message` is the server's `detail`, written for users. */
 export class ApiProblem extends Error {
   override readonly name: string = "ApiProblem"
   readonly status: number
-  /** Names the kind of problem, such as `urn:problem-type:evo-todo:task-not-found`. */
+  /** The problem type, such as `urn:problem-type:evo-todo:task-not-found`. */
   readonly type: string
   readonly title: string
-  /** One for each field that breaks a rule; empty unless the status is 422. */
+  /** The invalid fields; empty unless the status is 422. */
   readonly errors: readonly FieldProblem[]
-  /** Finds this request in the API's logs. */
+  /** Identifies this request in the API's logs. */
   readonly requestId: string | undefined
-  /** In how many seconds to try again, where the server says so. */
+  /** `Retry-After` in seconds, if the server sends it. */
   readonly retryAfter: number | undefined
 
   constructor(fields: ProblemFields) {
@@ -38,32 +38,37 @@ export class ApiProblem extends Error {
   }
 }
 
-/** There is no session, or the API refuses its tokens: sign in. */
+/** There is no session, or the API rejects its tokens: the user must sign in. */
 export class Unauthorized extends ApiProblem {
   override readonly name = "Unauthorized"
 
   constructor(fields: Partial<ProblemFields> = {}) {
-    super({ detail: "You are signed out. Sign in to go on.", title: "Unauthorized", ...fields, status: 401 })
+    super({
+      detail: "You are signed out. Sign in to continue.",
+      title: "Unauthorized",
+      ...fields,
+      status: 401,
+    })
   }
 }
 
-/** The task is no longer at the revision that was given. Nothing was changed. */
+/** The task is no longer at the given revision. Nothing was changed. */
 export class ChangedElsewhere extends ApiProblem {
   override readonly name = "ChangedElsewhere"
 
   constructor(fields: Partial<ProblemFields> = {}) {
     const detail =
-      "The task was changed elsewhere since you opened it. Look at it as it is now, then decide again."
+      "The task was changed elsewhere since you opened it. Review the current version and try again."
     super({ title: "Changed elsewhere", ...fields, detail, status: 412 })
   }
 }
 
-/** No answer came: the network failed, or it took too long. A change may have been made nevertheless. */
+/** There was no response: a network failure or a timeout. A change may have been made nevertheless. */
 export class Unreachable extends Error {
   override readonly name = "Unreachable"
 
   constructor(
-    message = "The server can't be reached. Check your connection and try again.",
+    message = "The server is unreachable. Check your connection and try again.",
     options?: ErrorOptions,
   ) {
     super(message, options)
@@ -72,24 +77,24 @@ export class Unreachable extends Error {
 
 type Members = Partial<Record<keyof components["schemas"]["Problem"], unknown>>
 
-/** What an error answer says. What stands before the API may answer in HTML: the words are ours then. */
-export async function problemOf(answer: Response): Promise<ApiProblem> {
-  const body = membersOf(await answer.text())
+/** Parses an error response. A proxy in front of the API may send HTML: then the message is a default for the status. */
+export async function toProblem(response: Response): Promise<ApiProblem> {
+  const body = parseBody(await response.text())
   const fields: ProblemFields = {
-    detail: textOf(body.detail) ?? wordsFor(answer.status),
-    status: answer.status,
-    type: textOf(body.type),
-    title: textOf(body.title) ?? textOf(answer.statusText),
+    detail: nonEmptyString(body.detail) ?? defaultDetail(response.status),
+    status: response.status,
+    type: nonEmptyString(body.type),
+    title: nonEmptyString(body.title) ?? nonEmptyString(response.statusText),
     errors: Array.isArray(body.errors) ? (body.errors as FieldProblem[]) : [],
-    requestId: textOf(body.request_id) ?? answer.headers.get("X-Request-Id") ?? undefined,
-    retryAfter: secondsUntilRetry(answer.headers),
+    requestId: nonEmptyString(body.request_id) ?? response.headers.get("X-Request-Id") ?? undefined,
+    retryAfter: secondsUntilRetry(response.headers),
   }
-  if (answer.status === 401) return new Unauthorized(fields)
-  if (answer.status === 412) return new ChangedElsewhere(fields)
+  if (response.status === 401) return new Unauthorized(fields)
+  if (response.status === 412) return new ChangedElsewhere(fields)
   return new ApiProblem(fields)
 }
 
-function membersOf(text: string): Members {
+function parseBody(text: string): Members {
   try {
     const body: unknown = JSON.parse(text)
     return typeof body === "object" && body !== null ? (body as Members) : {}
@@ -98,21 +103,22 @@ function membersOf(text: string): Members {
   }
 }
 
-function textOf(value: unknown): string | undefined {
+function nonEmptyString(value: unknown): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined
 }
 
-function wordsFor(status: number): string {
+function defaultDetail(status: number): string {
   if (status === 401) return "Your session has ended. Sign in again."
-  if (status === 403) return "You have no access to this."
-  if (status === 404) return "There is no such thing here."
-  if (status === 429) return "Too many requests. Wait a moment, then try again."
-  if (status >= 502 && status <= 504) return "The service can't be reached at the moment. Try again shortly."
-  if (status >= 500) return "The service failed. Try again later."
-  return `The service refused the request (status ${status}).`
+  if (status === 403) return "You do not have access to this."
+  if (status === 404) return "Not found."
+  if (status === 429) return "Too many requests. Please wait a moment and try again."
+  if (status >= 502 && status <= 504)
+    return "The service is temporarily unavailable. Please try again shortly."
+  if (status >= 500) return "The service had an internal error. Please try again later."
+  return `The service rejected the request (status ${status}).`
 }
 
-/** `Retry-After` in seconds. A date counts from the answer's `Date` where it shows: our clock may be wrong. */
+/** `Retry-After` in seconds. A date is relative to the `Date` header if readable, as the clock here may be wrong. */
 function secondsUntilRetry(headers: Headers): number | undefined {
   const value = headers.get("Retry-After")?.trim()
   if (!value) return undefined

@@ -1,41 +1,41 @@
 import { describe, expect, test } from "vitest"
 import { Unreachable } from "./index"
 import { backoff } from "./retries"
-import { A_TASK, aClient, apiDouble, aSession, OK, problem, type Reply } from "./testing"
+import { fakeSession, OK, problem, type Reply, startFakeApi, TASK, testClient } from "./testing"
 
 const DATE = "Thu, 01 Jan 2026 09:00:00 GMT"
-const passing: [string, Reply][] = [
+const transientFailures: [string, Reply][] = [
   ["429", problem(429)],
   ["502", { status: 502, text: "<html>Bad Gateway</html>" }],
   ["503", problem(503)],
   ["504", problem(504)],
-  ["cut connection", { instead: "cut" }],
-  ["time-out", { instead: "silence" }],
-  ["body that does not end", { instead: "endless body" }],
+  ["closed connection", { failure: "disconnect" }],
+  ["timeout", { failure: "no response" }],
+  ["body that never ends", { failure: "endless body" }],
 ]
 
-/** Short where the time-out itself is the matter, and long enough for an answer on a busy machine. */
-const timeoutOf = ({ instead }: Reply) => (instead === undefined || instead === "cut" ? 10_000 : 1000)
+/** Short if the timeout itself is tested, else long enough for a response on a busy machine. */
+const timeoutOf = ({ failure }: Reply) => (failure === undefined || failure === "disconnect" ? 10_000 : 1000)
 
 describe("a read", () => {
-  test.each(passing)("is tried again after a %s", async (_, reply) => {
-    const { baseUrl, requests } = await apiDouble((_, before) => (before === 0 ? reply : OK))
-    const { client, record } = aClient(baseUrl, { timeoutMs: timeoutOf(reply) })
-    expect(await client.getTask("alice", "1")).toEqual(A_TASK)
+  test.each(transientFailures)("is retried after a %s", async (_, reply) => {
+    const { baseUrl, requests } = await startFakeApi((_, before) => (before === 0 ? reply : OK))
+    const { client, record } = testClient(baseUrl, { timeoutMs: timeoutOf(reply) })
+    expect(await client.getTask("alice", "1")).toEqual(TASK)
     expect(requests).toHaveLength(2)
     expect(record.waits).toHaveLength(1)
   })
 
-  test("is tried three times, then its last failure is the answer", async () => {
-    const answers = [problem(503), problem(502), problem(504)]
-    const { baseUrl, requests } = await apiDouble((_, before) => answers[before] ?? OK)
-    await expect(aClient(baseUrl).client.getTask("alice", "1")).rejects.toMatchObject({ status: 504 })
+  test("is attempted three times, then rejects with its last failure", async () => {
+    const replies = [problem(503), problem(502), problem(504)]
+    const { baseUrl, requests } = await startFakeApi((_, before) => replies[before] ?? OK)
+    await expect(testClient(baseUrl).client.getTask("alice", "1")).rejects.toMatchObject({ status: 504 })
     expect(requests).toHaveLength(3)
   })
 
-  test("without any answer is Unreachable, with the cause", async () => {
-    const { baseUrl, requests } = await apiDouble(() => ({ instead: "cut" }))
-    const failure = await aClient(baseUrl)
+  test("without any response is Unreachable, with the cause", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => ({ failure: "disconnect" }))
+    const failure = await testClient(baseUrl)
       .client.getTask("alice", "1")
       .catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(Unreachable)
@@ -43,28 +43,28 @@ describe("a read", () => {
     expect(requests).toHaveLength(3)
   })
 
-  test("is tried again when the token can't be reached", async () => {
-    const { baseUrl } = await apiDouble(() => OK)
-    const session = aSession()
-    session.down = true
-    const restored = async () => {
-      session.down = false
+  test("is retried when the token endpoint is unreachable", async () => {
+    const { baseUrl } = await startFakeApi(() => OK)
+    const session = fakeSession()
+    session.isDown = true
+    const recover = async () => {
+      session.isDown = false
     }
-    const { client } = aClient(baseUrl, { tokens: session.tokens, wait: restored })
-    expect(await client.getTask("alice", "1")).toEqual(A_TASK)
+    const { client } = testClient(baseUrl, { tokens: session.tokens, wait: recover })
+    expect(await client.getTask("alice", "1")).toEqual(TASK)
   })
 
-  test.each([400, 403, 404, 422, 500])("is not tried again after a %i", async (status) => {
-    const { baseUrl, requests } = await apiDouble(() => problem(status))
-    await expect(aClient(baseUrl).client.listTasks("alice")).rejects.toMatchObject({ status })
+  test.each([400, 403, 404, 422, 500])("is not retried after a %i", async (status) => {
+    const { baseUrl, requests } = await startFakeApi(() => problem(status))
+    await expect(testClient(baseUrl).client.listTasks("alice")).rejects.toMatchObject({ status })
     expect(requests).toHaveLength(1)
   })
 })
 
 describe("a change", () => {
-  test.each(passing)("is never sent again after a %s", async (_, reply) => {
-    const { baseUrl, requests } = await apiDouble(() => reply)
-    const { client, record } = aClient(baseUrl, { timeoutMs: timeoutOf(reply) })
+  test.each(transientFailures)("is never retried after a %s", async (_, reply) => {
+    const { baseUrl, requests } = await startFakeApi(() => reply)
+    const { client, record } = testClient(baseUrl, { timeoutMs: timeoutOf(reply) })
     const changes = [
       client.createTask("alice", "Milk"),
       client.updateTask("alice", "1", {}),
@@ -87,12 +87,12 @@ describe("a change", () => {
   })
 })
 
-describe("the pause before the next try", () => {
-  const pausesAfter = async (headers: Record<string, string>) => {
-    const { baseUrl, requests } = await apiDouble(() => problem(503, {}, headers))
-    const { client, record } = aClient(baseUrl)
+describe("the delay before a retry", () => {
+  const delaysAfter = async (headers: Record<string, string>) => {
+    const { baseUrl, requests } = await startFakeApi(() => problem(503, {}, headers))
+    const { client, record } = testClient(baseUrl)
     const failure = await client.getTask("alice", "1").catch((error: unknown) => error)
-    return { pauses: record.waits, tries: requests.length, failure }
+    return { delays: record.waits, attempts: requests.length, failure }
   }
 
   test.each([
@@ -100,31 +100,28 @@ describe("the pause before the next try", () => {
     ["10", 10_000],
     ["Thu, 01 Jan 2026 09:00:07 GMT", 7000],
     ["Thu, 01 Jan 2026 08:00:00 GMT", 0],
-  ])("is what Retry-After: %s says", async (value, ms) => {
-    expect((await pausesAfter({ "Retry-After": value, Date: DATE })).pauses).toEqual([ms, ms])
+  ])("is that of Retry-After: %s", async (value, ms) => {
+    expect((await delaysAfter({ "Retry-After": value, Date: DATE })).delays).toEqual([ms, ms])
   })
 
   test.each(["11", "Thu, 01 Jan 2026 09:00:11 GMT"])(
-    "is none after Retry-After: %s: nobody waits so long",
+    "is at most 10 s: Retry-After: %s means no retry",
     async (value) => {
-      const { pauses, tries, failure } = await pausesAfter({ "Retry-After": value, Date: DATE })
-      expect({ pauses, tries }).toEqual({ pauses: [], tries: 1 })
+      const { delays, attempts, failure } = await delaysAfter({ "Retry-After": value, Date: DATE })
+      expect({ delays, attempts }).toEqual({ delays: [], attempts: 1 })
       expect(failure).toMatchObject({ status: 503, retryAfter: 11 })
     },
   )
 
-  test.each([{}, { "Retry-After": "soon" }])(
-    "grows where the server says nothing of use: %o",
-    async (headers) => {
-      const [first = 0, second = 0] = (await pausesAfter(headers as Record<string, string>)).pauses
-      expect(first).toBeGreaterThan(125)
-      expect(first).toBeLessThanOrEqual(250)
-      expect(second).toBeGreaterThan(250)
-      expect(second).toBeLessThanOrEqual(500)
-    },
-  )
+  test.each([{}, { "Retry-After": "soon" }])("grows without a valid Retry-After: %o", async (headers) => {
+    const [first = 0, second = 0] = (await delaysAfter(headers as Record<string, string>)).delays
+    expect(first).toBeGreaterThan(125)
+    expect(first).toBeLessThanOrEqual(250)
+    expect(second).toBeGreaterThan(250)
+    expect(second).toBeLessThanOrEqual(500)
+  })
 
-  test("is a random part of 250 ms doubled at each failure", () => {
+  test("is 250 ms, doubled at each failure, minus up to half as jitter", () => {
     expect([0, 1, 2].map((failures) => backoff(failures, () => 0))).toEqual([250, 500, 1000])
     expect([0, 1, 2].map((failures) => backoff(failures, () => 0.5))).toEqual([187.5, 375, 750])
     expect(new Set(Array.from({ length: 20 }, () => backoff(0))).size).toBeGreaterThan(1)

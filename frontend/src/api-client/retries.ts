@@ -1,44 +1,44 @@
 import { ApiProblem, Unreachable } from "./problems"
 import { abortable } from "./timing"
 
-const PASSING = new Set([429, 502, 503, 504])
-const LONGEST_WAIT_S = 10
-const FIRST_BACKOFF_MS = 250
+const TRANSIENT_STATUSES = new Set([429, 502, 503, 504])
+const MAX_DELAY_S = 10
+const INITIAL_BACKOFF_MS = 250
 
-export interface Retries {
-  /** How often to try in all. */
-  tries: number
+export interface RetryOptions {
+  /** The maximum number of attempts, including the first. */
+  attempts: number
   wait: (ms: number, signal?: AbortSignal) => Promise<void>
   signal?: AbortSignal | undefined
 }
 
-/** What `attempt` comes to, tried again where its failure may pass. Rejects with the last, or on abort. */
+/** Runs `attempt`, and retries after transient failures. Rejects with the last failure or the signal's reason. */
 export async function withRetries<T>(
   attempt: () => Promise<T>,
-  { tries, wait, signal }: Retries,
+  { attempts, wait, signal }: RetryOptions,
 ): Promise<T> {
   for (let failures = 0; ; failures++) {
     try {
       return await attempt()
     } catch (error) {
-      const pause = failures + 1 < tries ? pauseAfter(error, failures) : undefined
-      if (pause === undefined) throw error
+      const delay = failures + 1 < attempts ? retryDelay(error, failures) : undefined
+      if (delay === undefined) throw error
       signal?.throwIfAborted()
-      await abortable(wait(pause, signal), signal)
+      await abortable(wait(delay, signal), signal)
     }
   }
 }
 
-/** How many milliseconds to wait before the next try; undefined where another try is of no use. */
-function pauseAfter(error: unknown, failures: number): number | undefined {
+/** Milliseconds until the next attempt; undefined if the failure must not be retried. */
+function retryDelay(error: unknown, failures: number): number | undefined {
   if (error instanceof Unreachable) return backoff(failures)
-  if (!(error instanceof ApiProblem) || !PASSING.has(error.status)) return undefined
+  if (!(error instanceof ApiProblem) || !TRANSIENT_STATUSES.has(error.status)) return undefined
   if (error.retryAfter === undefined) return backoff(failures)
-  // Nobody looks at a spinner for longer: the problem says when to come back.
-  return error.retryAfter <= LONGEST_WAIT_S ? error.retryAfter * 1000 : undefined
+  // A user does not wait longer than that: the caller gets the problem, with its `retryAfter`.
+  return error.retryAfter <= MAX_DELAY_S ? error.retryAfter * 1000 : undefined
 }
 
-/** 250 ms, doubled at each failure, less a random part: clients must not come back in step. */
+/** Exponential backoff from 250 ms, minus up to half of it as jitter, so that clients do not retry in step. */
 export function backoff(failures: number, random: () => number = Math.random): number {
-  return FIRST_BACKOFF_MS * 2 ** failures * (1 - random() / 2)
+  return INITIAL_BACKOFF_MS * 2 ** failures * (1 - random() / 2)
 }

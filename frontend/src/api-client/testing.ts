@@ -3,19 +3,19 @@ import type { AddressInfo } from "node:net"
 import { onTestFinished } from "vitest"
 import { ApiClient, type ApiClientOptions, MemoryTokenStore, SessionTokens, type Task } from "./index"
 
-/** A compact JWT that nobody signed: the client never verifies one. */
+/** An unsigned compact JWT: the client never verifies one. */
 export function jwt(claims: Record<string, unknown>): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url")
   return `${part({ alg: "EdDSA", kid: "k" })}.${part(claims)}.`
 }
 
-/** A token that is good for an hour from now. */
+/** A token that expires in an hour. */
 export function freshToken(name: string): string {
   const iat = Math.floor(Date.now() / 1000)
   return jwt({ sub: "alice", jti: name, iat, exp: iat + 3600 })
 }
 
-export const A_TASK: Task = {
+export const TASK: Task = {
   id: "019a0c2f-7d00-7abc-8def-0123456789ab",
   user_id: "alice",
   title: "Buy milk",
@@ -26,9 +26,9 @@ export const A_TASK: Task = {
   revision: 1,
 }
 
-export const OK = { json: A_TASK }
+export const OK = { json: TASK }
 
-/** A problem as the API words it. */
+/** A problem response of the API (RFC 9457). */
 export function problem(
   status: number,
   more: Record<string, unknown> = {},
@@ -50,73 +50,78 @@ export interface Reply {
   json?: unknown
   text?: string
   headers?: Record<string, string>
-  /** No answer at all: the connection is cut, nothing ever comes, or the body never ends. */
-  instead?: "cut" | "silence" | "endless body"
+  /** Instead of a response: close the connection, send nothing, or send a body that never ends. */
+  failure?: "disconnect" | "no response" | "endless body"
 }
 
-/** A real HTTP server in the API's place. `answer` gets each request and how many came before it. */
-export async function apiDouble(answer: (request: Received, before: number) => Reply | Promise<Reply>) {
+/** A real HTTP server in place of the API. `handle` gets each request and the number of earlier requests. */
+export async function startFakeApi(handle: (request: Received, before: number) => Reply | Promise<Reply>) {
   const requests: Received[] = []
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = []
     for await (const chunk of incoming) chunks.push(chunk)
     const { method = "", url = "", headers } = incoming
     const request = { method, url, headers, body: Buffer.concat(chunks).toString() }
-    const reply = await answer(request, requests.push(request) - 1)
-    if (reply.instead === "cut") return incoming.socket.destroy()
-    if (reply.instead === "silence") return
+    const reply = await handle(request, requests.push(request) - 1)
+    if (reply.failure === "disconnect") return incoming.socket.destroy()
+    if (reply.failure === "no response") return
     const body = reply.text ?? (reply.json === undefined ? "" : JSON.stringify(reply.json))
     outgoing.writeHead(reply.status ?? 200, {
       ...(reply.json === undefined ? {} : { "Content-Type": "application/json" }),
       ...reply.headers,
     })
-    if (reply.instead === "endless body") return outgoing.write("{")
+    if (reply.failure === "endless body") return outgoing.write("{")
     outgoing.end(body)
   })
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   onTestFinished(() => {
     server.closeAllConnections()
-    return new Promise<void>((closed) => server.close(() => closed()))
+    return new Promise<void>((resolve) => server.close(() => resolve()))
   })
   return { requests, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api` }
 }
 
-/** A session that gives token-1, token-2, …; set `over` to end it, `down` to make it unreachable. */
-export function aSession(store = new MemoryTokenStore()) {
-  const session = { over: false, down: false, given: [] as string[] }
+/** A session that issues token-1, token-2, …; set `ended` to end it, `isDown` to make its server unreachable. */
+export function fakeSession(store = new MemoryTokenStore()) {
+  const session = { ended: false, isDown: false, issued: [] as string[] }
   const fetchToken = async () => {
-    if (session.down) throw new TypeError("network")
-    if (session.over) return null
-    const token = freshToken(`token-${session.given.length + 1}`)
-    session.given.push(token)
+    if (session.isDown) throw new TypeError("network")
+    if (session.ended) return null
+    const token = freshToken(`token-${session.issued.length + 1}`)
+    session.issued.push(token)
     return token
   }
   return Object.assign(session, { store, tokens: new SessionTokens({ fetchToken, store }) })
 }
 
-/** Tokens that live so many seconds, from a server whose clock may differ from ours. */
-export function aWorld({ life = 900, serverAheadBy = 0 } = {}) {
-  const world = { now: 1_800_000_000_000, fetches: 0, fail: undefined as Error | undefined, none: false }
+/** Tokens with a lifetime in seconds, from a server whose clock may differ from ours. */
+export function setUpTokens({ lifetime = 900, serverAheadBy = 0 } = {}) {
+  const state = {
+    now: 1_800_000_000_000,
+    fetches: 0,
+    error: undefined as Error | undefined,
+    isSignedOut: false,
+  }
   const store = new MemoryTokenStore()
   const mint = (name: string) => {
-    const iat = world.now / 1000 + serverAheadBy
-    return jwt({ sub: name, iat, exp: iat + life, ä: "ö" })
+    const iat = state.now / 1000 + serverAheadBy
+    return jwt({ sub: name, iat, exp: iat + lifetime, ä: "ö" })
   }
   const fetchToken = async () => {
-    world.fetches++
-    if (world.fail) throw world.fail
-    return world.none ? null : mint(`person-${world.fetches}`)
+    state.fetches++
+    if (state.error) throw state.error
+    return state.isSignedOut ? null : mint(`user-${state.fetches}`)
   }
-  const tokens = new SessionTokens({ fetchToken, store, now: () => world.now })
-  return { world, store, tokens, mint }
+  const tokens = new SessionTokens({ fetchToken, store, now: () => state.now })
+  return { state, store, tokens, mint }
 }
 
-/** A client whose waits take no time; what it waited and how often it told a loss is on record. */
-export function aClient(baseUrl: string, options: Partial<ApiClientOptions> = {}) {
-  const record = { waits: [] as number[], losses: 0 }
+/** A client that does not really wait. `record`: its waits in milliseconds, and its `auth:unauthorized` events. */
+export function testClient(baseUrl: string, options: Partial<ApiClientOptions> = {}) {
+  const record = { waits: [] as number[], sessionEnds: 0 }
   const events = new EventTarget()
-  events.addEventListener("auth:unauthorized", () => record.losses++)
+  events.addEventListener("auth:unauthorized", () => record.sessionEnds++)
   const wait = async (ms: number) => void record.waits.push(ms)
-  const client = new ApiClient({ baseUrl, tokens: aSession().tokens, events, wait, ...options })
+  const client = new ApiClient({ baseUrl, tokens: fakeSession().tokens, events, wait, ...options })
   return { client, record }
 }

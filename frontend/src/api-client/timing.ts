@@ -1,42 +1,43 @@
 import { Unreachable } from "./problems"
 
-/** Resolves after so many milliseconds; an abort ends it at once, with the signal's reason. */
+/** Resolves after `ms` milliseconds. Rejects with the signal's reason when it is aborted. */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout>
-  const time = new Promise<void>((resolve) => {
+  const elapsed = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms)
   })
-  return abortable(time, signal).finally(() => clearTimeout(timer))
+  return abortable(elapsed, signal).finally(() => clearTimeout(timer))
 }
 
-/** What `promise` comes to, unless the signal is aborted first: rejects with its reason then. */
+/** Settles like `promise`, or rejects with the signal's reason when it is aborted first. */
 export async function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (!signal) return promise
-  let stop = () => {}
-  const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    if (signal.aborted) stop()
-    else signal.addEventListener("abort", stop, { once: true })
+  let abort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    else signal.addEventListener("abort", abort, { once: true })
   })
-  return Promise.race([stopped, promise]).finally(() => signal.removeEventListener("abort", stop))
+  return Promise.race([aborted, promise]).finally(() => signal.removeEventListener("abort", abort))
 }
 
 /**
- * What `work` comes to within so many milliseconds. Its signal is aborted at their end, or with the caller's.
+ * Runs `work` with a timeout. The signal passed to `work` is aborted at the timeout and with the caller's signal.
  *
- * Rejects with the reason of the caller's signal, or with Unreachable: a time-out, or `work` failed.
+ * Rejects with the reason of the caller's signal, or with Unreachable after a timeout or when `work` fails.
  */
-export async function within<T>(
+export async function withTimeout<T>(
   ms: number,
   work: (signal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   signal?.throwIfAborted()
   const controller = new AbortController()
-  const tooLate = () => controller.abort(new Unreachable("The server took too long to answer. Try again."))
-  const timer = setTimeout(tooLate, ms)
-  const stop = () => controller.abort(signal?.reason)
-  signal?.addEventListener("abort", stop, { once: true })
+  const onTimeout = () =>
+    controller.abort(new Unreachable("The server took too long to respond. Please try again."))
+  const timer = setTimeout(onTimeout, ms)
+  const onAbort = () => controller.abort(signal?.reason)
+  signal?.addEventListener("abort", onAbort, { once: true })
   try {
     return await abortable(work(controller.signal), controller.signal)
   } catch (error) {
@@ -44,6 +45,6 @@ export async function within<T>(
     throw new Unreachable(undefined, { cause: error })
   } finally {
     clearTimeout(timer)
-    signal?.removeEventListener("abort", stop)
+    signal?.removeEventListener("abort", onAbort)
   }
 }

@@ -3,7 +3,7 @@ import { LocalStorageTokenStore, MemoryTokenStore } from "./index"
 
 afterEach(() => vi.unstubAllGlobals())
 
-function aBrowsersStorage() {
+function fakeLocalStorage() {
   const items = new Map<string, string>()
   vi.stubGlobal("localStorage", {
     getItem: (key: string) => items.get(key) ?? null,
@@ -13,21 +13,18 @@ function aBrowsersStorage() {
   return items
 }
 
-test.each([MemoryTokenStore, LocalStorageTokenStore])(
-  "a %o gives back what was written, until cleared",
-  (Store) => {
-    aBrowsersStorage()
-    const store = new Store()
-    expect(store.read()).toBeNull()
-    store.write("token")
-    expect(store.read()).toBe("token")
-    store.clear()
-    expect(store.read()).toBeNull()
-  },
-)
+test.each([MemoryTokenStore, LocalStorageTokenStore])("%o returns the token until it is cleared", (Store) => {
+  fakeLocalStorage()
+  const store = new Store()
+  expect(store.read()).toBeNull()
+  store.write("token")
+  expect(store.read()).toBe("token")
+  store.clear()
+  expect(store.read()).toBeNull()
+})
 
-test("localStorage holds the token under the guide's key", () => {
-  const items = aBrowsersStorage()
+test("localStorage holds the token under the documented key", () => {
+  const items = fakeLocalStorage()
   new LocalStorageTokenStore().write("token")
   expect([...items]).toEqual([["jwt_token", "token"]])
 })
@@ -37,11 +34,11 @@ test("two stores in memory share nothing", () => {
   expect(new MemoryTokenStore().read()).toBeNull()
 })
 
-test("a storage that the browser forbids keeps nothing and breaks nothing", () => {
-  const forbidden = () => {
+test("a storage that the browser denies stores nothing and throws nothing", () => {
+  const denied = () => {
     throw new DOMException("The operation is insecure.", "SecurityError")
   }
-  vi.stubGlobal("localStorage", { getItem: forbidden, setItem: forbidden, removeItem: forbidden })
+  vi.stubGlobal("localStorage", { getItem: denied, setItem: denied, removeItem: denied })
   const store = new LocalStorageTokenStore()
   store.write("token")
   expect(store.read()).toBeNull()

@@ -1,13 +1,13 @@
-import { subjectOf } from "./token-life"
+import { subjectOf } from "./token-lifetime"
 
-/** Where the token stays between two requests. */
+/** Storage for one access token. */
 export interface TokenStore {
   read(): string | null
   write(token: string): void
   clear(): void
 }
 
-/** Keeps the token in memory: it is gone with the page, and no other script can look it up. */
+/** Keeps the token in memory: it is lost when the page is closed, and other scripts cannot read it. */
 export class MemoryTokenStore implements TokenStore {
   #token: string | null = null
 
@@ -29,22 +29,22 @@ const KEY = "jwt_token"
 /**
  * Keeps the token in `localStorage`, under `jwt_token`.
  *
- * The reason against it: any script that gets into the page reads the token and takes it away, and it outlives
- * the tab. Prefer MemoryTokenStore: after a reload the session gives a new token.
+ * Less secure than MemoryTokenStore: a script injected into the page can read the token and send it elsewhere, and the
+ * token outlives the tab. Prefer MemoryTokenStore, which fetches a new token after a reload.
  *
- * Where there is no storage, or the browser forbids it, nothing is kept.
+ * If the browser has no storage or denies access to it, nothing is stored.
  */
 export class LocalStorageTokenStore implements TokenStore {
-  readonly #owner: string | undefined
+  readonly #userId: string | undefined
 
-  /** `owner`: the user's id. A token that somebody else has left here is none of theirs. */
-  constructor(owner?: string) {
-    this.#owner = owner
+  /** `userId`: ignore stored tokens of other users. */
+  constructor(userId?: string) {
+    this.#userId = userId
   }
 
   read(): string | null {
     const token = attempt(() => localStorage.getItem(KEY))
-    const isForeign = token !== null && this.#owner !== undefined && subjectOf(token) !== this.#owner
+    const isForeign = token !== null && this.#userId !== undefined && subjectOf(token) !== this.#userId
     return isForeign ? null : token
   }
 

@@ -1,53 +1,53 @@
 import { describe, expect, test } from "vitest"
 import { MemoryTokenStore, SessionTokens, Unauthorized, Unreachable } from "./index"
-import { aWorld } from "./testing"
+import { setUpTokens } from "./testing"
 
-/** A `fetchToken` whose requests are answered by hand. */
-function byHand() {
-  const asked: { answer: (token: string | null) => void; fail: (error: Error) => void }[] = []
+/** A `fetchToken` whose promises the test settles. */
+function manualFetch() {
+  const requests: { resolve: (token: string | null) => void; reject: (error: Error) => void }[] = []
   const fetchToken = () =>
-    new Promise<string | null>((answer, fail) => {
-      asked.push({ answer, fail })
+    new Promise<string | null>((resolve, reject) => {
+      requests.push({ resolve, reject })
     })
-  return { asked, fetchToken }
+  return { requests, fetchToken }
 }
 
 describe("fetching", () => {
-  test("any number of callers at the same time make one request", async () => {
-    const { asked, fetchToken } = byHand()
+  test("concurrent callers share one request", async () => {
+    const { requests, fetchToken } = manualFetch()
     const tokens = new SessionTokens({ fetchToken })
     const callers = [tokens.get(), tokens.get(), tokens.renew("old"), tokens.renew("old"), tokens.get()]
-    expect(asked).toHaveLength(1)
-    asked[0]?.answer("new")
+    expect(requests).toHaveLength(1)
+    requests[0]?.resolve("new")
     expect(await Promise.all(callers)).toEqual(Array(5).fill("new"))
   })
 
-  test("a failed request is not remembered: the next caller asks again", async () => {
-    const { world, tokens } = aWorld()
-    world.fail = new TypeError("network")
+  test("a failed request is not cached: the next caller sends another", async () => {
+    const { state, tokens } = setUpTokens()
+    state.error = new TypeError("network")
     await expect(tokens.get()).rejects.toThrow(Unreachable)
-    world.fail = undefined
+    state.error = undefined
     await expect(tokens.get()).resolves.toBeTruthy()
   })
 
-  test("null means that there is no session, and nothing is kept", async () => {
-    const { world, store, tokens } = aWorld()
+  test("null means that there is no session, and clears the token", async () => {
+    const { state, store, tokens } = setUpTokens()
     const token = await tokens.get()
-    world.none = true
+    state.isSignedOut = true
     await expect(tokens.renew(token)).rejects.toThrow(Unauthorized)
     expect(store.read()).toBeNull()
     await expect(tokens.get()).rejects.toThrow(Unauthorized)
   })
 
-  test("a failure is no sign-out: it is Unreachable with its cause, and the token is kept", async () => {
-    const { world, store, tokens } = aWorld()
+  test("a failure is not a sign-out: it is Unreachable with its cause, and the token is kept", async () => {
+    const { state, store, tokens } = setUpTokens()
     const token = await tokens.get()
-    world.fail = new TypeError("network")
-    await expect(tokens.renew(token)).rejects.toMatchObject({ name: "Unreachable", cause: world.fail })
+    state.error = new TypeError("network")
+    await expect(tokens.renew(token)).rejects.toMatchObject({ name: "Unreachable", cause: state.error })
     expect(store.read()).toBe(token)
   })
 
-  test("a request that never ends is Unreachable, and the next caller asks again", async () => {
+  test("a request that times out is Unreachable, and the next caller sends another", async () => {
     let fetches = 0
     const fetchToken = () => (++fetches === 1 ? new Promise<null>(() => {}) : Promise.resolve("second"))
     const tokens = new SessionTokens({ fetchToken, timeoutMs: 5 })
@@ -57,70 +57,70 @@ describe("fetching", () => {
 })
 
 describe("renewing", () => {
-  test("asks for a new token however long the rejected one would live", async () => {
-    const { world, store, tokens } = aWorld()
+  test("requests a new token even if the rejected one has not expired", async () => {
+    const { state, store, tokens } = setUpTokens()
     const first = await tokens.get()
     const second = await tokens.renew(first)
     expect(second).not.toBe(first)
     expect(store.read()).toBe(second)
-    expect(world.fetches).toBe(2)
+    expect(state.fetches).toBe(2)
   })
 
-  test("gives what another caller has fetched since, without a request", async () => {
-    const { world, tokens } = aWorld()
+  test("returns the token that another caller has fetched since, without a request", async () => {
+    const { state, tokens } = setUpTokens()
     const first = await tokens.get()
     const second = await tokens.renew(first)
     expect(await tokens.renew(first)).toBe(second)
-    expect(world.fetches).toBe(2)
+    expect(state.fetches).toBe(2)
   })
 
-  test("does not give a replacement that is over", async () => {
-    const { world, tokens } = aWorld({ life: 900 })
+  test("does not return a replacement that has expired", async () => {
+    const { state, tokens } = setUpTokens({ lifetime: 900 })
     const first = await tokens.get()
     const second = await tokens.renew(first)
-    world.now += 900_000
+    state.now += 900_000
     expect(await tokens.renew(first)).not.toBe(second)
   })
 })
 
 describe("clearing", () => {
-  test.each(["answer", "fail"] as const)(
-    "discards a token on its way: its %s leaves nothing",
+  test.each(["resolve", "reject"] as const)(
+    "discards a pending request: its %s stores nothing",
     async (outcome) => {
-      const { asked, fetchToken } = byHand()
+      const { requests, fetchToken } = manualFetch()
       const store = new MemoryTokenStore()
       const tokens = new SessionTokens({ fetchToken, store })
       const waiting = tokens.get()
       tokens.clear()
-      if (outcome === "answer") asked[0]?.answer("late")
-      else asked[0]?.fail(new TypeError("network"))
+      if (outcome === "resolve") requests[0]?.resolve("late")
+      else requests[0]?.reject(new TypeError("network"))
       await expect(waiting).rejects.toThrow(Unauthorized)
       expect(store.read()).toBeNull()
     },
   )
 
-  test("one person's late token never serves the next", async () => {
-    const { asked, fetchToken } = byHand()
+  test("a late token of one user is never used for the next", async () => {
+    const { requests, fetchToken } = manualFetch()
     const store = new MemoryTokenStore()
     const tokens = new SessionTokens({ fetchToken, store })
-    const alices = tokens.get()
+    const alice = tokens.get()
     tokens.clear()
-    const bobs = tokens.get()
-    asked[0]?.answer("alice's")
-    await expect(alices).rejects.toThrow(Unauthorized)
-    const bobsAgain = tokens.get()
-    asked[1]?.answer("bob's")
-    expect(await Promise.all([bobs, bobsAgain, tokens.get()])).toEqual(["bob's", "bob's", "bob's"])
-    expect(asked).toHaveLength(2)
+    const bob = tokens.get()
+    requests[0]?.resolve("alice's")
+    await expect(alice).rejects.toThrow(Unauthorized)
+    const bobAgain = tokens.get()
+    requests[1]?.resolve("bob's")
+    expect(await Promise.all([bob, bobAgain, tokens.get()])).toEqual(["bob's", "bob's", "bob's"])
+    expect(requests).toHaveLength(2)
     expect(store.read()).toBe("bob's")
   })
 
-  test("forgets the token that is kept", async () => {
-    const { world, store, tokens } = aWorld()
+  test("discards the stored token", async () => {
+    const { state, store, tokens } = setUpTokens()
     await tokens.get()
     tokens.clear()
     expect(store.read()).toBeNull()
     await tokens.get()
-    expect(world.fetches).toBe(2)
+    expect(state.fetches).toBe(2)
   })
 })

@@ -1,42 +1,42 @@
 import { Unauthorized, Unreachable } from "./problems"
-import { within } from "./timing"
-import { found, type Held, received } from "./token-life"
+import { withTimeout } from "./timing"
+import { type CachedToken, fromResponse, fromStore } from "./token-lifetime"
 import { MemoryTokenStore, type TokenStore } from "./token-stores"
 
-/** Hands out the token that proves who asks. */
+/** Provides the access token for requests. */
 export interface TokenSource {
-  /** A token. Rejects with Unauthorized where there is no session, with Unreachable where no answer comes. */
+  /** A token. Rejects with Unauthorized if there is no session, with Unreachable if there is no response. */
   get(): Promise<string>
-  /** Another token than the one that the API rejected. Rejects as `get` does. */
+  /** A token other than the one that the API rejected. Rejects as `get` does. */
   renew(rejected: string): Promise<string>
-  /** Forgets the token, and one that is on its way. */
+  /** Discards the token and any pending request for one. */
   clear(): void
 }
 
 export interface SessionTokensOptions {
-  /** Asks for a new token; null says that there is no session. */
+  /** Requests a new token; resolves with null if there is no session. */
   fetchToken: () => Promise<string | null>
-  /** In memory unless given. */
+  /** Default: in memory. */
   store?: TokenStore | undefined
   /** Milliseconds since 1970, by this machine's clock. */
   now?: (() => number) | undefined
-  /** How long `fetchToken` may take. */
+  /** The timeout of `fetchToken`, in milliseconds. Default: 10 000. */
   timeoutMs?: number | undefined
 }
 
 /**
- * Tokens of a signed-in session: kept, renewed ahead of their end, fetched once however many ask at a time.
+ * Access tokens of a signed-in session: cached, renewed before they expire, and fetched by one request at a time.
  *
- * Call `clear()` at each sign-out and sign-in: what was asked for before must not serve the next person.
+ * Call `clear()` at each sign-in and sign-out, so that a pending response cannot serve the next user.
  */
 export class SessionTokens implements TokenSource {
   readonly #fetchToken: () => Promise<string | null>
   readonly #store: TokenStore
   readonly #now: () => number
   readonly #timeoutMs: number
-  #held: Held | undefined
-  #flight: Promise<string> | undefined
-  #clearings = 0
+  #cached: CachedToken | undefined
+  #pending: Promise<string> | undefined
+  #generation = 0
 
   constructor(options: SessionTokensOptions) {
     this.#fetchToken = options.fetchToken
@@ -45,63 +45,63 @@ export class SessionTokens implements TokenSource {
     this.#timeoutMs = options.timeoutMs ?? 10_000
   }
 
-  /** The token, or a new one near its end; the old one while it lives and no new one can be reached. */
+  /** The cached token, or a new one shortly before it expires. Falls back to a valid cached token if Unreachable. */
   async get(): Promise<string> {
-    const held = this.#current()
-    if (held && this.#now() < held.renewAt) return held.token
+    const cached = this.#current()
+    if (cached && this.#now() < cached.renewAt) return cached.token
     try {
       return await this.#fetch()
     } catch (error) {
-      if (error instanceof Unreachable && held && this.#now() < held.expiresAt) return held.token
+      if (error instanceof Unreachable && cached && this.#now() < cached.expiresAt) return cached.token
       throw error
     }
   }
 
-  /** A new token, without a request where another caller has fetched one since. */
+  /** A new token, without a request if another caller has already replaced the rejected one. */
   async renew(rejected: string): Promise<string> {
-    const held = this.#current()
-    if (held && held.token !== rejected && this.#now() < held.expiresAt) return held.token
+    const cached = this.#current()
+    if (cached && cached.token !== rejected && this.#now() < cached.expiresAt) return cached.token
     return this.#fetch()
   }
 
-  /** Forgets the token. Who waits for one that is on its way gets Unauthorized. */
+  /** Discards the token. Callers that wait for a pending one get Unauthorized. */
   clear(): void {
-    this.#clearings++
-    this.#flight = undefined
-    this.#held = undefined
+    this.#generation++
+    this.#pending = undefined
+    this.#cached = undefined
     this.#store.clear()
   }
 
-  /** The store decides: another tab may have written, or signed out. */
-  #current(): Held | undefined {
+  /** The token in the store, which is authoritative: another tab may have replaced or cleared it. */
+  #current(): CachedToken | undefined {
     const token = this.#store.read()
     if (token === null) return undefined
-    if (this.#held?.token !== token) this.#held = found(token)
-    return this.#held
+    if (this.#cached?.token !== token) this.#cached = fromStore(token)
+    return this.#cached
   }
 
   #fetch(): Promise<string> {
-    if (this.#flight) return this.#flight
-    const flight = this.#fly().finally(() => {
-      if (this.#flight === flight) this.#flight = undefined
+    if (this.#pending) return this.#pending
+    const pending = this.#request().finally(() => {
+      if (this.#pending === pending) this.#pending = undefined
     })
-    this.#flight = flight
-    return flight
+    this.#pending = pending
+    return pending
   }
 
-  async #fly(): Promise<string> {
-    const clearings = this.#clearings
-    const outcome = await within(this.#timeoutMs, async () => this.#fetchToken()).catch(
+  async #request(): Promise<string> {
+    const generation = this.#generation
+    const result = await withTimeout(this.#timeoutMs, async () => this.#fetchToken()).catch(
       (error: Unreachable) => error,
     )
-    if (clearings !== this.#clearings) throw new Unauthorized()
-    if (outcome instanceof Unreachable) throw outcome
-    if (!outcome) {
+    if (generation !== this.#generation) throw new Unauthorized()
+    if (result instanceof Unreachable) throw result
+    if (!result) {
       this.clear()
       throw new Unauthorized()
     }
-    this.#held = received(outcome, this.#now())
-    this.#store.write(outcome)
-    return outcome
+    this.#cached = fromResponse(result, this.#now())
+    this.#store.write(result)
+    return result
   }
 }

@@ -1,6 +1,6 @@
-import { problemOf, Unauthorized } from "./problems"
+import { toProblem, Unauthorized } from "./problems"
 import { withRetries } from "./retries"
-import { abortable, wait, within } from "./timing"
+import { abortable, wait, withTimeout } from "./timing"
 import type { TokenSource } from "./tokens"
 
 export interface TransportOptions {
@@ -11,32 +11,33 @@ export interface TransportOptions {
   timeoutMs?: number | undefined
 }
 
-const TRIES_OF_A_READ = 3
+const READ_ATTEMPTS = 3
 
-/** Sends requests with the token on them, renews it, tries reads again, tells the loss of a session once. */
+/** Sends requests with the access token, renews it after a 401, retries reads, and reports the end of the session. */
 export class Transport {
   readonly #tokens: TokenSource
   readonly #fetch: typeof fetch
   readonly #events: EventTarget | undefined
   readonly #wait: (ms: number, signal?: AbortSignal) => Promise<void>
   readonly #timeoutMs: number
-  #losses = 0
-  #lost = false
+  /** How often the end of a session was reported. */
+  #reports = 0
+  #hasReported = false
 
   constructor(options: TransportOptions) {
     this.#tokens = options.tokens
-    // A browser's fetch must not be called as a method of something else.
-    const given = options.fetch
-    this.#fetch = (input, init) => (given ? given(input, init) : globalThis.fetch(input, init))
+    // A browser's fetch throws when it is called as a method of another object.
+    const custom = options.fetch
+    this.#fetch = (input, init) => (custom ? custom(input, init) : globalThis.fetch(input, init))
     this.#events = options.events ?? (typeof window === "undefined" ? undefined : window)
     this.#wait = options.wait ?? wait
     this.#timeoutMs = options.timeoutMs ?? 10_000
   }
 
-  /** The answer, if of success, its body read. Rejects with ApiProblem, Unreachable, or the signal's reason. */
+  /** A successful response, its body read. Rejects with ApiProblem, Unreachable or the signal's reason. */
   async send(request: Request, signal?: AbortSignal): Promise<Response> {
-    const losses = this.#losses
-    let renewed = false
+    const reports = this.#reports
+    let isRenewed = false
 
     const attempt = async () => {
       signal?.throwIfAborted()
@@ -44,20 +45,20 @@ export class Transport {
       try {
         return await this.#exchange(request, token, signal)
       } catch (error) {
-        if (!(error instanceof Unauthorized) || renewed) throw error
-        renewed = true
-        const fresh = await abortable(this.#tokens.renew(token), signal)
-        return await this.#exchange(request, fresh, signal)
+        if (!(error instanceof Unauthorized) || isRenewed) throw error
+        isRenewed = true
+        const newToken = await abortable(this.#tokens.renew(token), signal)
+        return await this.#exchange(request, newToken, signal)
       }
     }
 
     try {
-      const tries = request.method === "GET" ? TRIES_OF_A_READ : 1
-      const answer = await withRetries(attempt, { tries, wait: this.#wait, signal })
-      if (losses === this.#losses) this.#lost = false
-      return answer
+      const attempts = request.method === "GET" ? READ_ATTEMPTS : 1
+      const response = await withRetries(attempt, { attempts, wait: this.#wait, signal })
+      if (reports === this.#reports) this.#hasReported = false
+      return response
     } catch (error) {
-      if (error instanceof Unauthorized) this.#lose(losses)
+      if (error instanceof Unauthorized) this.#reportSessionEnd(reports)
       throw error
     }
   }
@@ -66,31 +67,31 @@ export class Transport {
     const headers = new Headers(request.headers)
     headers.set("Authorization", `Bearer ${token}`)
     const copy = request.clone()
-    const answer = await within(
+    const response = await withTimeout(
       this.#timeoutMs,
-      async (ends) => withBody(await this.#fetch(new Request(copy, { headers, signal: ends }))),
+      async (abort) => readBody(await this.#fetch(new Request(copy, { headers, signal: abort }))),
       signal,
     )
-    if (!answer.ok) throw await problemOf(answer)
-    return answer
+    if (!response.ok) throw await toProblem(response)
+    return response
   }
 
-  /** One loss is told once: not by each request under way, nor by those that follow without a session. */
-  #lose(lossesBefore: number): void {
-    const told = this.#lost
-    // A straggler from before a new sign-in must not end that.
-    if (lossesBefore !== this.#losses && !told) return
+  /** Dispatches `auth:unauthorized` once per session, however many requests fail. */
+  #reportSessionEnd(reportsBefore: number): void {
+    const hasReported = this.#hasReported
+    // A late response from before a new sign-in must not end the new session.
+    if (reportsBefore !== this.#reports && !hasReported) return
     this.#tokens.clear()
-    if (told) return
-    this.#lost = true
-    this.#losses++
+    if (hasReported) return
+    this.#hasReported = true
+    this.#reports++
     this.#events?.dispatchEvent(new Event("auth:unauthorized"))
   }
 }
 
-/** The same answer, its body read to the end: that too can fail or take too long. */
-async function withBody(answer: Response): Promise<Response> {
-  const { status, statusText, headers } = answer
-  const body = await answer.arrayBuffer()
+/** Reads the body to its end, so that the timeout covers it, and returns an equal response. */
+async function readBody(response: Response): Promise<Response> {
+  const { status, statusText, headers } = response
+  const body = await response.arrayBuffer()
   return new Response(body.byteLength > 0 ? body : null, { status, statusText, headers })
 }

@@ -1,195 +1,204 @@
 import EventEmitter, { once } from "node:events"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { ApiClient, MemoryTokenStore, Unauthorized } from "./index"
-import { A_TASK, aClient, apiDouble, aSession, OK, problem, type Received, type Reply } from "./testing"
+import {
+  fakeSession,
+  OK,
+  problem,
+  type Received,
+  type Reply,
+  startFakeApi,
+  TASK,
+  testClient,
+} from "./testing"
 
 afterEach(() => vi.unstubAllGlobals())
 
 const tokenOf = (request: Received) => request.headers.authorization?.replace("Bearer ", "")
 
-/** A request that is at the API and gets its answer after `depart()`; others get 401 until `api.accepts`. */
-async function aStraggler(answer: Reply) {
-  const moments = new EventEmitter()
-  const api = { accepts: false, departed: false }
-  const { baseUrl } = await apiDouble(async ({ url }) => {
+/** A request that has arrived at the API and gets its reply after `release()`; others get 401 until `api.accepts`. */
+async function lateRequest(reply: Reply) {
+  const signals = new EventEmitter()
+  const api = { accepts: false, released: false }
+  const { baseUrl } = await startFakeApi(async ({ url }) => {
     if (!url.endsWith("/slow")) return api.accepts ? OK : problem(401)
-    queueMicrotask(() => moments.emit("arrival"))
-    if (!api.departed) await once(moments, "departure")
-    return answer
+    queueMicrotask(() => signals.emit("arrival"))
+    if (!api.released) await once(signals, "release")
+    return reply
   })
-  const depart = () => {
-    api.departed = true
-    moments.emit("departure")
+  const release = () => {
+    api.released = true
+    signals.emit("release")
   }
-  const session = aSession()
-  const { client, record } = aClient(baseUrl, { tokens: session.tokens })
-  const arrival = once(moments, "arrival")
+  const session = fakeSession()
+  const { client, record } = testClient(baseUrl, { tokens: session.tokens })
+  const arrival = once(signals, "arrival")
   const slow = client.getTask("alice", "slow")
   slow.catch(() => {})
   await arrival
-  return { client, record, session, slow, depart, api }
+  return { client, record, session, slow, release, api }
 }
 
 describe("a rejected token", () => {
-  test("is renewed once, and the same request sent again, a change too", async () => {
-    const { baseUrl, requests } = await apiDouble((_, before) => (before === 0 ? problem(401) : OK))
-    const session = aSession()
-    const { client, record } = aClient(baseUrl, { tokens: session.tokens })
-    await expect(client.updateTask("alice", "1", { title: "Tea" }, { revision: 7 })).resolves.toEqual(A_TASK)
-    expect(requests.map(tokenOf)).toEqual(session.given)
+  test("is renewed once, and the same request is sent again, also if it is a change", async () => {
+    const { baseUrl, requests } = await startFakeApi((_, before) => (before === 0 ? problem(401) : OK))
+    const session = fakeSession()
+    const { client, record } = testClient(baseUrl, { tokens: session.tokens })
+    await expect(client.updateTask("alice", "1", { title: "Tea" }, { revision: 7 })).resolves.toEqual(TASK)
+    expect(requests.map(tokenOf)).toEqual(session.issued)
     const [first, second] = requests.map(({ headers: { authorization, ...headers }, ...rest }) => ({
       ...rest,
       headers,
     }))
     expect(second).toEqual(first)
     expect(second?.body).toBe('{"title":"Tea"}')
-    expect(record).toEqual({ losses: 0, waits: [] })
+    expect(record).toEqual({ sessionEnds: 0, waits: [] })
   })
 
-  test("is renewed once for all requests at the same time", async () => {
-    const session = aSession()
-    const { baseUrl, requests } = await apiDouble((request) =>
-      tokenOf(request) === session.given[0] ? problem(401) : OK,
+  test("is renewed once for all concurrent requests", async () => {
+    const session = fakeSession()
+    const { baseUrl, requests } = await startFakeApi((request) =>
+      tokenOf(request) === session.issued[0] ? problem(401) : OK,
     )
-    const { client } = aClient(baseUrl, { tokens: session.tokens })
+    const { client } = testClient(baseUrl, { tokens: session.tokens })
     await Promise.all(["1", "2", "3", "4"].map((id) => client.getTask("alice", id)))
-    expect(session.given).toHaveLength(2)
+    expect(session.issued).toHaveLength(2)
     expect(requests).toHaveLength(8)
   })
 
-  test("and a second one lose the session: told once, nothing kept, the server's words", async () => {
-    const { baseUrl, requests } = await apiDouble(() => problem(401, { detail: "The token was revoked." }))
-    const session = aSession()
-    const { client, record } = aClient(baseUrl, { tokens: session.tokens })
-    const lost = await client.getTask("alice", "1").catch((error: unknown) => error)
-    expect(lost).toBeInstanceOf(Unauthorized)
-    expect(lost).toMatchObject({ status: 401, message: "The token was revoked." })
+  test("and a rejected new one end the session: one event, no token, the server's message", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => problem(401, { detail: "The token was revoked." }))
+    const session = fakeSession()
+    const { client, record } = testClient(baseUrl, { tokens: session.tokens })
+    const failure = await client.getTask("alice", "1").catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(Unauthorized)
+    expect(failure).toMatchObject({ status: 401, message: "The token was revoked." })
     expect(requests).toHaveLength(2)
-    expect(record.losses).toBe(1)
+    expect(record.sessionEnds).toBe(1)
     expect(session.store.read()).toBeNull()
   })
 
-  test("is renewed once in a call, also when a read is tried again in between", async () => {
-    const answers = [problem(401), problem(503), problem(401)]
-    const { baseUrl, requests } = await apiDouble((_, before) => answers[before] ?? OK)
-    const { client, record } = aClient(baseUrl)
+  test("is renewed once per call, also when a read is retried in between", async () => {
+    const replies = [problem(401), problem(503), problem(401)]
+    const { baseUrl, requests } = await startFakeApi((_, before) => replies[before] ?? OK)
+    const { client, record } = testClient(baseUrl)
     await expect(client.getTask("alice", "1")).rejects.toThrow(Unauthorized)
     expect(requests).toHaveLength(3)
-    expect(record.losses).toBe(1)
+    expect(record.sessionEnds).toBe(1)
   })
 
-  test("that can't be renewed for want of an answer ends nothing", async () => {
-    const { baseUrl } = await apiDouble(() => problem(401))
-    const session = aSession()
-    const { client, record } = aClient(baseUrl, { tokens: session.tokens })
+  test("that cannot be renewed for lack of a response ends nothing", async () => {
+    const { baseUrl } = await startFakeApi(() => problem(401))
+    const session = fakeSession()
+    const { client, record } = testClient(baseUrl, { tokens: session.tokens })
     const token = await session.tokens.get()
-    session.down = true
+    session.isDown = true
     await expect(client.createTask("alice", "Milk")).rejects.toMatchObject({ name: "Unreachable" })
     expect(await session.tokens.get()).toBe(token)
-    expect(record.losses).toBe(0)
+    expect(record.sessionEnds).toBe(0)
   })
 })
 
-describe("the loss of a session", () => {
-  test("is told once, however many requests find it at the same time or later", async () => {
-    const { baseUrl, requests } = await apiDouble(() => OK)
-    const session = aSession()
-    session.over = true
-    const { client, record } = aClient(baseUrl, { tokens: session.tokens })
+describe("the end of a session", () => {
+  test("is reported once, however many requests fail at the same time or later", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => OK)
+    const session = fakeSession()
+    session.ended = true
+    const { client, record } = testClient(baseUrl, { tokens: session.tokens })
     const outcomes = await Promise.allSettled(["1", "2", "3"].map((id) => client.getTask("alice", id)))
     expect(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason.name)).toEqual(
       Array(3).fill("Unauthorized"),
     )
     await expect(client.getTask("alice", "4")).rejects.toThrow(Unauthorized)
-    expect(record.losses).toBe(1)
+    expect(record.sessionEnds).toBe(1)
     expect(requests).toHaveLength(0)
   })
 
-  test("is told again after a request has succeeded in between", async () => {
-    const { baseUrl } = await apiDouble(() => OK)
-    const session = aSession()
-    const { client, record } = aClient(baseUrl, { tokens: session.tokens })
-    for (const over of [true, false, true]) {
-      session.over = over
+  test("is reported again after a request has succeeded in between", async () => {
+    const { baseUrl } = await startFakeApi(() => OK)
+    const session = fakeSession()
+    const { client, record } = testClient(baseUrl, { tokens: session.tokens })
+    for (const ended of [true, false, true]) {
+      session.ended = ended
       session.tokens.clear()
       await client.getTask("alice", "1").catch(() => {})
     }
-    expect(record.losses).toBe(2)
+    expect(record.sessionEnds).toBe(2)
   })
 
-  test("found by a straggler does not end the session that was begun since", async () => {
-    const { client, record, session, slow, depart, api } = await aStraggler(problem(401))
+  test("found by a late response does not end a session that has started since", async () => {
+    const { client, record, session, slow, release, api } = await lateRequest(problem(401))
     await expect(client.getTask("alice", "1")).rejects.toThrow(Unauthorized)
     api.accepts = true
     await client.getTask("alice", "1")
-    depart()
+    release()
     await expect(slow).rejects.toThrow(Unauthorized)
-    expect(record.losses).toBe(1)
-    expect(session.store.read()).toBe(session.given.at(-1))
+    expect(record.sessionEnds).toBe(1)
+    expect(session.store.read()).toBe(session.issued.at(-1))
   })
 
-  test("found again by a straggler is not told again, but what it fetched is dropped", async () => {
-    const { client, record, session, slow, depart } = await aStraggler(problem(401))
+  test("found again by a late response is not reported again, but its token is cleared", async () => {
+    const { client, record, session, slow, release } = await lateRequest(problem(401))
     await expect(client.getTask("alice", "1")).rejects.toThrow(Unauthorized)
-    depart()
+    release()
     await expect(slow).rejects.toThrow(Unauthorized)
-    expect(session.given).toHaveLength(3)
+    expect(session.issued).toHaveLength(3)
     expect(session.store.read()).toBeNull()
-    expect(record.losses).toBe(1)
+    expect(record.sessionEnds).toBe(1)
   })
 
-  test("is not over because a straggler from before succeeds", async () => {
-    const { client, record, slow, depart } = await aStraggler(OK)
+  test("is not undone by a late response that succeeds", async () => {
+    const { client, record, slow, release } = await lateRequest(OK)
     await expect(client.getTask("alice", "1")).rejects.toThrow(Unauthorized)
-    depart()
-    await expect(slow).resolves.toEqual(A_TASK)
+    release()
+    await expect(slow).resolves.toEqual(TASK)
     await expect(client.getTask("alice", "1")).rejects.toThrow(Unauthorized)
-    expect(record.losses).toBe(1)
+    expect(record.sessionEnds).toBe(1)
   })
 
   test("leaves no token behind", async () => {
-    const { baseUrl } = await apiDouble(() => problem(401))
-    const session = aSession()
-    const { client } = aClient(baseUrl, { tokens: session.tokens })
+    const { baseUrl } = await startFakeApi(() => problem(401))
+    const session = fakeSession()
+    const { client } = testClient(baseUrl, { tokens: session.tokens })
     await Promise.allSettled(["1", "2", "3"].map((id) => client.getTask("alice", id)))
     expect(session.store.read()).toBeNull()
     await client.getTask("alice", "4").catch(() => {})
-    expect(session.given.length).toBeGreaterThan(2)
+    expect(session.issued.length).toBeGreaterThan(2)
     expect(session.store.read()).toBeNull()
   })
 
-  test("is told to the window where there is one, after the token was dropped", async () => {
+  test("is dispatched on the window, if there is one, after the token was cleared", async () => {
     const page = new EventTarget()
     vi.stubGlobal("window", page)
-    const told: string[] = []
-    class ToldStore extends MemoryTokenStore {
+    const calls: string[] = []
+    class RecordingStore extends MemoryTokenStore {
       override clear() {
-        told.push("clear")
+        calls.push("clear")
       }
     }
-    const session = aSession(new ToldStore())
-    session.over = true
-    page.addEventListener("auth:unauthorized", () => told.push("event"))
+    const session = fakeSession(new RecordingStore())
+    session.ended = true
+    page.addEventListener("auth:unauthorized", () => calls.push("event"))
     await new ApiClient({ tokens: session.tokens }).getTask("alice", "1").catch(() => {})
-    expect(told.slice(-2)).toEqual(["clear", "event"])
+    expect(calls.slice(-2)).toEqual(["clear", "event"])
   })
 
-  test("is thrown all the same where there is no window", async () => {
-    const session = aSession()
-    session.over = true
+  test("is also thrown without a window", async () => {
+    const session = fakeSession()
+    session.ended = true
     const client = new ApiClient({ tokens: session.tokens })
     await expect(client.getTask("alice", "1")).rejects.toThrow(Unauthorized)
   })
 })
 
-test.each([403, 503])("a %i signs nobody out", async (status) => {
-  const { baseUrl } = await apiDouble(() => problem(status))
-  const session = aSession()
-  const { client, record } = aClient(baseUrl, { tokens: session.tokens })
-  const refused = await client.createTask("bob", "Milk").catch((error: unknown) => error)
-  expect(refused).toMatchObject({ name: "ApiProblem", status })
-  expect(refused).not.toBeInstanceOf(Unauthorized)
-  expect(record.losses).toBe(0)
-  expect(await session.tokens.get()).toBe(session.given[0])
-  expect(session.given).toHaveLength(1)
+test.each([403, 503])("a %i does not end the session", async (status) => {
+  const { baseUrl } = await startFakeApi(() => problem(status))
+  const session = fakeSession()
+  const { client, record } = testClient(baseUrl, { tokens: session.tokens })
+  const failure = await client.createTask("bob", "Milk").catch((error: unknown) => error)
+  expect(failure).toMatchObject({ name: "ApiProblem", status })
+  expect(failure).not.toBeInstanceOf(Unauthorized)
+  expect(record.sessionEnds).toBe(0)
+  expect(await session.tokens.get()).toBe(session.issued[0])
+  expect(session.issued).toHaveLength(1)
 })

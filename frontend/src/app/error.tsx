@@ -1,10 +1,10 @@
 "use client"
 
-export default function Failed({ reset }: { error: Error; reset: () => void }) {
+export default function ErrorPage({ reset }: { error: Error; reset: () => void }) {
   return (
-    <main className="entry">
-      <h1>This page could not be shown</h1>
-      <p>Nothing that you saved is lost.</p>
+    <main className="narrow">
+      <h1>Something went wrong</h1>
+      <p>This page could not be loaded. Your saved tasks are safe.</p>
       <button type="button" onClick={reset}>
         Try again
       </button>

@@ -4,14 +4,14 @@ import "./globals.css"
 
 export const metadata: Metadata = {
   title: { default: "Evo-TODO", template: "%s · Evo-TODO" },
-  description: "Your tasks, and nobody else's.",
+  description: "A to-do list that only you can see.",
   robots: { index: false },
 }
 
 export const viewport: Viewport = { colorScheme: "light dark", width: "device-width", initialScale: 1 }
 
 export default async function Layout({ children }: { children: React.ReactNode }) {
-  await connection() // each page bears a nonce of its own, so none can be made ahead
+  await connection() // each response has its own nonce, so no page can be prerendered
   return (
     <html lang="en">
       <body>{children}</body>

@@ -1,29 +1,29 @@
 import { betterAuth } from "better-auth"
 import { getMigrations } from "better-auth/db/migration"
 import { type JwtOptions, jwt, signJWT, twoFactor } from "better-auth/plugins"
-import { type Database, databaseOf, keptSecret } from "./database"
-import { keepSigning, signingKeys } from "./keys"
+import { createDatabase, type Database, loadOrCreateSecret } from "./database"
+import { maintainSigningKey, signingKeyOptions } from "./keys"
 import { logger } from "./log"
-import { FIND_EVERY_SESSION, Outbox, tellingOf } from "./outbox"
-import { claimsOf, type Ending, push } from "./security-events"
+import { FIND_ALL_SESSIONS, Outbox, securityEventsPlugin } from "./outbox"
+import { push, type SecurityEvent, securityEventClaims } from "./security-events"
 import { readSettings, SESSION, type Settings } from "./settings"
 
-/** Where else a password is tried; Better Auth itself counts sign-in and the like this way. Seconds, and how many. */
-const PASSWORD_TRIES = { window: 10, max: 3 }
+/** The rate limit of other endpoints that check a password, the same as Better Auth's own for sign-in. `window`: seconds. */
+const PASSWORD_RATE_LIMIT = { window: 10, max: 3 }
 
 type Secrets = NonNullable<Settings["secrets"]>
 
-/** Better Auth as this project needs it; every line that the Python service relies on says why. */
+/** Better Auth as this project needs it; a comment explains each option that the Python service relies on. */
 function configure(
   settings: Settings,
   secrets: Secrets,
   { options }: Database,
-  tokens: JwtOptions,
+  jwtOptions: JwtOptions,
   outbox: Outbox,
 ) {
   return betterAuth({
     appName: "Evo-TODO",
-    // Without it, `iss` and `aud` would follow the Host header, which whoever asks writes.
+    // Without it, `iss` and `aud` would come from the Host header, which the client controls.
     baseURL: settings.baseURL,
     secrets: [...secrets],
     database: options,
@@ -31,99 +31,99 @@ function configure(
     telemetry: { enabled: false },
     emailAndPassword: { enabled: true, revokeSessionsOnPasswordReset: true },
     user: { deleteUser: { enabled: true } },
-    // No cookie cache: with it, tokens could be had for minutes after a session was revoked.
+    // No cookie cache: with it, a revoked session could still get tokens for minutes.
     session: { ...SESSION, cookieCache: { enabled: false } },
     rateLimit: {
-      enabled: true, // in development, too: what is met in production is met before
+      enabled: true, // in development, too, so that it behaves like production
       storage: "database",
       customRules: {
-        "/jwks": false, // the service must always get the keys
-        "/delete-user": PASSWORD_TRIES,
-        "/verify-password": PASSWORD_TRIES,
+        "/jwks": false, // the service must always be able to fetch the keys
+        "/delete-user": PASSWORD_RATE_LIMIT,
+        "/verify-password": PASSWORD_RATE_LIMIT,
       },
     },
-    // The peer's own address, put there by peer-address.ts; what a client claims counts only behind a proxy of ours.
+    // peer-address.ts sets this header to the peer's address; the client's value counts only behind trusted proxies.
     advanced: {
-      database: FIND_EVERY_SESSION,
+      database: FIND_ALL_SESSIONS,
       ipAddress: {
         ipAddressHeaders: ["x-forwarded-for"],
         trustedProxies: [...settings.trustedProxies],
       },
     },
-    plugins: [jwt(tokens), twoFactor({ issuer: "Evo-TODO" }), tellingOf(outbox)],
+    plugins: [jwt(jwtOptions), twoFactor({ issuer: "Evo-TODO" }), securityEventsPlugin(outbox)],
   })
 }
 
 export type Auth = ReturnType<typeof configure>
 
-/** What is in a token, and who signs it. */
-function tokensOf(settings: Settings, database: Database): JwtOptions {
+/** The claims of an access token and the keys that sign it. */
+function createJwtOptions(settings: Settings, database: Database): JwtOptions {
   return {
-    ...signingKeys(settings, database),
+    ...signingKeyOptions(settings, database),
     jwt: {
       issuer: settings.issuer,
       audience: settings.audience,
-      // By default the whole user row is in it. The subject is always the user's id.
+      // By default the payload contains the whole user row. `sub` is always the user's id.
       definePayload: ({ user, session }) => ({
         email: user.email,
         sid: session.id,
         jti: crypto.randomUUID(),
-        exp: expiry(settings, session.expiresAt),
+        exp: expiryTime(settings, session.expiresAt),
       }),
     },
-    disableSettingJwtHeader: true, // else every look at the session would sign a token
+    disableSettingJwtHeader: true, // else each call of /get-session would sign a token
   }
 }
 
-/** When a token made now expires, in seconds since 1970: never later than the session that it is for. */
-function expiry({ tokenLifetime }: Settings, sessionExpiresAt: Date): number {
+/** `exp` of a token issued now, in seconds since 1970: never later than the end of its session. */
+function expiryTime({ tokenLifetime }: Settings, sessionExpiresAt: Date): number {
   return Math.floor(Math.min(Date.now() / 1000 + tokenLifetime, sessionExpiresAt.getTime() / 1000))
 }
 
-/** Say what was being done when it failed, and where to look. */
-async function explaining(what: string, work: () => Promise<void>): Promise<void> {
-  await work().catch((error: unknown) => {
+/** Run a step of the start; if it fails, prefix the error message with `description`. */
+async function withErrorPrefix(description: string, step: () => Promise<void>): Promise<void> {
+  await step().catch((error: unknown) => {
     const [cause] = error instanceof AggregateError ? error.errors : [error]
-    throw new Error(`${what}: ${cause instanceof Error ? cause.message : cause}`)
+    throw new Error(`${description}: ${cause instanceof Error ? cause.message : cause}`)
   })
 }
 
-/** Sign an ending with the key that signs tokens, and push it to the service. */
-async function tell(
-  ending: Ending,
+/** Sign a security event with the key that signs access tokens, and push it to the service. */
+async function deliver(
+  event: SecurityEvent,
   settings: Settings,
   options: JwtOptions,
   context: Awaited<Auth["$context"]>,
 ): Promise<string | null> {
-  const payload = claimsOf(ending, settings, Date.now() / 1000)
-  const signing = { context } as unknown as Parameters<typeof signJWT>[0]
-  const event = await signJWT(signing, { options, payload, header: { typ: "secevent+jwt" } })
-  return push(event, settings.securityEventsURL)
+  const payload = securityEventClaims(event, settings, Date.now() / 1000)
+  const signingContext = { context } as unknown as Parameters<typeof signJWT>[0]
+  const token = await signJWT(signingContext, { options, payload, header: { typ: "secevent+jwt" } })
+  return push(token, settings.securityEventsURL)
 }
 
 async function start(): Promise<Auth> {
   const settings = readSettings(process.env)
-  const secrets = settings.secrets ?? [{ version: 1, value: await keptSecret(settings.dataFolder) }]
-  const database = databaseOf(settings)
-  const tokens = tokensOf(settings, database)
+  const secrets = settings.secrets ?? [{ version: 1, value: await loadOrCreateSecret(settings.dataFolder) }]
+  const database = createDatabase(settings)
+  const jwtOptions = createJwtOptions(settings, database)
   const outbox = new Outbox()
-  const auth = configure(settings, secrets, database, tokens, outbox)
-  await explaining("Better Auth's tables could not be prepared, see DATABASE_URL and EVO_TODO_DATA", () =>
-    database.alone(async () => (await getMigrations(auth.options)).runMigrations()),
+  const auth = configure(settings, secrets, database, jwtOptions, outbox)
+  await withErrorPrefix("Cannot migrate Better Auth's tables (check DATABASE_URL and EVO_TODO_DATA)", () =>
+    database.withLock(async () => (await getMigrations(auth.options)).runMigrations()),
   )
-  await explaining("The signing keys can't be used, see BETTER_AUTH_SECRETS and EVO_TODO_DATA", () =>
-    keepSigning(auth, tokens),
+  await withErrorPrefix("Cannot use the signing keys (check BETTER_AUTH_SECRETS and EVO_TODO_DATA)", () =>
+    maintainSigningKey(auth, jwtOptions),
   )
   const context = await auth.$context
-  outbox.open(context.adapter, (ending) => tell(ending, settings, tokens, context))
+  outbox.open(context.adapter, (event) => deliver(event, settings, jwtOptions, context))
   return auth
 }
 
-// Next gives its start-up code and its routes a copy of each module; they share this.
+// Next loads a separate copy of each module for start-up code and for routes; `globalThis` is shared by both.
 const shared = globalThis as { evoTodoAuth?: Promise<Auth> }
 
-/** Better Auth, its tables up to date and its first key made. Started once for the whole process. */
-export function startedAuth(): Promise<Auth> {
+/** The Better Auth instance of this process, migrated and with a signing key; started on the first call. */
+export function getAuth(): Promise<Auth> {
   shared.evoTodoAuth ??= start()
   return shared.evoTodoAuth
 }

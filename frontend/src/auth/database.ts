@@ -7,32 +7,32 @@ import type { BetterAuthOptions } from "better-auth"
 import { Client, Pool } from "pg"
 import type { Settings } from "./settings"
 
-/** Better Auth's tables stand apart from the service's own, in a schema of this name. */
+/** Better Auth's tables are in this schema, separate from the service's own. */
 const SCHEMA = "auth"
-/** Any number will do, as long as it is always this one. */
-const LOCK = 0x65766f61
+/** The key of the advisory lock: an arbitrary number that must never change. */
+const LOCK_KEY = 0x65766f61
 
 export interface Database {
   readonly options: NonNullable<BetterAuthOptions["database"]>
-  /** Run `work` while nobody else does such work on the same database: migrations, and the making of keys. */
-  alone<T>(work: () => Promise<T>): Promise<T>
+  /** Run `work` under an exclusive lock on the database: for migrations and key creation. */
+  withLock<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** Connects when it is first used: PostgreSQL where an address is set, else a file in the data folder. */
-export function databaseOf({ databaseURL, dataFolder }: Settings): Database {
+/** PostgreSQL if a URL is configured, else a file in the data folder. Connects on first use. */
+export function createDatabase({ databaseURL, dataFolder }: Settings): Database {
   return databaseURL === null ? embedded(dataFolder) : postgres(databaseURL)
 }
 
-/** One process has the file to itself; within it, one after the other. */
+/** A database file that only this process uses, so the lock is a queue in memory. */
 function embedded(folder: string): Database {
   const { href } = pathToFileURL(join(folder, "auth.db"))
   let last: Promise<unknown> = mkdir(folder, { recursive: true, mode: 0o700 })
   return {
     options: { dialect: new LibsqlDialect({ url: href }), type: "sqlite" },
-    alone(work) {
-      const turn = last.then(work)
-      last = turn.catch(() => {})
-      return turn
+    withLock(work) {
+      const result = last.then(work)
+      last = result.catch(() => {})
+      return result
     },
   }
 }
@@ -49,13 +49,13 @@ function postgres(connectionString: string): Database {
   pool.on("error", () => {}) // an idle connection was lost: the next query opens another
   return {
     options: pool,
-    async alone(work) {
-      // A connection beside the pool's, which are for the work; whoever holds the lock ends it by ending this.
+    async withLock(work) {
+      // The lock has its own connection, because `work` uses the pool. Closing the connection releases the lock.
       const client = new Client({ connectionString, connectionTimeoutMillis: 3000 })
       client.on("error", () => {})
       await client.connect()
       try {
-        await client.query("SELECT pg_advisory_lock($1)", [LOCK])
+        await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY])
         await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`)
         return await work()
       } finally {
@@ -65,14 +65,14 @@ function postgres(connectionString: string): Database {
   }
 }
 
-/** The secret that was made at the first start, in a file that its owner alone may read. */
-export async function keptSecret(folder: string): Promise<string> {
+/** The secret stored in the data folder, in a file with mode 0600; created at the first start. */
+export async function loadOrCreateSecret(folder: string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, "auth-secret")
   const draft = `${path}.${randomBytes(8).toString("hex")}`
   await writeFile(draft, randomBytes(32).toString("base64url"), { mode: 0o600 })
   try {
-    await link(draft, path) // whoever is first wins, and whoever reads it reads all of it
+    await link(draft, path) // atomic: the first process wins, and no process reads a partial file
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
   } finally {

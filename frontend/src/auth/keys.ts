@@ -2,10 +2,10 @@ import { type JwtOptions, resolveSigningKey } from "better-auth/plugins"
 import type { Database } from "./database"
 import type { Settings } from "./settings"
 
-type Keys = Pick<JwtOptions, "jwks" | "adapter">
+type KeyOptions = Pick<JwtOptions, "jwks" | "adapter">
 
-/** The keys that sign tokens: Ed25519, replaced in time, published for as long as anything that they signed lives. */
-export function signingKeys(settings: Settings, database: Database): Keys {
+/** Ed25519 signing keys, rotated regularly; a replaced key stays published until the last token it signed has expired. */
+export function signingKeyOptions(settings: Settings, database: Database): KeyOptions {
   return {
     jwks: {
       keyPairConfig: { alg: "EdDSA", crv: "Ed25519" },
@@ -13,32 +13,36 @@ export function signingKeys(settings: Settings, database: Database): Keys {
       gracePeriod: settings.keyGrace,
     },
     adapter: {
-      // Many requests find at the same moment that a key is wanted: one of them makes it, and all use that.
-      createJwk: (made, { context: { adapter } }) =>
-        database.alone(async () => {
-          const [newest] = await adapter.findMany<Stored>({
+      // Concurrent requests may all find that a new key is needed: the first one creates it, the others use it.
+      createJwk: (key, { context: { adapter } }) =>
+        database.withLock(async () => {
+          const [newest] = await adapter.findMany<StoredKey>({
             model: "jwks",
             sortBy: { field: "createdAt", direction: "desc" },
             limit: 1,
           })
-          const isGood = newest && (!newest.expiresAt || newest.expiresAt > new Date())
-          return isGood ? newest : adapter.create<Made, Stored>({ model: "jwks", data: made })
+          const isValid = newest && (!newest.expiresAt || newest.expiresAt > new Date())
+          return isValid ? newest : adapter.create<NewKey, StoredKey>({ model: "jwks", data: key })
         }),
     },
   }
 }
 
-type Adapter = NonNullable<NonNullable<JwtOptions["adapter"]>["createJwk"]>
-type Made = Parameters<Adapter>[0]
-type Stored = Awaited<ReturnType<Adapter>>
+type CreateKey = NonNullable<NonNullable<JwtOptions["adapter"]>["createJwk"]>
+type NewKey = Parameters<CreateKey>[0]
+type StoredKey = Awaited<ReturnType<CreateKey>>
 
-/** How often to see that there is a good key, in milliseconds: an issuer that nobody uses must not run out of keys. */
-const LOOK = 24 * 3600 * 1000
+/** Milliseconds between two checks for a valid key: an idle issuer must not run out of keys. */
+const CHECK_INTERVAL = 24 * 3600 * 1000
 
-/** See now, and every day from now on, that there is a key to sign with, before anybody waits for one. */
-export async function keepSigning(auth: { $context: Promise<unknown> }, options: JwtOptions): Promise<void> {
+/** Ensure that a valid signing key exists, now and once a day, before a request needs one. */
+export async function maintainSigningKey(
+  auth: { $context: Promise<unknown> },
+  options: JwtOptions,
+): Promise<void> {
   const context = { context: await auth.$context } as Parameters<typeof resolveSigningKey>[0]
-  const look = () => resolveSigningKey(context, options)
-  await look()
-  setInterval(() => look().catch(() => {}), LOOK).unref() // when it fails, the next request for a token tries, and tells
+  const check = () => resolveSigningKey(context, options)
+  await check()
+  // A failure is ignored here: the next request for a token tries again, and reports it.
+  setInterval(() => check().catch(() => {}), CHECK_INTERVAL).unref()
 }

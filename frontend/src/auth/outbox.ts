@@ -1,39 +1,40 @@
 import type { BetterAuthPlugin, DBAdapter } from "better-auth"
 import { warn } from "./log"
-import type { Ending } from "./security-events"
+import type { SecurityEvent } from "./security-events"
 
 const MODEL = "securityEvent"
 
-/** Milliseconds until whoever took an event on is thought to have gone. More than a try may take. */
+/** Milliseconds after which a claimed event is free again, because its process may have died. Exceeds one attempt. */
 const LEASE = 10_000
-const FIRST_BACKOFF = 1000
-const LONGEST_BACKOFF = 60_000
-/** How often to look without being told to: for what another process left behind. */
-const LOOK_EVERY = 5000
-/** Events delivered side by side. */
-const AT_ONCE = 10
+const INITIAL_BACKOFF = 1000
+const MAX_BACKOFF = 60_000
+/** Milliseconds between two polls, which pick up events that another process left behind. */
+const POLL_INTERVAL = 5000
+/** Events delivered concurrently. */
+const BATCH_SIZE = 10
 
-interface Row extends Ending {
+interface Row extends SecurityEvent {
   readonly attempts: number
   readonly dueAt: Date
 }
 
 type Adapter = Pick<DBAdapter, "create" | "findMany" | "incrementOne" | "update" | "delete">
-/** Tells the service; why it did not take it, or `null` when it did. */
-type Deliver = (ending: Ending) => Promise<string | null>
+/** Sends an event to the service. Resolves with `null` on success, else with the reason for the failure. */
+type Deliver = (event: SecurityEvent) => Promise<string | null>
 
 /**
- * What has ended and was not yet told. An ending is kept in Better Auth's own database before anything is tried, so that
- * signing out neither waits for the service nor fails with it, and what is due is told after a restart, or by another.
+ * Transactional outbox of security events. Each event is stored in Better Auth's database before the first delivery
+ * attempt, so that signing out neither waits for the service nor fails with it. Pending events survive a restart, and
+ * any process that shares the database can deliver them.
  */
 export class Outbox {
   #adapter: Adapter | null = null
   #deliver: Deliver | null = null
   #timer: NodeJS.Timeout | undefined
-  #working = false
-  #again = false
+  #isRunning = false
+  #runAgain = false
 
-  /** Keep an ending, and see to it soon. */
+  /** Store an event, and start its delivery without waiting for it. */
   async add(userId: string, sessionId: string | null): Promise<void> {
     if (this.#adapter === null) throw new Error("the outbox is not open yet")
     const now = new Date()
@@ -41,52 +42,52 @@ export class Outbox {
       model: MODEL,
       data: { userId, sessionId, happenedAt: now, dueAt: now, attempts: 0 },
     })
-    void this.work()
+    void this.run()
   }
 
-  /** Begin: what is left from before goes first. */
+  /** Start delivery, beginning with the events of earlier runs. */
   open(adapter: Adapter, deliver: Deliver): void {
     this.#adapter = adapter
     this.#deliver = deliver
-    void this.work()
+    void this.run()
   }
 
-  /** Deliver what is due, then again from time to time. Never fails: what goes wrong is logged and tried later. */
-  async work(): Promise<void> {
-    if (this.#working) {
-      this.#again = true
+  /** Deliver the due events, then schedule the next poll. Never rejects: failures are logged and retried. */
+  async run(): Promise<void> {
+    if (this.#isRunning) {
+      this.#runAgain = true
       return
     }
-    this.#working = true
+    this.#isRunning = true
     clearTimeout(this.#timer)
     try {
       do {
-        this.#again = false
-        while (await this.#deliverSome()) {}
-      } while (this.#again)
+        this.#runAgain = false
+        while (await this.#deliverBatch()) {}
+      } while (this.#runAgain)
     } catch (error) {
-      warn("security events can't be read from the database", { error: nameOf(error) })
+      warn("cannot read security events from the database", { error: errorName(error) })
     } finally {
-      this.#working = false
-      this.#timer = setTimeout(() => void this.work(), LOOK_EVERY).unref()
+      this.#isRunning = false
+      this.#timer = setTimeout(() => void this.run(), POLL_INTERVAL).unref()
     }
   }
 
-  /** Whether there may be more. */
-  async #deliverSome(): Promise<boolean> {
-    const due = await this.#open.findMany<Row>({
+  /** Deliver one batch. Resolves with whether there may be more. */
+  async #deliverBatch(): Promise<boolean> {
+    const due = await this.#openAdapter.findMany<Row>({
       model: MODEL,
       where: [{ field: "dueAt", operator: "lte", value: new Date() }],
       sortBy: { field: "dueAt", direction: "asc" },
-      limit: AT_ONCE,
+      limit: BATCH_SIZE,
     })
     await Promise.all(due.map((row) => this.#deliverOne(row)))
-    return due.length === AT_ONCE
+    return due.length === BATCH_SIZE
   }
 
   async #deliverOne(row: Row): Promise<void> {
-    // Whoever counts the attempt has taken it on; others who saw the same row count in vain.
-    const mine = await this.#open.incrementOne<Row>({
+    // Compare-and-swap on `attempts`: only one of the processes that have read this row claims it.
+    const claimed = await this.#openAdapter.incrementOne<Row>({
       model: MODEL,
       where: [
         { field: "id", value: row.id },
@@ -95,42 +96,43 @@ export class Outbox {
       increment: { attempts: 1 },
       set: { dueAt: new Date(Date.now() + LEASE) },
     })
-    if (mine === null || this.#deliver === null) return
-    const failure = await this.#deliver(row).catch((error: unknown) => nameOf(error))
+    if (claimed === null || this.#deliver === null) return
+    const failure = await this.#deliver(row).catch((error: unknown) => errorName(error))
     const where = [{ field: "id", value: row.id }]
     if (failure === null) {
-      await this.#open.delete({ model: MODEL, where })
+      await this.#openAdapter.delete({ model: MODEL, where })
       return
     }
-    warn("a security event was not taken, and is tried again", { failure, attempts: row.attempts + 1 })
+    warn("security event not delivered, will retry", { failure, attempts: row.attempts + 1 })
     const dueAt = new Date(Date.now() + backoff(row.attempts))
-    await this.#open.update({ model: MODEL, where, update: { dueAt } })
-    setTimeout(() => void this.work(), dueAt.getTime() - Date.now()).unref()
+    await this.#openAdapter.update({ model: MODEL, where, update: { dueAt } })
+    setTimeout(() => void this.run(), dueAt.getTime() - Date.now()).unref()
   }
 
-  get #open(): Adapter {
+  get #openAdapter(): Adapter {
     if (this.#adapter === null) throw new Error("the outbox is not open yet")
     return this.#adapter
   }
 }
 
-/** Milliseconds until the next try: twice as long each time, a little different for each. */
+/** Milliseconds until the next attempt: exponential backoff with ±25 % jitter. */
 export function backoff(attempts: number): number {
-  return Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** Math.min(attempts, 10)) * (0.75 + Math.random() / 2)
+  return Math.min(MAX_BACKOFF, INITIAL_BACKOFF * 2 ** Math.min(attempts, 10)) * (0.75 + Math.random() / 2)
 }
 
-function nameOf(error: unknown): string {
+function errorName(error: unknown): string {
   return error instanceof Error ? error.name : "unknown"
 }
 
 /**
- * How many rows Better Auth finds where it names no limit. By default it finds a hundred of a user's sessions, deletes all
- * of them, and tells of those that it found. A plugin can't set it: the database is open before plugins are.
+ * The row limit of Better Auth's queries that set none. With the default of 100, ending all sessions of a user deletes
+ * all rows but runs the delete hook for 100 of them only. A plugin cannot set this: the database is created before
+ * plugins are initialized.
  */
-export const FIND_EVERY_SESSION = { defaultFindManyLimit: 1_000_000 }
+export const FIND_ALL_SESSIONS = { defaultFindManyLimit: 1_000_000 }
 
-/** Better Auth tells the outbox of every session and user that it deletes, and makes its table. */
-export function tellingOf(outbox: Outbox): BetterAuthPlugin {
+/** A plugin that creates the outbox's table and adds an event for every session and user that Better Auth deletes. */
+export function securityEventsPlugin(outbox: Outbox): BetterAuthPlugin {
   return {
     id: "security-events",
     schema: {

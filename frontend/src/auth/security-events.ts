@@ -1,11 +1,11 @@
 import type { Settings } from "./settings"
 
-/** What is over, and is to be over for every token that came of it. */
-export interface Ending {
-  /** The same each time that it is told: whoever hears it twice can know. */
+/** A session or account that has ended; every token issued for it must be revoked. */
+export interface SecurityEvent {
+  /** The same for each delivery attempt, so that the receiver can detect duplicates. */
   readonly id: string
   readonly userId: string
-  /** `null`: the account is gone, and with it all of its sessions. */
+  /** `null`: the account was deleted, and with it all of its sessions. */
   readonly sessionId: string | null
   readonly happenedAt: Date
 }
@@ -13,50 +13,50 @@ export interface Ending {
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 
-/** The claims of a Security Event Token (RFC 8417) that is signed now, in seconds since 1970. */
-export function claimsOf(
-  ending: Ending,
+/** The claims of a Security Event Token (RFC 8417). `now`: the time of signing, in seconds since 1970. */
+export function securityEventClaims(
+  event: SecurityEvent,
   { issuer, audience }: Settings,
   now: number,
 ): Record<string, unknown> {
-  const user = { format: "iss_sub", iss: issuer, sub: ending.userId } // RFC 9493
-  const session = { format: "opaque", id: ending.sessionId }
+  const user = { format: "iss_sub", iss: issuer, sub: event.userId } // RFC 9493
+  const session = { format: "opaque", id: event.sessionId }
   return {
     iss: issuer,
     aud: audience,
     iat: Math.floor(now),
-    jti: ending.id,
-    sub_id: ending.sessionId === null ? user : { format: "complex", user, session },
+    jti: event.id,
+    sub_id: event.sessionId === null ? user : { format: "complex", user, session },
     events: {
-      [ending.sessionId === null ? ACCOUNT_PURGED : SESSION_REVOKED]: {
-        event_timestamp: ending.happenedAt.getTime() / 1000,
+      [event.sessionId === null ? ACCOUNT_PURGED : SESSION_REVOKED]: {
+        event_timestamp: event.happenedAt.getTime() / 1000,
       },
     },
   }
 }
 
-/** How long one try may take, in milliseconds. */
+/** The timeout of one delivery attempt, in milliseconds. */
 const TIMEOUT = 5000
 
 /**
  * Push a signed event to the service (RFC 8935).
  *
- * @returns why it was not taken, in a word or two; `null` when it was.
+ * @returns `null` on success (202), else a short reason for the failure.
  */
-export async function push(event: string, url: string): Promise<string | null> {
+export async function push(token: string, url: string): Promise<string | null> {
   try {
-    const answer = await fetch(url, {
+    const response = await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/secevent+jwt", Accept: "application/json" },
-      body: event,
+      body: token,
       redirect: "manual",
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT),
     })
-    if (answer.status === 202) return null
-    const said: { err?: unknown } = answer.status === 400 ? await answer.json().catch(() => ({})) : {}
-    return [answer.status, typeof said.err === "string" ? said.err.slice(0, 40) : ""].join(" ").trim()
+    if (response.status === 202) return null
+    const body: { err?: unknown } = response.status === 400 ? await response.json().catch(() => ({})) : {}
+    return [response.status, typeof body.err === "string" ? body.err.slice(0, 40) : ""].join(" ").trim()
   } catch (error) {
-    return error instanceof Error ? error.name : "no answer"
+    return error instanceof Error ? error.name : "no response"
   }
 }

@@ -4,18 +4,18 @@ import { readSettings, SettingError } from "./settings"
 
 const SECRET = `${"a".repeat(31)}b`
 
-function refusal(env: Record<string, string>): string {
+function errorMessage(env: Record<string, string>): string {
   try {
     readSettings(env)
   } catch (error) {
     expect(error).toBeInstanceOf(SettingError)
     return (error as SettingError).message
   }
-  throw new Error("it was accepted")
+  throw new Error("the settings are valid")
 }
 
 describe("settings", () => {
-  it("needs none on this machine", () => {
+  it("has defaults for everything on this machine", () => {
     expect(readSettings({})).toEqual({
       baseURL: "http://localhost:3000",
       issuer: "http://localhost:3000",
@@ -33,11 +33,11 @@ describe("settings", () => {
     })
   })
 
-  it("takes the guide's seven days as a token's life", () => {
+  it("allows a token lifetime of seven days", () => {
     expect(readSettings({ EVO_TODO_TOKEN_LIFETIME: "7d" }).tokenLifetime).toBe(7 * 86400)
   })
 
-  it("takes issuer and audience from the base URL unless they are set", () => {
+  it("derives issuer and audience from the base URL unless they are set", () => {
     const env = { BETTER_AUTH_BASE_URL: "http://localhost:4000/", EVO_TODO_AUDIENCE: "tasks" }
     const { baseURL, issuer, audience } = readSettings(env)
     expect([baseURL, issuer, audience]).toEqual(["http://localhost:4000", "http://localhost:4000", "tasks"])
@@ -50,25 +50,25 @@ describe("settings", () => {
     ])
   })
 
-  it("takes one secret without a version as the first", () => {
+  it("treats a secret without a version as version 1", () => {
     expect(readSettings({ BETTER_AUTH_SECRET: SECRET }).secrets).toEqual([{ version: 1, value: SECRET }])
   })
 
-  it("wants secrets of one's own wherever others can reach it", () => {
+  it("requires secrets when the base URL is not on this machine", () => {
     const env = { BETTER_AUTH_BASE_URL: "https://app.example.com" }
-    expect(refusal(env)).toContain("BETTER_AUTH_SECRETS is not set")
+    expect(errorMessage(env)).toContain("BETTER_AUTH_SECRETS is not set")
     expect(readSettings({ ...env, BETTER_AUTH_SECRETS: `1:${SECRET}` }).baseURL).toBe(
       "https://app.example.com",
     )
   })
 
-  it("does not take a name that begins like a loopback address for one", () => {
-    expect(refusal({ BETTER_AUTH_BASE_URL: "http://127.example.com" })).toContain("BETTER_AUTH_SECRETS")
+  it("does not accept a host name that starts like a loopback address as one", () => {
+    expect(errorMessage({ BETTER_AUTH_BASE_URL: "http://127.example.com" })).toContain("BETTER_AUTH_SECRETS")
   })
 
-  it("keeps a replaced key published for as long as a token lives", () => {
+  it("rejects a key grace period shorter than the token lifetime", () => {
     const env = { EVO_TODO_TOKEN_LIFETIME: "7d", EVO_TODO_KEY_GRACE: "6d" }
-    expect(refusal(env)).toMatch(/^EVO_TODO_KEY_GRACE="6d": /)
+    expect(errorMessage(env)).toMatch(/^EVO_TODO_KEY_GRACE="6d": /)
   })
 
   it.each([
@@ -90,31 +90,31 @@ describe("settings", () => {
     ["EVO_TODO_KEY_ROTATION", "30"],
     ["EVO_TODO_TOKEN_STORE", "cookie"],
     ["EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/8,nginx"],
-  ])("refuses %s=%j in one line that names it and says what it takes", (name, value) => {
-    const message = refusal({ [name]: value })
-    expect(message).toMatch(new RegExp(`^${name}="[^\n]*": (takes|a time)`))
+  ])("rejects %s=%j in one line with its name and what is allowed", (name, value) => {
+    const message = errorMessage({ [name]: value })
+    expect(message).toMatch(new RegExp(`^${name}="[^\n]*": must `))
     expect(message).not.toContain("\n")
   })
 
   it.each(["short", `x:${SECRET}`, `1:${SECRET},1:${SECRET}x`, "1:short", ""])(
-    "refuses the secrets %j without repeating them",
+    "rejects the secrets %j without repeating them",
     (value) => {
-      expect(refusal({ BETTER_AUTH_SECRETS: value })).toMatch(/^BETTER_AUTH_SECRETS="…": takes/)
+      expect(errorMessage({ BETTER_AUTH_SECRETS: value })).toMatch(/^BETTER_AUTH_SECRETS="…": must/)
     },
   )
 
-  it("does not repeat a password when it refuses an address", () => {
-    expect(refusal({ DATABASE_URL: "mysql://user:hidden@host/name" })).not.toContain("hidden")
+  it("does not repeat a password in the error message of a URL", () => {
+    expect(errorMessage({ DATABASE_URL: "mysql://user:hidden@host/name" })).not.toContain("hidden")
   })
 
-  it("is described, every one of them, and none that does not exist", () => {
+  it("documents every setting, and none that does not exist", () => {
     const source = readFileSync(new URL("settings.ts", import.meta.url), "utf8")
     const table = readFileSync(new URL("../../../docs/frontend.md", import.meta.url), "utf8")
     const names = (text: string, pattern: RegExp) => [...new Set(text.match(pattern))].sort()
-    const described = names(
+    const documented = names(
       table.replace(/`EVO_TODO_WEB_(HOST|PORT)`/g, ""),
       /(?<=^\|.*`)[A-Z][A-Z_]+(?=`)/gm,
     )
-    expect(described).toEqual(names(source, /(?<=(read\(|env\.)"?)[A-Z][A-Z_]{5,}/g))
+    expect(documented).toEqual(names(source, /(?<=(read\(|env\.)"?)[A-Z][A-Z_]{5,}/g))
   })
 })

@@ -1,23 +1,23 @@
 import { isIP } from "node:net"
 import ms from "ms"
 
-/** A setting can't be read; the message is one line that names it, its value, and what it takes. */
+/** A setting is invalid. The message is one line with its name, its value and what is allowed. */
 export class SettingError extends Error {
   override name = "SettingError"
 }
 
-/** Everything one can set; docs/frontend.md says what each means. Times are in seconds. */
+/** All settings; docs/frontend.md documents each. Times are in seconds. */
 export interface Settings {
   readonly baseURL: string
   readonly issuer: string
   readonly audience: string
   /** `null`: an embedded database in the data folder. */
   readonly databaseURL: string | null
-  /** Newest first. `null`: one that is made at the first start and kept in the data folder. */
+  /** Newest first. `null`: a secret generated at the first start and stored in the data folder. */
   readonly secrets: readonly { version: number; value: string }[] | null
   readonly dataFolder: string
   readonly apiURL: string
-  /** Where the service hears of sessions and accounts that have ended. */
+  /** The endpoint that receives an event for each session and account that has ended. */
   readonly securityEventsURL: string
   readonly tokenLifetime: number
   readonly tokenStore: "memory" | "localStorage"
@@ -29,39 +29,39 @@ export interface Settings {
 type Environment = Readonly<Record<string, string | undefined>>
 
 const SESSION_LIFETIME = 7 * 24 * 3600
-const SHORTEST_SECRET = 32
+const MIN_SECRET_LENGTH = 32
 
 /**
  * Read the settings.
  *
- * @throws SettingError when one can't be read.
+ * @throws SettingError if one is invalid.
  */
 export function readSettings(env: Environment): Settings {
   const read = reader(env)
-  const baseURL = read("BETTER_AUTH_BASE_URL", "http://localhost:3000", origin)
+  const baseURL = read("BETTER_AUTH_BASE_URL", "http://localhost:3000", originURL)
   const secrets = readSecrets(env, read)
   if (secrets === null && !isLoopback(baseURL)) {
     throw new SettingError(
-      `BETTER_AUTH_SECRETS is not set, and ${baseURL} is not this machine: set 1:<at least ${SHORTEST_SECRET} random characters>`,
+      `BETTER_AUTH_SECRETS is not set, and ${baseURL} is not on this machine: set it to 1:<at least ${MIN_SECRET_LENGTH} random characters>`,
     )
   }
-  const apiURL = read("NEXT_PUBLIC_API_URL", "http://localhost:8000/api", apiAddress)
+  const apiURL = read("NEXT_PUBLIC_API_URL", "http://localhost:8000/api", apiBaseURL)
   const tokenLifetime = read("EVO_TODO_TOKEN_LIFETIME", "15m", duration)
   const keyGrace = read("EVO_TODO_KEY_GRACE", "8d", duration)
   if (keyGrace < tokenLifetime) {
     throw new SettingError(
-      `EVO_TODO_KEY_GRACE="${env.EVO_TODO_KEY_GRACE ?? "8d"}": a replaced key must stay published for as long as a token lives`,
+      `EVO_TODO_KEY_GRACE="${env.EVO_TODO_KEY_GRACE ?? "8d"}": must not be shorter than EVO_TODO_TOKEN_LIFETIME, so that a replaced key is published until its tokens expire`,
     )
   }
   return {
     baseURL,
-    issuer: read("EVO_TODO_ISSUER", baseURL, text),
-    audience: read("EVO_TODO_AUDIENCE", baseURL, text),
+    issuer: read("EVO_TODO_ISSUER", baseURL, nonEmpty),
+    audience: read("EVO_TODO_AUDIENCE", baseURL, nonEmpty),
     databaseURL: env.DATABASE_URL === undefined ? null : read("DATABASE_URL", "", postgresURL),
     secrets,
-    dataFolder: read("EVO_TODO_DATA", ".evo-todo", text),
+    dataFolder: read("EVO_TODO_DATA", ".evo-todo", nonEmpty),
     apiURL,
-    securityEventsURL: read("EVO_TODO_SECURITY_EVENTS_URL", `${apiURL}/security-events`, eventsAddress),
+    securityEventsURL: read("EVO_TODO_SECURITY_EVENTS_URL", `${apiURL}/security-events`, httpURL),
     tokenLifetime,
     tokenStore: read("EVO_TODO_TOKEN_STORE", "memory", tokenStore),
     keyRotation: read("EVO_TODO_KEY_ROTATION", "30d", duration),
@@ -70,12 +70,12 @@ export function readSettings(env: Environment): Settings {
   }
 }
 
-/** How long a session lives without being used; using it a day later renews it. */
+/** A session expires after `expiresIn` seconds without use; using it after `updateAge` seconds renews it. */
 export const SESSION = { expiresIn: SESSION_LIFETIME, updateAge: 24 * 3600 } as const
 
 function reader(env: Environment) {
-  return <T>(name: string, byDefault: string, parse: (value: string) => T): T => {
-    const value = env[name] ?? byDefault
+  return <T>(name: string, defaultValue: string, parse: (value: string) => T): T => {
+    const value = env[name] ?? defaultValue
     try {
       return parse(value.trim())
     } catch (error) {
@@ -94,55 +94,55 @@ function readSecrets(env: Environment, read: ReturnType<typeof reader>): Setting
   return null
 }
 
-function refuse(takes: string): never {
-  throw new RangeError(takes)
+function invalid(expected: string): never {
+  throw new RangeError(expected)
 }
 
-function text(value: string): string {
-  return value || refuse("takes a value that is not empty")
+function nonEmpty(value: string): string {
+  return value || invalid("must not be empty")
 }
 
 function url(value: string): URL {
   const parsed = URL.canParse(value) ? new URL(value) : null
   if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username || parsed.search || parsed.hash) {
-    refuse("takes an http or https address, such as https://app.example.com")
+    invalid("must be an http or https URL, such as https://app.example.com")
   }
   return parsed as URL
 }
 
-function origin(value: string): string {
+function originURL(value: string): string {
   const parsed = url(value)
-  if (parsed.pathname !== "/") refuse("takes an address without a path, such as https://app.example.com")
+  if (parsed.pathname !== "/") invalid("must be a URL without a path, such as https://app.example.com")
   return parsed.origin
 }
 
-function apiAddress(value: string): string {
+function apiBaseURL(value: string): string {
   const { href } = url(value)
   return href.endsWith("/api")
     ? href
-    : refuse("takes the API's address with /api at its end, such as https://api.example.com/api")
+    : invalid("must be the URL of the API and end in /api, such as https://api.example.com/api")
 }
 
-function eventsAddress(value: string): string {
+function httpURL(value: string): string {
   return url(value).href
 }
 
 function postgresURL(value: string): string {
   return /^postgres(ql)?:\/\/./.test(value)
     ? value
-    : refuse("takes postgresql://user:password@host/name; leave it unset for an embedded database")
+    : invalid("must be postgresql://user:password@host/name, or unset for an embedded database")
 }
 
 function duration(value: string): number {
   const milliseconds = /^[0-9]/.test(value) ? ms(value as ms.StringValue) : undefined
   if (milliseconds === undefined || Number.isNaN(milliseconds) || milliseconds < 1000) {
-    refuse("takes a time with its unit, such as 15m or 7d")
+    invalid("must be a duration with a unit, such as 15m or 7d")
   }
   return Math.floor((milliseconds as number) / 1000)
 }
 
 function tokenStore(value: string): Settings["tokenStore"] {
-  return value === "memory" || value === "localStorage" ? value : refuse("takes memory or localStorage")
+  return value === "memory" || value === "localStorage" ? value : invalid("must be memory or localStorage")
 }
 
 function list(value: string): string[] {
@@ -154,7 +154,7 @@ function list(value: string): string[] {
 
 function networks(value: string): string[] {
   const entries = list(value)
-  if (!entries.every(isNetwork)) refuse("takes addresses and networks, such as 10.0.0.0/8,::1")
+  if (!entries.every(isNetwork)) invalid("must be a list of addresses and networks, such as 10.0.0.0/8,::1")
   return entries
 }
 
@@ -165,24 +165,25 @@ function isNetwork(value: string): boolean {
 }
 
 function secret(value: string): string {
-  return value.length >= SHORTEST_SECRET
+  return value.length >= MIN_SECRET_LENGTH
     ? value
-    : refuse(`takes at least ${SHORTEST_SECRET} random characters`)
+    : invalid(`must be at least ${MIN_SECRET_LENGTH} random characters`)
 }
 
 function versionedSecrets(value: string): { version: number; value: string }[] {
   const found = list(value).map((entry) => {
-    const [, version, rest] =
-      /^([0-9]+):(.+)$/.exec(entry) ?? refuse("takes 2:<newest>,1:<older>: a version before each secret")
-    return { version: Number(version), value: secret(rest as string) }
+    const [, version, text] =
+      /^([0-9]+):(.+)$/.exec(entry) ??
+      invalid("must be 2:<newest>,1:<older>, with a version before each secret")
+    return { version: Number(version), value: secret(text as string) }
   })
   const versions = new Set(found.map(({ version }) => version))
   if (found.length === 0 || versions.size < found.length)
-    refuse("takes one secret for each version, newest first")
+    invalid("must have one secret for each version, newest first")
   return found
 }
 
-function isLoopback(address: string): boolean {
-  const { hostname } = new URL(address)
+function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url)
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
 }

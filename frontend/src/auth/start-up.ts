@@ -1,12 +1,12 @@
-import { startedAuth } from "./auth"
-import { countPeerAddresses } from "./peer-address"
+import { getAuth } from "./auth"
+import { forwardPeerAddresses } from "./peer-address"
 import { readSettings } from "./settings"
 
-/** Migrate and make the first key before anybody asks; what can't start says why in one line, and ends. */
+/** Run migrations and create the first key before the first request; on failure, print one line and exit with 1. */
 export async function startUp(): Promise<void> {
   try {
-    countPeerAddresses({ behindProxies: readSettings(process.env).trustedProxies.length > 0 })
-    await startedAuth()
+    forwardPeerAddresses({ behindProxies: readSettings(process.env).trustedProxies.length > 0 })
+    await getAuth()
   } catch (error) {
     console.error(error instanceof Error ? `${error.name}: ${error.message}` : error)
     process.exit(1)

@@ -18,27 +18,27 @@ export function Field({ label, hint, ...input }: { label: string; hint?: string 
   )
 }
 
-/** What went wrong, in words for a person, or `null`. */
-export type Outcome = string | null
+/** An error message for the user; `null` on success. */
+export type FormError = string | null
 
-/** A form that sends its fields, is busy meanwhile, and says what went wrong. */
+/** A form that submits its fields, with a busy state and an error message. */
 export function Form({
-  send,
-  action,
+  submit,
+  submitLabel,
   children,
   isDangerous = false,
 }: {
-  send: (fields: Readonly<Record<string, string>>) => Promise<Outcome>
-  /** What its button says. */
-  action: string
+  submit: (fields: Readonly<Record<string, string>>) => Promise<FormError>
+  /** The label of the submit button. */
+  submitLabel: string
   children: ReactNode
   isDangerous?: boolean
 }) {
-  const [problem, setProblem] = useState<Outcome>(null)
+  const [error, setError] = useState<FormError>(null)
   const [isBusy, setBusy] = useState(false)
   return (
     <form
-      // Before the page's script has come, a plain submit must not put a password into an address.
+      // Without it, a submit before the script has loaded would put the password into the URL.
       method="post"
       aria-busy={isBusy}
       onSubmit={async (event) => {
@@ -46,33 +46,33 @@ export function Form({
         if (isBusy) return
         const fields = Object.fromEntries(new FormData(event.currentTarget)) as Record<string, string>
         setBusy(true)
-        setProblem(null)
-        setProblem(await send(fields).catch(() => NO_ANSWER))
+        setError(null)
+        setError(await submit(fields).catch(() => NO_RESPONSE))
         setBusy(false)
       }}
     >
       {children}
       <p role="alert" className="problem">
-        {problem}
+        {error}
       </p>
       <button type="submit" className={isDangerous ? "danger" : "primary"} aria-disabled={isBusy}>
-        {action}
+        {submitLabel}
       </button>
     </form>
   )
 }
 
-const NO_ANSWER = "No answer came. Are you online? Please try again."
+const NO_RESPONSE = "No response from the server. Check your connection and try again."
 
-/** What stands for Better Auth's answer when none came. */
-export function noAnswer(): { error: { message: string; statusText: string; status: number } } {
-  return { error: { message: NO_ANSWER, statusText: "", status: 0 } }
+/** A result in the form of Better Auth's, for a request without a response. */
+export function noResponse(): { error: { message: string; statusText: string; status: number } } {
+  return { error: { message: NO_RESPONSE, statusText: "", status: 0 } }
 }
 
-/** Better Auth's answer as an outcome. */
-export function outcome(
+/** The message of a Better Auth error. */
+export function errorMessage(
   error: { message?: string | undefined; statusText: string; status: number } | null,
-): Outcome {
+): FormError {
   if (!error) return null
-  return error.message || error.statusText || `The server answered with status ${error.status}.`
+  return error.message || error.statusText || `The request failed (status ${error.status}).`
 }

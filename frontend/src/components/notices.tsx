@@ -4,76 +4,76 @@ import { createContext, type ReactNode, useContext, useMemo, useState } from "re
 
 interface Notice {
   readonly text: string
-  readonly isProblem: boolean
+  readonly isError: boolean
   readonly action?: { readonly label: string; run(): void }
 }
 
-interface NoticeBoard {
-  /** Say what happened and, where there is one, offer what can be done about it. */
-  say(text: string, action?: Notice["action"]): void
-  /** Say what went wrong. */
-  problem(text: string): void
+interface NoticeContextValue {
+  /** Show a message, with an optional action. */
+  showMessage(text: string, action?: Notice["action"]): void
+  /** Show an error message. */
+  showError(text: string): void
   dismiss(): void
 }
 
-const NoticeContext = createContext<NoticeBoard | null>(null)
+const NoticeContext = createContext<NoticeContextValue | null>(null)
 
-export function useNotices(): NoticeBoard {
-  const board = useContext(NoticeContext)
-  if (!board) throw new Error("notices need <Notices> around them")
-  return board
+export function useNotices(): NoticeContextValue {
+  const notices = useContext(NoticeContext)
+  if (!notices) throw new Error("useNotices must be used within <Notices>")
+  return notices
 }
 
-/** One line at the foot of the window; the newest notice stays until it is dismissed, so that nobody has to hurry. */
+/** Shows the latest notice at the bottom of the window until it is dismissed: no timeout, for slow readers. */
 export function Notices({ children }: { children: ReactNode }) {
   const [notice, setNotice] = useState<Notice | null>(null)
-  const board = useMemo<NoticeBoard>(
+  const notices = useMemo<NoticeContextValue>(
     () => ({
-      say: (text, action) => setNotice({ text, isProblem: false, ...(action && { action }) }),
-      problem: (text) => setNotice({ text, isProblem: true }),
+      showMessage: (text, action) => setNotice({ text, isError: false, ...(action && { action }) }),
+      showError: (text) => setNotice({ text, isError: true }),
       dismiss: () => setNotice(null),
     }),
     [],
   )
   return (
-    <NoticeContext value={board}>
+    <NoticeContext value={notices}>
       {children}
       <div className="notices">
-        <div role="alert">{notice?.isProblem && <Line notice={notice} dismiss={board.dismiss} />}</div>
+        <div role="alert">{notice?.isError && <NoticeLine notice={notice} dismiss={notices.dismiss} />}</div>
         <div role="status">
-          {notice && !notice.isProblem && <Line notice={notice} dismiss={board.dismiss} />}
+          {notice && !notice.isError && <NoticeLine notice={notice} dismiss={notices.dismiss} />}
         </div>
       </div>
     </NoticeContext>
   )
 }
 
-function Line({ notice, dismiss }: { notice: Notice; dismiss: () => void }) {
-  const { text, action, isProblem } = notice
+function NoticeLine({ notice, dismiss }: { notice: Notice; dismiss: () => void }) {
+  const { text, action, isError } = notice
   return (
-    <p className={isProblem ? "notice problem" : "notice"}>
+    <p className={isError ? "notice problem" : "notice"}>
       <span>{text}</span>
       {action && (
         <button
           type="button"
           className="link"
           onClick={() => {
-            leave(dismiss)
+            close(dismiss)
             action.run()
           }}
         >
           {action.label}
         </button>
       )}
-      <button type="button" className="link" aria-label="Dismiss" onClick={() => leave(dismiss)}>
+      <button type="button" className="link" aria-label="Dismiss" onClick={() => close(dismiss)}>
         ×
       </button>
     </p>
   )
 }
 
-/** The focus must not vanish with the button that had it. */
-function leave(dismiss: () => void): void {
+/** Dismiss the notice, and move the focus off its button, which is removed. */
+function close(dismiss: () => void): void {
   document.querySelector("main")?.focus()
   dismiss()
 }

@@ -3,31 +3,31 @@
 import { onlineManager, useMutationState, useQueryClient } from "@tanstack/react-query"
 import { useEffect, useSyncExternalStore } from "react"
 
-/** Says that there is no network, how much waits for it, and asks before waiting changes are thrown away. */
+/** Shows that the browser is offline and how many changes are pending; asks before a page with pending changes is left. */
 export function OfflineNotice() {
   const isOnline = useSyncExternalStore(
-    (changed) => onlineManager.subscribe(changed),
+    (onChange) => onlineManager.subscribe(onChange),
     () => onlineManager.isOnline(),
     () => true,
   )
   const client = useQueryClient()
-  const waiting = useMutationState({ filters: { status: "pending" } }).length
+  const pending = useMutationState({ filters: { status: "pending" } }).length
   useEffect(() => {
-    if (!waiting) return
-    const ask = (event: BeforeUnloadEvent) => {
-      if (client.isMutating()) event.preventDefault() // none is left when the session is left on purpose
+    if (!pending) return
+    const confirmLeave = (event: BeforeUnloadEvent) => {
+      if (client.isMutating()) event.preventDefault() // signing out clears the pending changes first, so it does not ask
     }
-    window.addEventListener("beforeunload", ask)
-    return () => window.removeEventListener("beforeunload", ask)
-  }, [client, waiting])
+    window.addEventListener("beforeunload", confirmLeave)
+    return () => window.removeEventListener("beforeunload", confirmLeave)
+  }, [client, pending])
   return (
     <div role="status">
       {!isOnline && (
         <p className="banner">
           You are offline.{" "}
-          {waiting === 0
-            ? "Changes will be sent when you are back."
-            : `${waiting} ${waiting === 1 ? "change is" : "changes are"} sent when you are back; keep this page open.`}
+          {pending === 0
+            ? "Changes will be saved when you reconnect."
+            : `${pending} ${pending === 1 ? "change" : "changes"} will be saved when you reconnect. Keep this page open.`}
         </p>
       )}
     </div>

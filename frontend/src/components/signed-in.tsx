@@ -20,16 +20,16 @@ import { OfflineNotice } from "./offline-notice"
 interface Session {
   readonly user: User
   readonly api: ApiClient
-  /** Forget everything of this session here and in the other tabs, and go to the page where one signs in. */
+  /** Discard the token and all cached data of this tab, and go to the sign-in page. */
   leave(reason?: "expired"): void
 }
 
 const SessionContext = createContext<Session | null>(null)
 
-/** Who is signed in, and the API in their name. */
+/** The signed-in user, and an API client with their access token. */
 export function useSession(): Session {
   const session = useContext(SessionContext)
-  if (!session) throw new Error("this is shown to people who are signed in only")
+  if (!session) throw new Error("useSession must be used within <SignedIn>")
   return session
 }
 
@@ -40,24 +40,24 @@ interface Props {
   children: ReactNode
 }
 
-/** What every page of a signed-in person has in common. */
+/** The frame of all pages for signed-in users. */
 export function SignedIn({ user, apiURL, tokenStore, children }: Props) {
-  const [{ client, session, tabs }] = useState(() => start(user, apiURL, tokenStore))
+  const [{ client, session, channel }] = useState(() => createSession(user, apiURL, tokenStore))
 
   useEffect(() => {
-    const lost = () => session.leave("expired")
-    // A page that comes back from the browser's memory shows what was there before the sign-out.
-    const shown = (event: PageTransitionEvent) => event.persisted && window.location.reload()
-    const told = () => session.leave()
-    window.addEventListener("auth:unauthorized", lost)
-    window.addEventListener("pageshow", shown)
-    tabs?.addEventListener("message", told)
+    const onUnauthorized = () => session.leave("expired")
+    // A page restored from the back/forward cache would show data from before the sign-out.
+    const onPageShow = (event: PageTransitionEvent) => event.persisted && window.location.reload()
+    const onSignedOut = () => session.leave()
+    window.addEventListener("auth:unauthorized", onUnauthorized)
+    window.addEventListener("pageshow", onPageShow)
+    channel?.addEventListener("message", onSignedOut)
     return () => {
-      window.removeEventListener("auth:unauthorized", lost)
-      window.removeEventListener("pageshow", shown)
-      tabs?.removeEventListener("message", told)
+      window.removeEventListener("auth:unauthorized", onUnauthorized)
+      window.removeEventListener("pageshow", onPageShow)
+      channel?.removeEventListener("message", onSignedOut)
     }
-  }, [session, tabs])
+  }, [session, channel])
 
   return (
     <SessionContext value={session}>
@@ -72,42 +72,42 @@ export function SignedIn({ user, apiURL, tokenStore, children }: Props) {
   )
 }
 
-function start(user: User, apiURL: string, kind: Props["tokenStore"]) {
+function createSession(user: User, apiURL: string, storeType: Props["tokenStore"]) {
   const client = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: 5_000 } } })
   const inBrowser = typeof window !== "undefined"
   const store: TokenStore =
-    kind === "localStorage" && inBrowser ? new LocalStorageTokenStore(user.id) : new MemoryTokenStore()
+    storeType === "localStorage" && inBrowser ? new LocalStorageTokenStore(user.id) : new MemoryTokenStore()
   const tokens = new SessionTokens({ fetchToken: () => fetchToken(user.id), store })
-  const tabs = inBrowser ? new BroadcastChannel("evo-todo:signed-out") : null
+  const channel = inBrowser ? new BroadcastChannel("evo-todo:signed-out") : null
   let isLeaving = false
   const session: Session = {
     user,
     api: new ApiClient({ baseUrl: apiURL, tokens }),
     leave(reason) {
-      if (isLeaving) return // what was under way is refused now, and would call it a lost session
+      if (isLeaving) return // pending requests fail now, and would report an expired session
       isLeaving = true
       tokens.clear()
       client.clear()
       window.location.replace(reason ? `/login?${reason}=true` : "/login")
     },
   }
-  return { client, session, tabs }
+  return { client, session, channel }
 }
 
-/** A token for the session that the cookie holds; `null` once there is none. */
+/** A token for the session of the cookie; `null` if the session has ended. */
 async function fetchToken(userId: string): Promise<string | null> {
   const { data, error } = await authClient.token()
   if (data) return tokenOf(data, userId)
   if (error.status === 401) return null
-  throw new Error(error.message ?? `The sign-in service answered with status ${error.status}.`)
+  throw new Error(error.message ?? `The sign-in service failed (status ${error.status}).`)
 }
 
-/** The token in the answer, if it is this page's person's: in another tab, somebody else may have signed in. */
+/** The token in the response. Reloads the page if another user has signed in meanwhile, in another tab. */
 function tokenOf({ token }: { token?: unknown }, userId: string): string {
-  if (typeof token !== "string") throw new Error("Something else answered in the sign-in service's place.")
+  if (typeof token !== "string") throw new Error("Unexpected response from the sign-in service.")
   if (subjectOf(token) === userId) return token
   window.location.reload()
-  throw new Error("Somebody else has signed in.")
+  throw new Error("Another user has signed in.")
 }
 
 function Header() {
@@ -120,7 +120,7 @@ function Header() {
       <p className="brand">
         <img src="/icon.svg" alt="" width="28" height="28" /> Evo-TODO
       </p>
-      <nav aria-label="Pages">
+      <nav aria-label="Main">
         <Link href="/tasks" aria-current={path === "/tasks" ? "page" : undefined}>
           Tasks
         </Link>
@@ -131,13 +131,13 @@ function Header() {
           type="button"
           className="link"
           onClick={async () => {
-            const isSure =
-              !client.isMutating() || window.confirm("Some changes are not sent yet. Sign out without them?")
-            if (!isSure) return
+            const isConfirmed =
+              !client.isMutating() ||
+              window.confirm("Some changes have not been saved yet. Sign out and discard them?")
+            if (!isConfirmed) return
             const { error } = await authClient.signOut().catch(() => ({ error: {} }))
-            if (error)
-              notices.problem("You are still signed in: the server could not be reached. Please try again.")
-            else signedOut(session)
+            if (error) notices.showError("Could not sign out. Check your connection and try again.")
+            else endSession(session)
           }}
         >
           Sign out
@@ -147,8 +147,8 @@ function Header() {
   )
 }
 
-/** Leave in every tab: this session has ended. */
-export function signedOut(session: Session): void {
+/** Leave the session in this tab and all others, after it has ended on the server. */
+export function endSession(session: Session): void {
   new BroadcastChannel("evo-todo:signed-out").postMessage(session.user.id)
   session.leave()
 }

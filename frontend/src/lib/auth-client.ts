@@ -1,5 +1,5 @@
 import { jwtClient, twoFactorClient } from "better-auth/client/plugins"
 import { createAuthClient } from "better-auth/react"
 
-/** Better Auth as pages call it, at the address that they came from. */
+/** Better Auth's client for pages; it calls the origin that served the page. */
 export const authClient = createAuthClient({ plugins: [jwtClient(), twoFactorClient()] })

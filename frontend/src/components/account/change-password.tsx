@@ -2,14 +2,14 @@
 
 import { useQueryClient } from "@tanstack/react-query"
 import { useRef, useState } from "react"
-import { Field, Form, outcome } from "@/components/forms"
+import { errorMessage, Field, Form } from "@/components/forms"
 import { useNotices } from "@/components/notices"
 import { authClient } from "@/lib/auth-client"
 
-/** A new password; every other session ends with the old one. */
+/** Changes the password and signs out all other sessions. */
 export function ChangePassword() {
   const client = useQueryClient()
-  const { say } = useNotices()
+  const { showMessage } = useNotices()
   const [changes, setChanges] = useState(0)
   const heading = useRef<HTMLHeadingElement>(null)
   return (
@@ -19,17 +19,17 @@ export function ChangePassword() {
       </h2>
       <Form
         key={changes}
-        action="Change password"
-        send={async ({ currentPassword = "", newPassword = "" }) => {
+        submitLabel="Change password"
+        submit={async ({ currentPassword = "", newPassword = "" }) => {
           const { error } = await authClient.changePassword({
             currentPassword,
             newPassword,
             revokeOtherSessions: true,
           })
-          if (error) return outcome(error)
+          if (error) return errorMessage(error)
           setChanges(changes + 1)
           heading.current?.focus()
-          say("The password is changed, and every other session has ended.")
+          showMessage("Password changed. All other sessions were signed out.")
           await client.invalidateQueries({ queryKey: ["sessions"] })
           return null
         }}

@@ -1,21 +1,18 @@
 "use client"
 
 import { useRef } from "react"
-import { Field, Form, outcome } from "@/components/forms"
-import { signedOut, useSession } from "@/components/signed-in"
+import { errorMessage, Field, Form } from "@/components/forms"
+import { endSession, useSession } from "@/components/signed-in"
 import { authClient } from "@/lib/auth-client"
 
-/** Deletes the account, once the password is given again. */
+/** Deletes the account after the password is confirmed. */
 export function DeleteAccount() {
   const session = useSession()
   const dialog = useRef<HTMLDialogElement>(null)
   return (
     <section aria-labelledby="delete">
       <h2 id="delete">Delete account</h2>
-      <p>
-        Your account and all its sessions end for good. Your tasks stay stored, but nobody can reach them any
-        more, not even you.
-      </p>
+      <p>This permanently deletes your account, your sessions and all your tasks.</p>
       <button type="button" className="danger" onClick={() => dialog.current?.showModal()}>
         Delete account…
       </button>
@@ -27,18 +24,18 @@ export function DeleteAccount() {
         <h2 id="delete-title">Delete your account?</h2>
         <p>This cannot be undone.</p>
         <Form
-          action="Delete for good"
+          submitLabel="Delete account"
           isDangerous
-          send={async ({ password = "" }) => {
+          submit={async ({ password = "" }) => {
             const { error } = await authClient.deleteUser({ password })
-            if (!error) signedOut(session)
-            return outcome(error)
+            if (!error) endSession(session)
+            return errorMessage(error)
           }}
         >
           <Field label="Password" name="password" type="password" autoComplete="current-password" />
         </Form>
         <button type="button" onClick={() => dialog.current?.close()}>
-          Keep it
+          Cancel
         </button>
       </dialog>
     </section>

@@ -2,50 +2,55 @@
 
 import { useQuery } from "@tanstack/react-query"
 import { useRef, useState } from "react"
-import { noAnswer, type Outcome, outcome } from "@/components/forms"
-import { signedOut, useSession } from "@/components/signed-in"
+import { errorMessage, type FormError, noResponse } from "@/components/forms"
+import { endSession, useSession } from "@/components/signed-in"
 import { authClient } from "@/lib/auth-client"
 
-interface Entry {
+interface SessionEntry {
   readonly id: string
   readonly token: string
   readonly device: string
-  readonly since: Date
-  readonly isThis: boolean
+  readonly startedAt: Date
+  readonly isCurrent: boolean
 }
 
-async function allSessions(): Promise<Entry[]> {
+async function fetchSessions(): Promise<SessionEntry[]> {
   const [sessions, current] = await Promise.all([authClient.listSessions(), authClient.getSession()])
   const failed = sessions.error ?? current.error
-  if (failed) throw new Error(outcome(failed) ?? "")
+  if (failed) throw new Error(errorMessage(failed) ?? "")
   const entries = (sessions.data ?? []).map(({ id, token, userAgent, createdAt }) => ({
     id,
     token,
-    device: deviceOf(userAgent ?? ""),
-    since: new Date(createdAt),
-    isThis: id === current.data?.session.id,
+    device: describeDevice(userAgent ?? ""),
+    startedAt: new Date(createdAt),
+    isCurrent: id === current.data?.session.id,
   }))
-  return entries.sort((a, b) => Number(b.isThis) - Number(a.isThis) || b.since.getTime() - a.since.getTime())
+  return entries.sort(
+    (a, b) => Number(b.isCurrent) - Number(a.isCurrent) || b.startedAt.getTime() - a.startedAt.getTime(),
+  )
 }
 
-/** Where one is signed in, and the way to end it there, one by one or everywhere. */
+/** Lists the user's sessions, which can be ended individually or all at once. */
 export function Sessions() {
   const session = useSession()
-  const [problem, setProblem] = useState<Outcome>(null)
+  const [revokeError, setRevokeError] = useState<FormError>(null)
   const heading = useRef<HTMLHeadingElement>(null)
-  const { data, error, refetch } = useQuery({ queryKey: ["sessions", session.user.id], queryFn: allSessions })
+  const { data, error, refetch } = useQuery({
+    queryKey: ["sessions", session.user.id],
+    queryFn: fetchSessions,
+  })
 
-  async function end(entry: Entry): Promise<void> {
-    const { error } = await authClient.revokeSession({ token: entry.token }).catch(noAnswer)
-    setProblem(outcome(error))
+  async function revoke(entry: SessionEntry): Promise<void> {
+    const { error } = await authClient.revokeSession({ token: entry.token }).catch(noResponse)
+    setRevokeError(errorMessage(error))
     heading.current?.focus()
     await refetch()
   }
 
-  async function endAll(): Promise<void> {
-    const { error } = await authClient.revokeSessions().catch(noAnswer)
-    setProblem(outcome(error))
-    if (!error) signedOut(session)
+  async function revokeAll(): Promise<void> {
+    const { error } = await authClient.revokeSessions().catch(noResponse)
+    setRevokeError(errorMessage(error))
+    if (!error) endSession(session)
   }
 
   return (
@@ -59,38 +64,38 @@ export function Sessions() {
             <span>
               {entry.device}
               <small className="muted">
-                {entry.isThis ? "This session, since " : "Since "}
-                <time dateTime={entry.since.toISOString()}>{entry.since.toLocaleString()}</time>
+                {entry.isCurrent ? "Current session, signed in " : "Signed in "}
+                <time dateTime={entry.startedAt.toISOString()}>{entry.startedAt.toLocaleString()}</time>
               </small>
             </span>
-            {!entry.isThis && (
-              <button type="button" onClick={() => end(entry)}>
-                End
+            {!entry.isCurrent && (
+              <button type="button" onClick={() => revoke(entry)}>
+                Revoke
               </button>
             )}
           </li>
         ))}
       </ul>
       <p role="alert" className="problem">
-        {problem ?? error?.message}
+        {revokeError ?? error?.message}
       </p>
-      <button type="button" onClick={endAll}>
+      <button type="button" onClick={revokeAll}>
         Sign out everywhere
       </button>
     </section>
   )
 }
 
-/** Browser and system as people call them; the whole User-Agent says less. */
-function deviceOf(userAgent: string): string {
-  const browser = firstIn(userAgent, {
+/** Browser and operating system of a User-Agent, such as "Firefox on Linux". */
+function describeDevice(userAgent: string): string {
+  const browser = firstMatch(userAgent, {
     Edg: "Edge",
     OPR: "Opera",
     Firefox: "Firefox",
     Chrome: "Chrome",
     Safari: "Safari",
   })
-  const system = firstIn(userAgent, {
+  const system = firstMatch(userAgent, {
     Android: "Android",
     iPhone: "iPhone",
     iPad: "iPad",
@@ -101,6 +106,6 @@ function deviceOf(userAgent: string): string {
   return [browser, system].filter(Boolean).join(" on ") || userAgent.slice(0, 60) || "Unknown device"
 }
 
-function firstIn(text: string, names: Readonly<Record<string, string>>): string | undefined {
-  return Object.entries(names).find(([mark]) => text.includes(mark))?.[1]
+function firstMatch(text: string, names: Readonly<Record<string, string>>): string | undefined {
+  return Object.entries(names).find(([pattern]) => text.includes(pattern))?.[1]
 }

@@ -3,29 +3,29 @@
 import { useRouter } from "next/navigation"
 import { QRCodeSVG } from "qrcode.react"
 import { useRef, useState } from "react"
-import { Field, Form, outcome } from "@/components/forms"
+import { errorMessage, Field, Form } from "@/components/forms"
 import { useNotices } from "@/components/notices"
 import { authClient } from "@/lib/auth-client"
 
-interface Enrolment {
+interface Enrollment {
   readonly totpURI: string
   readonly backupCodes: readonly string[]
 }
 
-/** Turn the second factor on, with an authenticator app, and off again. */
-export function TwoFactor({ isEnabled: atFirst }: { isEnabled: boolean }) {
-  const [isEnabled, setEnabled] = useState(atFirst)
-  const [enrolment, setEnrolment] = useState<Enrolment | null>(null)
-  const { say } = useNotices()
+/** Turns two-factor authentication with an authenticator app on and off. */
+export function TwoFactor({ isEnabled: initiallyEnabled }: { isEnabled: boolean }) {
+  const [isEnabled, setEnabled] = useState(initiallyEnabled)
+  const [enrollment, setEnrollment] = useState<Enrollment | null>(null)
+  const { showMessage } = useNotices()
   const router = useRouter()
   const heading = useRef<HTMLHeadingElement>(null)
 
-  function turned(on: boolean): void {
-    setEnrolment(null)
+  function onSwitched(on: boolean): void {
+    setEnrollment(null)
     setEnabled(on)
-    say(`Two-factor authentication is ${on ? "on" : "off"}.`)
+    showMessage(`Two-factor authentication is ${on ? "on" : "off"}.`)
     heading.current?.focus()
-    router.refresh() // else going back would show the page as it was before
+    router.refresh() // else going back in the history would show the old state
   }
 
   return (
@@ -35,17 +35,17 @@ export function TwoFactor({ isEnabled: atFirst }: { isEnabled: boolean }) {
       </h2>
       {isEnabled ? (
         <>
-          <p>On: signing in takes a code from your authenticator app.</p>
-          <Disable done={() => turned(false)} />
+          <p>On. Signing in requires a code from your authenticator app.</p>
+          <Disable onDone={() => onSwitched(false)} />
         </>
-      ) : enrolment ? (
-        <Verify enrolment={enrolment} done={() => turned(true)} />
+      ) : enrollment ? (
+        <Verify enrollment={enrollment} onDone={() => onSwitched(true)} />
       ) : (
         <>
-          <p>Off. With it, a password alone does not get anybody into your account.</p>
+          <p>Off. When it is on, signing in also requires a code from an authenticator app.</p>
           <Enable
-            next={(enrolment) => {
-              setEnrolment(enrolment)
+            onEnrolled={(enrollment) => {
+              setEnrollment(enrollment)
               heading.current?.focus()
             }}
           />
@@ -55,14 +55,14 @@ export function TwoFactor({ isEnabled: atFirst }: { isEnabled: boolean }) {
   )
 }
 
-function Enable({ next }: { next: (enrolment: Enrolment) => void }) {
+function Enable({ onEnrolled }: { onEnrolled: (enrollment: Enrollment) => void }) {
   return (
     <Form
-      action="Turn on"
-      send={async ({ password = "" }) => {
+      submitLabel="Turn on"
+      submit={async ({ password = "" }) => {
         const { data, error } = await authClient.twoFactor.enable({ password })
-        if (data && "totpURI" in data) next(data)
-        return outcome(error)
+        if (data && "totpURI" in data) onEnrolled(data)
+        return errorMessage(error)
       }}
     >
       <Field label="Password" name="password" type="password" autoComplete="current-password" />
@@ -70,17 +70,23 @@ function Enable({ next }: { next: (enrolment: Enrolment) => void }) {
   )
 }
 
-function Verify({ enrolment: { totpURI, backupCodes }, done }: { enrolment: Enrolment; done: () => void }) {
+function Verify({
+  enrollment: { totpURI, backupCodes },
+  onDone,
+}: {
+  enrollment: Enrollment
+  onDone: () => void
+}) {
   return (
     <Form
-      action="Verify"
-      send={async ({ code = "" }) => {
+      submitLabel="Verify"
+      submit={async ({ code = "" }) => {
         const { error } = await authClient.twoFactor.verifyTotp({ code: code.replace(/\s/g, "") })
-        if (!error) done()
-        return outcome(error)
+        if (!error) onDone()
+        return errorMessage(error)
       }}
     >
-      <p>Scan this with your authenticator app, or type the key into it.</p>
+      <p>Scan this QR code with your authenticator app, or enter the key.</p>
       <QRCodeSVG
         value={totpURI}
         size={176}
@@ -91,7 +97,7 @@ function Verify({ enrolment: { totpURI, backupCodes }, done }: { enrolment: Enro
       <p>
         Key: <code>{new URL(totpURI).searchParams.get("secret")}</code>
       </p>
-      <p>Keep these backup codes where you find them without your phone. Each works once.</p>
+      <p>Save these backup codes in case you lose your phone. Each code works once.</p>
       <ul className="codes">
         {backupCodes.map((code) => (
           <li key={code}>
@@ -100,26 +106,26 @@ function Verify({ enrolment: { totpURI, backupCodes }, done }: { enrolment: Enro
         ))}
       </ul>
       <Field
-        label="Code from the app"
+        label="Code from your authenticator app"
         name="code"
         inputMode="numeric"
         autoComplete="one-time-code"
         pattern="[0-9 ]{6,7}"
-        title="six digits"
+        title="Six digits"
       />
     </Form>
   )
 }
 
-function Disable({ done }: { done: () => void }) {
+function Disable({ onDone }: { onDone: () => void }) {
   return (
     <Form
-      action="Turn off"
+      submitLabel="Turn off"
       isDangerous
-      send={async ({ password = "" }) => {
+      submit={async ({ password = "" }) => {
         const { error } = await authClient.twoFactor.disable({ password })
-        if (!error) done()
-        return outcome(error)
+        if (!error) onDone()
+        return errorMessage(error)
       }}
     >
       <Field label="Password" name="password" type="password" autoComplete="current-password" />

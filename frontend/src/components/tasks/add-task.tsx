@@ -1,9 +1,9 @@
 "use client"
 
 import { type RefObject, useState } from "react"
-import { titleProblem } from "./list"
+import { validateTitle } from "./list"
 
-/** One line; Enter adds. What could not be added comes back into it. */
+/** A one-line form that adds a task. If adding fails, the title returns to the field. */
 export function AddTask({
   input,
   add,
@@ -17,23 +17,23 @@ export function AddTask({
       className="add"
       onSubmit={async (event) => {
         event.preventDefault()
-        const wanted = title.trim()
-        if (!wanted) return
+        const submitted = title.trim()
+        if (!submitted) return
         setTitle("")
-        if (!(await add(wanted))) setTitle((now) => now || wanted)
+        if (!(await add(submitted))) setTitle((current) => current || submitted)
       }}
     >
       <input
         ref={input}
         aria-label="New task"
-        placeholder="What is to be done?"
+        placeholder="What needs to be done?"
         value={title}
         autoFocus
         autoComplete="off"
         enterKeyHint="done"
         onChange={(event) => {
           const { value } = event.target
-          event.target.setCustomValidity(value.trim() ? titleProblem(value) : "")
+          event.target.setCustomValidity(value.trim() ? validateTitle(value) : "")
           setTitle(value)
         }}
       />

@@ -1,16 +1,16 @@
 import type { Task } from "@/api-client"
 
-/** A task as the page shows it: one that the service has not confirmed yet bears the time of its making as its id. */
-export type ShownTask = Task & { readonly isUnconfirmed?: boolean }
+/** A task in the list. While `isPending`, the server has not confirmed it, and its id is temporary. */
+export type TaskItem = Task & { readonly isPending?: boolean }
 
-/** What can be written about a task. */
-export interface Edit {
+/** The editable text of a task. */
+export interface TaskText {
   readonly title: string
   readonly description: string | null
 }
 
-/** Whether both read the same; being done or not is no part of what is written. */
-export function isSame(one: Edit, other: Edit): boolean {
+/** Whether both have the same title and description. */
+export function hasSameText(one: TaskText, other: TaskText): boolean {
   return one.title === other.title && one.description === other.description
 }
 
@@ -19,43 +19,44 @@ export type Filter = "all" | "open" | "done"
 export interface View {
   readonly filter: Filter
   readonly search: string
-  /** The tasks that are being edited: they stay, whatever else is asked for. */
+  /** The ids of the tasks being edited: they stay visible, whatever the filter and search. */
   readonly editing?: ReadonlySet<string>
 }
 
-/** The tasks that the view asks for, in their order. Searching looks at title and description, whatever the case. */
-export function visible(tasks: readonly ShownTask[], { filter, search, editing }: View): ShownTask[] {
-  const words = folded(search.trim())
+/** The tasks that match the view, in their order. The search covers title and description, ignoring case. */
+export function visibleTasks(tasks: readonly TaskItem[], { filter, search, editing }: View): TaskItem[] {
+  const term = normalize(search.trim())
   return tasks.filter(
     ({ id, title, description, completed }) =>
       editing?.has(id) ||
       ((filter === "all" || completed === (filter === "done")) &&
-        (folded(title).includes(words) || folded(description ?? "").includes(words))),
+        (normalize(title).includes(term) || normalize(description ?? "").includes(term))),
   )
 }
 
-function folded(text: string): string {
+function normalize(text: string): string {
   return text.normalize("NFC").toLowerCase()
 }
 
-/** With the task in the place of the one that had this id; at its place by age where there was none. */
-export function withTask(tasks: readonly ShownTask[], task: ShownTask, id: string = task.id): ShownTask[] {
-  if (tasks.some((one) => one.id === id)) {
+/** The list with `task` in place of the one with this id, or inserted by creation time if there is none. */
+export function withTask(tasks: readonly TaskItem[], task: TaskItem, id: string = task.id): TaskItem[] {
+  if (tasks.some((other) => other.id === id)) {
     return tasks
-      .filter((one) => one.id === id || one.id !== task.id)
-      .map((one) => (one.id === id ? task : one))
+      .filter((other) => other.id === id || other.id !== task.id)
+      .map((other) => (other.id === id ? task : other))
   }
-  if (id !== task.id && tasks.some((one) => one.id === task.id)) return withTask(tasks, task)
-  const older = tasks.findIndex((one) => one.created_at <= task.created_at)
+  if (id !== task.id && tasks.some((other) => other.id === task.id)) return withTask(tasks, task)
+  const older = tasks.findIndex((other) => other.created_at <= task.created_at)
   return older < 0 ? [...tasks, task] : [...tasks.slice(0, older), task, ...tasks.slice(older)]
 }
 
-export function withoutTask(tasks: readonly ShownTask[], id: string): ShownTask[] {
-  return tasks.filter((one) => one.id !== id)
+/** The list without the task with this id. */
+export function withoutTask(tasks: readonly TaskItem[], id: string): TaskItem[] {
+  return tasks.filter((task) => task.id !== id)
 }
 
-/** What is wrong with a title, for a person, or nothing. Characters are code points, as the service counts them. */
-export function titleProblem(title: string): string {
-  if (!title.trim()) return "A task needs a title."
-  return [...title.trim()].length > 255 ? "A title has 255 characters at most." : ""
+/** The error message for an invalid title, else "". Characters are code points, as on the server. */
+export function validateTitle(title: string): string {
+  if (!title.trim()) return "Enter a title."
+  return [...title.trim()].length > 255 ? "The title can have at most 255 characters." : ""
 }

@@ -2,21 +2,21 @@
 
 import { type KeyboardEvent, useState } from "react"
 import { ChangedElsewhere } from "@/api-client"
-import { isSame, type ShownTask, titleProblem } from "./list"
-import { useShownTasks } from "./use-shown-tasks"
+import { hasSameText, type TaskItem, validateTitle } from "./list"
 import type { useTask } from "./use-task"
+import { useTaskCache } from "./use-task-cache"
 
-/** A task's title and description, edited where they stand: Enter saves, Escape leaves it as it was. */
+/** Edits a task's title and description in place. Enter saves, Escape cancels. */
 export function TaskEditor({
   task,
   save,
-  done,
+  onClose,
 }: {
-  task: ShownTask
+  task: TaskItem
   save: ReturnType<typeof useTask>["edit"]["mutateAsync"]
-  done: () => void
+  onClose: () => void
 }) {
-  const shown = useShownTasks()
+  const cache = useTaskCache()
   const [title, setTitle] = useState(task.title)
   const [description, setDescription] = useState(task.description ?? "")
   const [base, setBase] = useState(task)
@@ -24,40 +24,40 @@ export function TaskEditor({
   const [isSaving, setSaving] = useState(false)
 
   async function submit(): Promise<void> {
-    const edit = { title: title.trim(), description: description.trim() || null }
-    if (!edit.title || isSaving) return
-    if (isSame(edit, base)) return done()
-    if (wasChanged()) return
+    const text = { title: title.trim(), description: description.trim() || null }
+    if (!text.title || isSaving) return
+    if (hasSameText(text, base)) return onClose()
+    if (hasConflict()) return
     setSaving(true)
     try {
-      await save({ edit, base })
-      done()
+      await save({ text, base })
+      onClose()
     } catch (error) {
       setSaving(false)
-      // Ticked elsewhere, say: what is edited here still reads the same, so it is sent again.
-      if (error instanceof ChangedElsewhere && !wasChanged()) await submit()
+      // If the text is unchanged (the task was completed elsewhere, for example), there is no conflict: send it again.
+      if (error instanceof ChangedElsewhere && !hasConflict()) await submit()
     }
   }
 
-  /** Whether the task reads otherwise by now than when it was opened here; if so, that is shown. */
-  function wasChanged(): boolean {
-    const current = shown.find(task.id)
-    if (!current || isSame(current, base)) return false
+  /** Whether the text has changed since the editor was opened; if so, show the current version. */
+  function hasConflict(): boolean {
+    const current = cache.find(task.id)
+    if (!current || hasSameText(current, base)) return false
     setBase(current)
     setConflict(true)
     return true
   }
 
-  function press(event: KeyboardEvent<HTMLFormElement>): void {
+  function onKeyDown(event: KeyboardEvent<HTMLFormElement>): void {
     if (event.nativeEvent.isComposing) return
-    if (event.key === "Escape") done()
+    if (event.key === "Escape") onClose()
     else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit()
   }
 
   return (
     <form
       aria-busy={isSaving}
-      onKeyDown={press}
+      onKeyDown={onKeyDown}
       onSubmit={(event) => {
         event.preventDefault()
         void submit()
@@ -69,7 +69,7 @@ export function TaskEditor({
         required
         autoFocus
         onChange={(event) => {
-          event.target.setCustomValidity(titleProblem(event.target.value))
+          event.target.setCustomValidity(validateTitle(event.target.value))
           setTitle(event.target.value)
         }}
       />
@@ -83,7 +83,7 @@ export function TaskEditor({
       />
       {isConflict && (
         <div role="alert" className="problem">
-          <p>This task was changed elsewhere while you edited it. It now reads:</p>
+          <p>This task was changed elsewhere while you were editing it. Current version:</p>
           <blockquote>
             {base.title}
             {base.description && <small>{base.description}</small>}
@@ -92,10 +92,10 @@ export function TaskEditor({
       )}
       <div className="actions">
         <button type="submit" className="primary">
-          {isSaving ? "Saving…" : isConflict ? "Save mine instead" : "Save"}
+          {isSaving ? "Saving…" : isConflict ? "Save my version" : "Save"}
         </button>
-        <button type="button" onClick={done}>
-          {isSaving ? "Close" : isConflict ? "Keep what is there" : "Cancel"}
+        <button type="button" onClick={onClose}>
+          {isSaving ? "Close" : isConflict ? "Discard my changes" : "Cancel"}
         </button>
       </div>
     </form>

@@ -1,72 +1,72 @@
 "use client"
 
 import { type KeyboardEvent, type RefObject, useId, useLayoutEffect, useRef, useState } from "react"
-import type { ShownTask } from "./list"
+import type { TaskItem } from "./list"
 import { TaskEditor } from "./task-editor"
 import { useTask } from "./use-task"
 
 interface Props {
-  task: ShownTask
+  task: TaskItem
   isEditing: boolean
   setEditing: (isEditing: boolean) => void
-  /** Other places that a key of this row leads to. */
+  /** The elements that a key focuses, by key. */
   shortcuts: Readonly<Record<string, RefObject<HTMLElement | null>>>
 }
 
-/** One task: space toggles it, E edits it in place, Delete deletes it, the arrows go to its neighbours. */
+/** A task in the list. Keys: Space toggles it, E edits it in place, Delete deletes it, the arrow keys move the focus. */
 export function TaskRow({ task, isEditing, setEditing, shortcuts }: Props) {
   const { toggle, edit, remove } = useTask(task)
-  const [wasLeft, setLeft] = useState(false)
+  const [restoresFocus, setRestoresFocus] = useState(false)
   const row = useRef<HTMLLIElement>(null)
-  useKeptFocus(row, shortcuts.n)
+  useFocusAfterRemoval(row, shortcuts.n)
   const id = useId()
 
-  /** The focus stays with the task, unless it has gone elsewhere meanwhile. */
-  function leaveEditor(): void {
-    setLeft(row.current?.contains(document.activeElement) ?? false)
+  /** Return the focus to the row, unless it has moved elsewhere. */
+  function closeEditor(): void {
+    setRestoresFocus(row.current?.contains(document.activeElement) ?? false)
     setEditing(false)
   }
 
-  /** Whether the key means something here. */
-  function act(key: string, isHeld: boolean, row: HTMLElement): boolean {
-    if (key === "ArrowDown") neighbour(row, "next")?.focus()
-    else if (key === "ArrowUp") neighbour(row, "previous")?.focus()
+  /** Run the action of a key. Returns whether there is one. */
+  function handleKey(key: string, isRepeated: boolean, row: HTMLElement): boolean {
+    if (key === "ArrowDown") adjacentCheckbox(row, "next")?.focus()
+    else if (key === "ArrowUp") adjacentCheckbox(row, "previous")?.focus()
     else if (shortcuts[key]) shortcuts[key].current?.focus()
-    else if (task.isUnconfirmed || isHeld) return false
+    else if (task.isPending || isRepeated) return false
     else if (key === "e") setEditing(true)
     else if (key === "delete") remove.mutate()
     else return false
     return true
   }
 
-  function press(event: KeyboardEvent<HTMLLIElement>): void {
+  function onKeyDown(event: KeyboardEvent<HTMLLIElement>): void {
     if (isEditing || event.ctrlKey || event.metaKey || event.altKey) return
     const key = event.key.length === 1 || event.key === "Delete" ? event.key.toLowerCase() : event.key
-    if (act(key, event.repeat, event.currentTarget)) event.preventDefault()
+    if (handleKey(key, event.repeat, event.currentTarget)) event.preventDefault()
   }
 
   if (isEditing) {
     return (
       <li ref={row} className="task editing">
-        <TaskEditor task={task} save={edit.mutateAsync} done={leaveEditor} />
+        <TaskEditor task={task} save={edit.mutateAsync} onClose={closeEditor} />
       </li>
     )
   }
   return (
-    <li ref={row} className="task" data-unconfirmed={task.isUnconfirmed} onKeyDown={press}>
+    <li ref={row} className="task" data-pending={task.isPending} onKeyDown={onKeyDown}>
       <input
         type="checkbox"
         id={id}
         checked={task.completed}
-        autoFocus={wasLeft}
-        disabled={task.isUnconfirmed}
+        autoFocus={restoresFocus}
+        disabled={task.isPending}
         onChange={() => toggle.mutate(!task.completed)}
         aria-label={`Done: ${task.title}`}
       />
       <button
         type="button"
         className="title"
-        disabled={task.isUnconfirmed}
+        disabled={task.isPending}
         title="Edit"
         onClick={() => setEditing(true)}
       >
@@ -76,7 +76,7 @@ export function TaskRow({ task, isEditing, setEditing, shortcuts }: Props) {
       <button
         type="button"
         className="delete"
-        disabled={task.isUnconfirmed}
+        disabled={task.isPending}
         aria-label={`Delete: ${task.title}`}
         onClick={() => remove.mutate()}
       >
@@ -86,25 +86,28 @@ export function TaskRow({ task, isEditing, setEditing, shortcuts }: Props) {
   )
 }
 
-/** When a row that has the focus goes away, the focus goes to its neighbour, or to where a task is added. */
-function useKeptFocus(
+/** When a focused row is removed, move the focus to the next row, the previous row or the fallback. */
+function useFocusAfterRemoval(
   row: RefObject<HTMLElement | null>,
-  otherwise: Props["shortcuts"][string] | undefined,
+  fallback: Props["shortcuts"][string] | undefined,
 ): void {
   useLayoutEffect(
     () => () => {
-      const gone = row.current
-      if (!gone?.contains(document.activeElement)) return
-      const heir = neighbour(gone, "next") ?? neighbour(gone, "previous") ?? otherwise?.current
-      heir?.focus()
+      const removed = row.current
+      if (!removed?.contains(document.activeElement)) return
+      const target =
+        adjacentCheckbox(removed, "next") ?? adjacentCheckbox(removed, "previous") ?? fallback?.current
+      target?.focus()
     },
-    [row, otherwise],
+    [row, fallback],
   )
 }
 
-/** The checkbox of the nearest row before or after that has one to use. */
-function neighbour(row: Element, direction: "next" | "previous"): HTMLElement | null {
-  const other = direction === "next" ? row.nextElementSibling : row.previousElementSibling
-  if (!other) return null
-  return other.querySelector<HTMLElement>("input[type=checkbox]:enabled") ?? neighbour(other, direction)
+/** The checkbox of the nearest row in this direction that has an enabled one. */
+function adjacentCheckbox(row: Element, direction: "next" | "previous"): HTMLElement | null {
+  const sibling = direction === "next" ? row.nextElementSibling : row.previousElementSibling
+  if (!sibling) return null
+  return (
+    sibling.querySelector<HTMLElement>("input[type=checkbox]:enabled") ?? adjacentCheckbox(sibling, direction)
+  )
 }

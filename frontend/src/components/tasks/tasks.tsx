@@ -2,9 +2,9 @@
 
 import { useDeferredValue, useRef, useState } from "react"
 import { AddTask } from "./add-task"
-import { type Filter, visible } from "./list"
+import { type Filter, visibleTasks } from "./list"
 import { TaskRow } from "./task-row"
-import { wordsFor } from "./use-shown-tasks"
+import { describeError } from "./use-task-cache"
 import { useTaskList } from "./use-task-list"
 
 const FILTERS: readonly { value: Filter; label: string }[] = [
@@ -13,26 +13,26 @@ const FILTERS: readonly { value: Filter; label: string }[] = [
   { value: "done", label: "Done" },
 ]
 
-/** The page of one's tasks. */
+/** The content of the tasks page. */
 export function Tasks() {
-  const { list, add: adding } = useTaskList()
+  const { list, add } = useTaskList()
   const [filter, setFilter] = useState<Filter>("all")
   const [search, setSearch] = useState("")
   const [editing, setEditing] = useState<ReadonlySet<string>>(new Set())
   const view = { filter, search: useDeferredValue(search), editing }
-  const add = useRef<HTMLInputElement>(null)
-  const find = useRef<HTMLInputElement>(null)
-  const shortcuts = { n: add, "/": find }
+  const newTask = useRef<HTMLInputElement>(null)
+  const searchField = useRef<HTMLInputElement>(null)
+  const shortcuts = { n: newTask, "/": searchField }
 
   const all = list.data
-  const shown = all && visible(all, view)
+  const shown = all && visibleTasks(all, view)
   return (
     <>
       <h1 className="visually-hidden">Tasks</h1>
       <AddTask
-        input={add}
+        input={newTask}
         add={(title) =>
-          adding.mutateAsync({ title, draft: crypto.randomUUID() }).then(
+          add.mutateAsync({ title, temporaryId: crypto.randomUUID() }).then(
             () => true,
             () => false,
           )
@@ -55,7 +55,7 @@ export function Tasks() {
           ))}
         </fieldset>
         <input
-          ref={find}
+          ref={searchField}
           type="search"
           aria-label="Search"
           placeholder="Search"
@@ -66,10 +66,9 @@ export function Tasks() {
       <div className="list" aria-busy={list.isPending}>
         {list.isError && (
           <div role="alert" className="banner problem">
-            {wordsFor(list.error)} {all ? "This is what was there before." : ""} It is asked again every few
-            seconds.{" "}
+            {describeError(list.error)} {all ? "The list may be outdated." : ""} Retrying every few seconds.{" "}
             <button type="button" className="link" onClick={() => list.refetch()}>
-              Ask now
+              Retry now
             </button>
           </div>
         )}
@@ -81,7 +80,7 @@ export function Tasks() {
                 key={task.id}
                 task={task}
                 isEditing={editing.has(task.id)}
-                setEditing={(isEditing) => setEditing((now) => changed(now, task.id, isEditing))}
+                setEditing={(isEditing) => setEditing((ids) => withId(ids, task.id, isEditing))}
                 shortcuts={shortcuts}
               />
             ))}
@@ -89,7 +88,7 @@ export function Tasks() {
         )}
         {shown?.length === 0 && (
           <p className="empty">
-            {all?.length ? "No task is like that." : "Nothing to do. Add your first task above."}
+            {all?.length ? "No matching tasks." : "No tasks yet. Add your first task above."}
           </p>
         )}
       </div>
@@ -108,7 +107,7 @@ function Loading() {
   return (
     <>
       <p role="status" className="visually-hidden">
-        Loading your tasks
+        Loading tasks
       </p>
       <ul aria-hidden="true" className="loading">
         <li className="task" />
@@ -119,7 +118,8 @@ function Loading() {
   )
 }
 
-function changed(ids: ReadonlySet<string>, id: string, isIn: boolean): ReadonlySet<string> {
+/** The set with or without this id. */
+function withId(ids: ReadonlySet<string>, id: string, isIncluded: boolean): ReadonlySet<string> {
   const others = [...ids].filter((other) => other !== id)
-  return new Set(isIn ? [...others, id] : others)
+  return new Set(isIncluded ? [...others, id] : others)
 }

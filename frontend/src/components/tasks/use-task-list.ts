@@ -2,37 +2,37 @@
 
 import { useMutation, useQuery } from "@tanstack/react-query"
 import { useSession } from "../signed-in"
-import { type ShownTask, withoutTask } from "./list"
-import { tasksOf, useShownTasks } from "./use-shown-tasks"
+import { type TaskItem, withoutTask } from "./list"
+import { tasksQueryKey, useTaskCache } from "./use-task-cache"
 
-/** How soon an unreachable service is asked again, in milliseconds. */
-const ASK_AGAIN = 4_000
+/** Milliseconds until a failed request for the list is repeated. */
+const RETRY_INTERVAL = 4_000
 
-/** The person's tasks, newest first, and adding to them. */
+/** The user's tasks, newest first, and the mutation that adds one. */
 export function useTaskList() {
   const { api, user } = useSession()
-  const shown = useShownTasks()
+  const cache = useTaskCache()
 
-  const list = useQuery<ShownTask[]>({
-    queryKey: tasksOf(user.id),
+  const list = useQuery<TaskItem[]>({
+    queryKey: tasksQueryKey(user.id),
     queryFn: ({ signal }) => api.listTasks(user.id, { sort: "-created_at", signal }),
-    refetchInterval: ({ state }) => (state.status === "error" ? ASK_AGAIN : false),
+    refetchInterval: ({ state }) => (state.status === "error" ? RETRY_INTERVAL : false),
   })
 
   const add = useMutation({
-    mutationFn: ({ title }: { title: string; draft: string }) => api.createTask(user.id, title),
-    onMutate: async ({ title, draft }) => {
-      await shown.begin()
+    mutationFn: ({ title }: { title: string; temporaryId: string }) => api.createTask(user.id, title),
+    onMutate: async ({ title, temporaryId }) => {
+      await cache.beforeChange()
       const now = new Date().toISOString()
       const rest = { user_id: user.id, description: null, completed: false, revision: 0 }
-      shown.put({ ...rest, id: draft, title, created_at: now, updated_at: now, isUnconfirmed: true })
+      cache.put({ ...rest, id: temporaryId, title, created_at: now, updated_at: now, isPending: true })
     },
-    onSuccess: (task, { draft }) => shown.put(task, draft),
-    onError: (error, { title, draft }) => {
-      shown.change((tasks) => withoutTask(tasks, draft))
-      shown.failed(`“${title}” was not added.`, error)
+    onSuccess: (task, { temporaryId }) => cache.put(task, temporaryId),
+    onError: (error, { title, temporaryId }) => {
+      cache.update((tasks) => withoutTask(tasks, temporaryId))
+      cache.changeFailed(`Could not add “${title}”.`, error)
     },
-    onSettled: shown.settle,
+    onSettled: cache.afterChange,
   })
 
   return { list, add }

@@ -4,51 +4,51 @@ import { useMutation } from "@tanstack/react-query"
 import { ApiProblem, ChangedElsewhere } from "@/api-client"
 import { useNotices } from "../notices"
 import { useSession } from "../signed-in"
-import { type Edit, isSame, type ShownTask, withoutTask } from "./list"
-import { tasksOf, useShownTasks } from "./use-shown-tasks"
+import { hasSameText, type TaskItem, type TaskText, withoutTask } from "./list"
+import { tasksQueryKey, useTaskCache } from "./use-task-cache"
 
-/** All that can be done to one task: shown at once, sent one after the other, taken back when it failed. */
-export function useTask(task: ShownTask) {
+/** The mutations of one task: applied optimistically, sent one after the other, rolled back on failure. */
+export function useTask(task: TaskItem) {
   const { api, user } = useSession()
-  const { say } = useNotices()
-  const shown = useShownTasks()
+  const { showMessage } = useNotices()
+  const cache = useTaskCache()
   const { id, title } = task
-  const common = { mutationKey: [...tasksOf(user.id), id], scope: { id }, onSettled: shown.settle }
+  const common = { mutationKey: [...tasksQueryKey(user.id), id], scope: { id }, onSettled: cache.afterChange }
 
   const toggle = useMutation({
     ...common,
     mutationFn: (completed: boolean) => api.setTaskCompletion(user.id, id, completed),
     onMutate: async (completed) => {
-      await shown.begin()
-      shown.put({ ...(shown.find(id) ?? task), completed })
+      await cache.beforeChange()
+      cache.put({ ...(cache.find(id) ?? task), completed })
     },
-    // Not the last: what is shown goes further, and must not be sent as if it built on this answer.
-    onSuccess: (answer) => shown.isLast(id) && shown.replace(answer),
+    // If other changes are queued, the list already includes them: this response must not replace it.
+    onSuccess: (updated) => cache.isLastChange(id) && cache.replace(updated),
     onError: (error, completed) => {
-      if (shown.isLast(id)) shown.put({ ...(shown.find(id) ?? task), completed: !completed })
-      shown.failed(`“${title}” was not changed.`, error)
+      if (cache.isLastChange(id)) cache.put({ ...(cache.find(id) ?? task), completed: !completed })
+      cache.changeFailed(`Could not update “${title}”.`, error)
     },
   })
 
   const edit = useMutation({
     ...common,
-    mutationFn: ({ edit, base }: { edit: Edit; base: ShownTask }) => {
-      // When its turn comes, a later revision may be known: it counts if it reads as here, and is a conflict if it
-      // brings what somebody else has written.
-      const now = shown.find(id)
-      const isOurs = now && (isSame(now, edit) || isSame(now, base))
-      return api.updateTask(user.id, id, edit, { revision: (isOurs ? now : base).revision })
+    mutationFn: ({ text, base }: { text: TaskText; base: TaskItem }) => {
+      // A queued edit may find a later revision in the cache. It builds on that revision only if the text is still
+      // the user's own; a text that somebody else has written must be a conflict.
+      const current = cache.find(id)
+      const isOwnText = current && (hasSameText(current, text) || hasSameText(current, base))
+      return api.updateTask(user.id, id, text, { revision: (isOwnText ? current : base).revision })
     },
-    onMutate: async ({ edit }) => {
-      await shown.begin()
-      shown.put({ ...(shown.find(id) ?? task), ...edit })
+    onMutate: async ({ text }) => {
+      await cache.beforeChange()
+      cache.put({ ...(cache.find(id) ?? task), ...text })
     },
-    onSuccess: (answer) => shown.replace(answer),
+    onSuccess: (updated) => cache.replace(updated),
     onError: async (error, { base }) => {
       const { title, description } = base
-      shown.put({ ...(shown.find(id) ?? base), title, description })
-      if (error instanceof ChangedElsewhere) await shown.lookAgain()
-      else shown.failed(`“${title}” was not changed.`, error)
+      cache.put({ ...(cache.find(id) ?? base), title, description })
+      if (error instanceof ChangedElsewhere) await cache.refetch()
+      else cache.changeFailed(`Could not update “${title}”.`, error)
     },
   })
 
@@ -56,13 +56,13 @@ export function useTask(task: ShownTask) {
     ...common,
     mutationFn: () => api.restoreTask(user.id, id),
     onMutate: async () => {
-      await shown.begin()
-      shown.put(task)
+      await cache.beforeChange()
+      cache.put(task)
     },
-    onSuccess: (answer) => shown.put(answer),
+    onSuccess: (restored) => cache.put(restored),
     onError: (error) => {
-      shown.change((tasks) => withoutTask(tasks, id))
-      shown.failed(`“${title}” was not brought back.`, error)
+      cache.update((tasks) => withoutTask(tasks, id))
+      cache.changeFailed(`Could not restore “${title}”.`, error)
     },
   })
 
@@ -70,20 +70,20 @@ export function useTask(task: ShownTask) {
     ...common,
     mutationFn: () => api.deleteTask(user.id, id),
     onMutate: async () => {
-      await shown.begin()
-      shown.change((tasks) => withoutTask(tasks, id))
+      await cache.beforeChange()
+      cache.update((tasks) => withoutTask(tasks, id))
     },
     onSuccess: () => {
-      shown.change((tasks) => withoutTask(tasks, id)) // an answer on its way may have brought it back
-      say(`“${title}” was deleted.`, { label: "Undo", run: () => restore.mutate() })
+      cache.update((tasks) => withoutTask(tasks, id)) // the response to an earlier change may have added it again
+      showMessage(`“${title}” was deleted.`, { label: "Undo", run: () => restore.mutate() })
     },
     onError: (error) => {
       if (error instanceof ApiProblem && error.status === 404) {
-        shown.change((tasks) => withoutTask(tasks, id)) // somebody was quicker; it is gone
+        cache.update((tasks) => withoutTask(tasks, id)) // already deleted elsewhere
         return
       }
-      shown.put(task)
-      shown.failed(`“${title}” was not deleted.`, error)
+      cache.put(task)
+      cache.changeFailed(`Could not delete “${title}”.`, error)
     },
   })
 

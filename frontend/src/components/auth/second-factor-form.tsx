@@ -1,24 +1,24 @@
 "use client"
 
 import { useState } from "react"
-import { Field, Form, outcome } from "@/components/forms"
+import { errorMessage, Field, Form } from "@/components/forms"
 import { authClient } from "@/lib/auth-client"
 
-/** The code of an authenticator app, or one of the backup codes. */
+/** Verifies a code of the authenticator app, or a backup code. */
 export function SecondFactorForm() {
   const [usesBackupCode, setUsesBackupCode] = useState(false)
   return (
     <>
       <Form
         key={String(usesBackupCode)}
-        action="Continue"
-        send={async ({ code = "" }) => {
+        submitLabel="Verify"
+        submit={async ({ code = "" }) => {
           const verify = usesBackupCode
             ? authClient.twoFactor.verifyBackupCode
             : authClient.twoFactor.verifyTotp
           const { error } = await verify({ code: code.replace(/\s/g, "") })
           if (!error) window.location.assign("/tasks")
-          return outcome(error)
+          return errorMessage(error)
         }}
       >
         {usesBackupCode ? (
@@ -30,14 +30,14 @@ export function SecondFactorForm() {
             inputMode="numeric"
             autoComplete="one-time-code"
             pattern="[0-9 ]{6,7}"
-            title="six digits"
+            title="Six digits"
             autoFocus
           />
         )}
       </Form>
       <p>
         <button type="button" className="link" onClick={() => setUsesBackupCode(!usesBackupCode)}>
-          {usesBackupCode ? "Use the authenticator app" : "Use a backup code"}
+          {usesBackupCode ? "Use your authenticator app" : "Use a backup code"}
         </button>
       </p>
     </>

@@ -1,14 +1,14 @@
 import type { Metadata } from "next"
 import Link from "next/link"
-import { LoginForm } from "@/components/entry/login-form"
-import { sendSignedInUserToTasks } from "@/lib/session"
+import { LoginForm } from "@/components/auth/login-form"
+import { redirectIfSignedIn } from "@/lib/session"
 
 export const metadata: Metadata = { title: "Sign in" }
 
 export default async function Login({ searchParams }: { searchParams: Promise<{ expired?: string }> }) {
   const { expired } = await searchParams
-  // A service that refuses a good session's tokens sends people here, too: sent back, they would go round in circles.
-  if (!expired) await sendSignedInUserToTasks()
+  // The API may reject the tokens of a valid session; redirecting back to /tasks would then be a redirect loop.
+  if (!expired) await redirectIfSignedIn()
   return (
     <>
       <h1>Sign in</h1>
@@ -19,7 +19,7 @@ export default async function Login({ searchParams }: { searchParams: Promise<{ 
       )}
       <LoginForm />
       <p>
-        New here? <Link href="/signup">Create an account</Link>
+        No account yet? <Link href="/signup">Sign up</Link>
       </p>
     </>
   )

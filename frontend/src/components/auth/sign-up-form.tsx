@@ -1,20 +1,20 @@
 "use client"
 
-import { Field, Form, outcome } from "@/components/forms"
+import { errorMessage, Field, Form } from "@/components/forms"
 import { authClient } from "@/lib/auth-client"
 
 export function SignUpForm() {
   return (
     <Form
-      action="Create account"
-      send={async ({ name = "", email = "", password = "" }) => {
+      submitLabel="Sign up"
+      submit={async ({ name = "", email = "", password = "" }) => {
         const { error } = await authClient.signUp.email({ name, email, password })
         if (!error) window.location.assign("/tasks")
-        return outcome(error)
+        return errorMessage(error)
       }}
     >
       <Field label="Name" name="name" autoComplete="name" autoFocus />
-      <Field label="E-mail address" name="email" type="email" autoComplete="username" />
+      <Field label="Email" name="email" type="email" autoComplete="username" />
       <Field
         label="Password"
         name="password"

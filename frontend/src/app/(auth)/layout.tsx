@@ -1,6 +1,6 @@
-export default function EntryLayout({ children }: { children: React.ReactNode }) {
+export default function AuthLayout({ children }: { children: React.ReactNode }) {
   return (
-    <main className="entry">
+    <main className="narrow">
       <p className="brand">
         <img src="/icon.svg" alt="" width="28" height="28" /> Evo-TODO
       </p>
