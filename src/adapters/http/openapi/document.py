@@ -162,7 +162,7 @@ def _success(operation: Operation) -> dict[str, Any]:
         headers.update(_LIMITS)
     if operation.tag == "tasks" and operation.response is not None:
         headers["ETag"] = _ETAG
-    if operation.id == "createTask":
+    if operation.status is HTTPStatus.CREATED:
         headers["Location"] = _header("The path of the task.")
     if operation.id == "listTasks":
         headers["Link"] = _header('The next page, `rel="next"` (RFC 8288); absent at the end.')
