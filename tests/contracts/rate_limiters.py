@@ -1,4 +1,4 @@
-"""What every adapter of the RateLimiter port keeps: inherited by one test class per adapter."""
+"""The contract of the RateLimiter port: inherited by one test class per adapter."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ class ManualTime:
 
 
 class RateLimitersContract(ABC):
-    """The class that inherits this gives a fixture `limiter`."""
+    """The class that inherits this defines a fixture `limiter`."""
 
     @pytest.fixture
     def clock(self) -> ManualTime:

@@ -15,7 +15,7 @@ from adapters.system.clock_and_ids import UuidV7Generator
 from application.backoff import Backoff
 from domain.errors import StorageUnavailable
 from domain.task import TaskId
-from tests.contracts.audit_logs import NOON, AuditContract, Settling, event
+from tests.contracts.audit_logs import NOON, AuditContract, Flush, event
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ class TestSqlAudit(AuditContract):
     """On PostgreSQL and on SQLite."""
 
     @pytest.fixture
-    def settle(self, log: SqlAuditLog) -> Settling:
+    def flush(self, log: SqlAuditLog) -> Flush:
         return log.write_waiting
 
 

@@ -94,12 +94,12 @@ async def test_an_edit_that_waited_for_another_sees_the_others_change(database: 
                 return await second.save(found.changed(TaskChange(description="White"), at=task.created_at))
 
         waiting = asyncio.create_task(describe())
-        await somebody_waits(database)
+        await until_a_change_waits(database)
     stored = await waiting
     assert (stored.title, stored.description, stored.revision) == ("Bread", "White", 3)
 
 
-async def somebody_waits(database: Database) -> None:
+async def until_a_change_waits(database: Database) -> None:
     """Wait until one change waits for another's lock; on SQLite changes wait for the only connection."""
     if database.dialect == "sqlite":
         await asyncio.sleep(0)

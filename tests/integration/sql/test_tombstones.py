@@ -45,20 +45,20 @@ async def kept(database: Database) -> set[TaskId]:
 async def test_old_tombstones_of_all_owners_are_deleted_and_tasks_and_recent_ones_stay(
     lists: TaskLists, tombstones: SqlTombstones, admin_database: Database
 ) -> None:
-    living = await add(lists, new())
-    young = await deleted(lists, after=1)
+    live = await add(lists, new())
+    recent = await deleted(lists, after=1)
     for owner in (ALICE, ALICE, BOB, UserId("carol")):
         await deleted(lists, owner=owner)
     assert await tombstones.purge_before(START + timedelta(seconds=1)) == 4
-    assert await kept(admin_database) == {living.id, young.id}
+    assert await kept(admin_database) == {live.id, recent.id}
     assert await tombstones.purge_before(START + timedelta(seconds=1)) == 0
 
 
 async def test_the_list_looks_as_before_to_every_client(lists: TaskLists, tombstones: SqlTombstones) -> None:
-    living, gone = await add(lists, new()), await deleted(lists)
+    live, gone = await add(lists, new()), await deleted(lists)
     before = await revision(lists)
     assert await tombstones.purge_before(LATER) == 1
-    assert (await revision(lists), await get(lists, living.id)) == (before, living) == (Revision(3), living)
+    assert (await revision(lists), await get(lists, live.id)) == (before, live) == (Revision(3), live)
     with pytest.raises(TaskNotFound):
         await restore(lists, gone.id)
 
@@ -82,13 +82,13 @@ async def test_a_task_that_is_being_restored_is_not_deleted(
         tombstone = await edited.get_including_deleted(task.id)
         purging = asyncio.create_task(tombstones.purge_before(LATER))
         if admin_database.dialect == "postgresql":
-            await somebody_waits_for_a_lock(admin_database)
+            await until_a_statement_waits_for_a_lock(admin_database)
         restored = await edited.save(tombstone.restored(at=LATER))
     assert await purging == 0
     assert await get(lists, task.id) == restored
 
 
-async def somebody_waits_for_a_lock(database: Database) -> None:
+async def until_a_statement_waits_for_a_lock(database: Database) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(20):
         while not (await database.read(text(waiting))).scalar_one():  # noqa: ASYNC110  (the server sends no signal)
