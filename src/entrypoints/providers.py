@@ -8,9 +8,9 @@ from dishka import AsyncContainer, Provider, Scope, from_context, make_async_con
 from adapters.memory.rate_limiter import MemoryRateLimiter
 from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database, connect
-from adapters.sql.readiness import DatabaseReadiness, RowSecurityReadiness
+from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
 from adapters.sql.revocation_sync import RevocationSync
-from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
+from adapters.sql.revocations import SqlRevocations
 from adapters.sql.task_lists import SqlTaskLists
 from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from adapters.system.clock_and_ids import SystemClock, UuidV7Generator

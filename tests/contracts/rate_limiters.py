@@ -1,4 +1,4 @@
-"""What every meter of requests does."""
+"""The contract of the RateLimiter port: inherited by one test class per adapter."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ LIMIT = RateLimit(3, 60)
 
 @define
 class ManualTime:
-    """Seconds since 1970, moved by hand."""
+    """Seconds since 1970, set by hand."""
 
     seconds: float = 1_800_000_000.0
 
@@ -23,8 +23,8 @@ class ManualTime:
         return self.seconds
 
 
-class RateMetersContract(ABC):
-    """Inherited by each adapter's test class, which says how a meter is made."""
+class RateLimitersContract(ABC):
+    """The class that inherits this defines a fixture `limiter`."""
 
     @pytest.fixture
     def clock(self) -> ManualTime:
@@ -32,62 +32,62 @@ class RateMetersContract(ABC):
 
     @pytest.fixture
     @abstractmethod
-    def meter(self, clock: ManualTime) -> RateLimiter: ...
+    def limiter(self, clock: ManualTime) -> RateLimiter: ...
 
     @pytest.fixture
     def key(self) -> str:
-        """A key that no other test counts: stores last longer than one test."""
+        """A key that no other test counts: a store outlives a test."""
         return f"user:{uuid4()}"
 
-    async def test_requests_are_counted_one_by_one(self, meter: RateLimiter, key: str) -> None:
-        assert [await meter.hit(key, LIMIT) for _ in range(5)] == [
+    async def test_requests_are_counted_one_by_one(self, limiter: RateLimiter, key: str) -> None:
+        assert [await limiter.hit(key, LIMIT) for _ in range(5)] == [
             RateLimitStatus(LIMIT, used, 60.0) for used in (1, 2, 3, 4, 5)
         ]
 
-    async def test_each_key_is_counted_by_itself(self, meter: RateLimiter, key: str) -> None:
-        await meter.hit(key, LIMIT)
-        assert (await meter.hit(f"{key}x", LIMIT)).used == 1
-        assert (await meter.hit(key, LIMIT)).used == 2
+    async def test_each_key_is_counted_separately(self, limiter: RateLimiter, key: str) -> None:
+        await limiter.hit(key, LIMIT)
+        assert (await limiter.hit(f"{key}x", LIMIT)).used == 1
+        assert (await limiter.hit(key, LIMIT)).used == 2
 
-    async def test_a_window_ends_when_it_is_full_minute_and_not_earlier(
-        self, meter: RateLimiter, clock: ManualTime, key: str
+    async def test_a_window_ends_at_the_full_minute_and_not_earlier(
+        self, limiter: RateLimiter, clock: ManualTime, key: str
     ) -> None:
         clock.seconds += 12.5
-        assert await meter.hit(key, LIMIT) == RateLimitStatus(LIMIT, 1, 47.5)
+        assert await limiter.hit(key, LIMIT) == RateLimitStatus(LIMIT, 1, 47.5)
         clock.seconds += 47.25
-        assert await meter.hit(key, LIMIT) == RateLimitStatus(LIMIT, 2, 0.25)
+        assert await limiter.hit(key, LIMIT) == RateLimitStatus(LIMIT, 2, 0.25)
         clock.seconds += 0.25
-        assert await meter.hit(key, LIMIT) == RateLimitStatus(LIMIT, 1, 60.0)
+        assert await limiter.hit(key, LIMIT) == RateLimitStatus(LIMIT, 1, 60.0)
 
-    async def test_limits_of_other_windows_or_policies_are_counted_apart(self, meter: RateLimiter, key: str) -> None:
+    async def test_limits_with_other_windows_or_policies_are_counted_separately(
+        self, limiter: RateLimiter, key: str
+    ) -> None:
         for other in (LIMIT, RateLimit(3, 1), RateLimit(3, 60, "address")):
-            assert (await meter.hit(key, other)).used == 1
-        assert (await meter.hit(key, LIMIT)).used == 2
+            assert (await limiter.hit(key, other)).used == 1
+        assert (await limiter.hit(key, LIMIT)).used == 2
 
-    async def test_very_large_amounts_are_counted_too(self, meter: RateLimiter, key: str) -> None:
+    async def test_very_large_amounts_are_counted(self, limiter: RateLimiter, key: str) -> None:
         limit = RateLimit(999_999_999_999, 86400)
-        assert (await meter.hit(key, limit)).remaining == 999_999_999_998
+        assert (await limiter.hit(key, limit)).remaining == 999_999_999_998
 
-    async def test_nobody_is_missed_when_many_come_at_once(self, meter: RateLimiter, key: str) -> None:
-        counted = await asyncio.gather(*(meter.hit(key, LIMIT) for _ in range(50)))
+    async def test_concurrent_requests_are_all_counted(self, limiter: RateLimiter, key: str) -> None:
+        counted = await asyncio.gather(*(limiter.hit(key, LIMIT) for _ in range(50)))
         assert sorted(one.used for one in counted) == list(range(1, 51))
 
     @pytest.mark.parametrize("name", ["alice@example.org", "a b", "ü", "x" * 255, "{tag}", "*"])
-    async def test_any_name_is_a_key(self, meter: RateLimiter, key: str, name: str) -> None:
-        await meter.hit(key + name, LIMIT)
-        assert (await meter.hit(key + name, LIMIT)).used == 2
+    async def test_any_name_is_a_key(self, limiter: RateLimiter, key: str, name: str) -> None:
+        await limiter.hit(key + name, LIMIT)
+        assert (await limiter.hit(key + name, LIMIT)).used == 2
 
 
-class LocalRateMetersContract(RateMetersContract):
-    """The same for a meter that counts in memory."""
+class LocalRateLimitersContract(RateLimitersContract):
+    """The same for a limiter that counts in memory."""
 
     @pytest.fixture
     @abstractmethod
-    def meter(self, clock: ManualTime) -> LocalRateLimiter: ...
+    def limiter(self, clock: ManualTime) -> LocalRateLimiter: ...
 
-    async def test_what_is_counted_without_waiting_is_counted_with_the_rest(
-        self, meter: LocalRateLimiter, key: str
-    ) -> None:
-        assert meter.hit_now(key, LIMIT) == RateLimitStatus(LIMIT, 1, 60.0)
-        assert (await meter.hit(key, LIMIT)).used == 2
-        assert meter.hit_now(key, LIMIT).used == 3
+    async def test_both_ways_of_counting_share_one_counter(self, limiter: LocalRateLimiter, key: str) -> None:
+        assert limiter.hit_now(key, LIMIT) == RateLimitStatus(LIMIT, 1, 60.0)
+        assert (await limiter.hit(key, LIMIT)).used == 2
+        assert limiter.hit_now(key, LIMIT).used == 3

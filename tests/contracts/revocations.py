@@ -1,4 +1,4 @@
-"""What every adapter of the Revocations port keeps: inherited by one test class per adapter."""
+"""The contract of the Revocations port: inherited by one test class per adapter."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ def token(user: UserId = ALICE, session: SessionId | None = ONE, *, issued: floa
 
 
 class RevocationsContract:
-    """The class that inherits this gives a fixture `revocations`, in which nothing is revoked at noon."""
+    """The class that inherits this defines a fixture `revocations`, in which nothing is revoked at noon."""
 
     async def test_nothing_is_revoked_at_first(self, revocations: Revocations) -> None:
         assert not revocations.is_revoked(token())
@@ -37,7 +37,7 @@ class RevocationsContract:
         assert not revocations.is_revoked(token(issued=1))
         assert not revocations.is_revoked(token(BOB))
 
-    async def test_a_second_time_makes_no_difference_and_an_earlier_instant_takes_nothing_back(
+    async def test_repetitions_change_nothing_and_an_earlier_instant_replaces_no_later_one(
         self, revocations: Revocations
     ) -> None:
         await revocations.revoke(ALICE, None, NOON)

@@ -1,4 +1,4 @@
-"""What every adapter of the TaskLists port keeps: inherited by one test class per adapter."""
+"""The contract of the TaskLists port: inherited by one test class per adapter."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -69,7 +69,7 @@ async def titles(lists: TaskLists, query: TaskQuery) -> list[str]:
 class TaskListsContract:
     @pytest.fixture
     def lists(self) -> TaskLists:
-        raise NotImplementedError("each adapter's class says what is tested")
+        raise NotImplementedError("each adapter's class returns its own")
 
     async def test_a_task_comes_back_as_it_was_stored(self, lists: TaskLists) -> None:
         stored = await add(lists, new("😀 Milch, süß\t\x01 'quoted' %_\\", description="line\nline"))
@@ -80,7 +80,7 @@ class TaskListsContract:
         assert await page(lists, TaskQuery()) == TaskPage((), Revision(0), None)
         assert await revision(lists) == 0
 
-    async def test_a_list_that_was_emptied_still_bears_its_revision(self, lists: TaskLists) -> None:
+    async def test_an_emptied_list_keeps_its_revision(self, lists: TaskLists) -> None:
         task = await add(lists, new())
         await save(lists, task.deleted(at=START))
         assert await page(lists, TaskQuery()) == TaskPage((), Revision(2), None)
@@ -110,7 +110,7 @@ class TaskListsContract:
             TaskQuery(completed=False, text="a", after=PageKey(START, TaskId(UUID(int=0)))),
         ],
     )
-    async def test_a_page_of_a_known_revision_is_unchanged(
+    async def test_a_page_of_a_known_revision_is_not_modified(
         self, lists: TaskLists, query: TaskQuery, others: tuple[Revision, ...]
     ) -> None:
         await add(lists, new("A"))
@@ -121,7 +121,7 @@ class TaskListsContract:
         assert await tasks.page(query, known=Revisions(frozenset(others))) == await page(lists, query)
         assert len((await page(lists, query)).tasks) == min(2, query.limit)
 
-    async def test_a_list_that_never_was_is_known_at_revision_0(self, lists: TaskLists) -> None:
+    async def test_a_list_that_never_existed_is_known_at_revision_0(self, lists: TaskLists) -> None:
         known = Revisions(frozenset({Revision(0)}))
         assert await lists.open(ALICE).page(TaskQuery(), known=known) == NotModified(Revision(0))
         assert await lists.open(ALICE).page(TaskQuery(), known=Revisions(frozenset())) == TaskPage(
@@ -143,7 +143,7 @@ class TaskListsContract:
                 raise ZeroDivisionError
         assert await page(lists, TaskQuery()) == TaskPage((kept, other), Revision(2), None)
 
-    async def test_an_edit_that_stores_nothing_uses_up_no_revision(self, lists: TaskLists) -> None:
+    async def test_an_edit_that_stores_nothing_takes_no_revision(self, lists: TaskLists) -> None:
         task = await add(lists, new())
         async with lists.edit(ALICE) as tasks:
             assert await tasks.get(task.id) == task
@@ -152,7 +152,7 @@ class TaskListsContract:
             pass
         assert await revision(lists, BOB) == 0
 
-    async def test_what_an_edit_stores_it_sees(self, lists: TaskLists) -> None:
+    async def test_an_edit_sees_its_own_changes(self, lists: TaskLists) -> None:
         task, other = await add(lists, new()), await add(lists, new())
         async with lists.edit(ALICE) as tasks:
             toggled = await tasks.save(task.toggled(at=START))
@@ -175,15 +175,15 @@ class TaskListsContract:
             async with lists.edit(ALICE) as tasks:
                 await tasks.get(task.id)
 
-    async def test_an_edit_that_asks_for_it_gets_the_tombstone_as_it_was_stored(self, lists: TaskLists) -> None:
-        task, living = await add(lists, new(description="x")), await add(lists, new())
+    async def test_an_edit_can_get_the_tombstone_as_it_was_stored(self, lists: TaskLists) -> None:
+        task, live = await add(lists, new(description="x")), await add(lists, new())
         tombstone = await save(lists, task.deleted(at=START + timedelta(hours=1)))
         async with lists.edit(ALICE) as tasks:
             assert await tasks.get_including_deleted(task.id) == tombstone
-            assert await tasks.get_including_deleted(living.id) == living
+            assert await tasks.get_including_deleted(live.id) == live
         assert await revision(lists) == 3
 
-    async def test_a_tombstone_is_its_owners_alone(self, lists: TaskLists) -> None:
+    async def test_a_tombstone_is_seen_only_by_its_owner(self, lists: TaskLists) -> None:
         his = await add(lists, new(owner=BOB))
         await save(lists, his.deleted(at=START))
         for missing in (his.id, TaskId(UUID(int=0))):
@@ -195,7 +195,7 @@ class TaskListsContract:
         await save(lists, hers.deleted(at=START))
         assert (await get(lists, his.id, BOB)).title == "Buy milk"
 
-    async def test_a_restored_task_is_what_was_deleted_at_a_new_revision(self, lists: TaskLists) -> None:
+    async def test_a_restored_task_is_the_deleted_one_at_a_new_revision(self, lists: TaskLists) -> None:
         task = await add(lists, new("Straße", description="line\nline"))
         task = await save(lists, task.toggled(at=START))
         await save(lists, task.deleted(at=START))
@@ -227,7 +227,7 @@ class TaskListsContract:
             (Order.UPDATED_LAST_FIRST, "dbfgeca"),
         ],
     )
-    async def test_restored_tasks_are_back_at_their_place_and_last_by_update(
+    async def test_restored_tasks_keep_their_place_by_creation_and_are_last_by_update(
         self, lists: TaskLists, order: Order, expected: str, limit: int
     ) -> None:
         tasks = {title: await add(lists, new(title, after=place)) for place, title in enumerate("abcdefg")}
@@ -251,16 +251,16 @@ class TaskListsContract:
 
     async def test_many_deletions_and_restorations_leave_every_task_once(self, lists: TaskLists) -> None:
         tasks = [await add(lists, new(f"{number:02}", after=number)) for number in range(40)]
-        living = set(range(40))
+        live = set(range(40))
         for step in range(0, 400, 7):
             number = step % 40
-            if number in living:
+            if number in live:
                 await save(lists, (await get(lists, tasks[number].id)).deleted(at=START))
             else:
                 await restore(lists, tasks[number].id)
-            living ^= {number}
-        assert 0 < len(living) < 40
-        expected = [f"{number:02}" for number in sorted(living)]
+            live ^= {number}
+        assert 0 < len(live) < 40
+        expected = [f"{number:02}" for number in sorted(live)]
         assert await titles(lists, TaskQuery(limit=7)) == expected
         assert await titles(lists, TaskQuery(order=Order.CREATED_LAST_FIRST, limit=7)) == expected[::-1]
         assert sorted(await titles(lists, TaskQuery(order=Order.UPDATED, limit=7))) == expected
@@ -280,7 +280,7 @@ class TaskListsContract:
             (Order.UPDATED_LAST_FIRST, "gecafdb"),
         ],
     )
-    async def test_pages_put_together_are_the_list_in_order(
+    async def test_all_pages_together_are_the_list_in_order(
         self, lists: TaskLists, order: Order, expected: str, limit: int
     ) -> None:
         tasks = [await add(lists, new(title, after=place)) for place, title in enumerate("abcdefg")]
@@ -334,7 +334,7 @@ class TaskListsContract:
             ("", ["Straße", "strasse", "äpfel", "cafe\u0301", "100%", "100x", "a_b", "axb", "back\\slash", "x"]),
         ],
     )
-    async def test_a_search_knows_letters_and_takes_wildcards_for_text(
+    async def test_a_search_ignores_case_and_takes_wildcards_literally(
         self, lists: TaskLists, text: str, expected: list[str]
     ) -> None:
         given = ["Straße", "strasse", "äpfel", "cafe\u0301", "100%", "100x", "a_b", "axb", "back\\slash"]
@@ -343,7 +343,7 @@ class TaskListsContract:
         await add(lists, new("x", after=99, description="first line\nSecond Line"))
         assert await titles(lists, TaskQuery(text=text)) == expected
 
-    async def test_what_changes_is_found_by_its_new_words(self, lists: TaskLists) -> None:
+    async def test_a_changed_task_is_found_by_its_new_words(self, lists: TaskLists) -> None:
         task = await add(lists, new("Milk", description="white"))
         await save(lists, task.changed(TaskChange(title="Bread", description=None), at=START))
         assert await titles(lists, TaskQuery(text="milk")) == []
@@ -375,21 +375,21 @@ class TaskListsContract:
         assert sum(await asyncio.gather(*(delete() for _ in range(24)))) == 1
         assert await revision(lists) == 2
 
-    async def test_of_parallel_restorations_one_makes_the_difference(self, lists: TaskLists) -> None:
+    async def test_of_parallel_restorations_one_makes_the_change(self, lists: TaskLists) -> None:
         task = await add(lists, new())
         await save(lists, task.deleted(at=START))
 
-        async def bring_back() -> Task:
+        async def restore_once() -> Task:
             async with lists.edit(ALICE) as tasks:
                 found = await tasks.get_including_deleted(task.id)
                 restored = found.restored(at=START)
                 return found if restored is found else await tasks.save(restored)
 
-        answers = await asyncio.gather(*(bring_back() for _ in range(24)))
-        assert set(answers) == {await get(lists, task.id)}
+        results = await asyncio.gather(*(restore_once() for _ in range(24)))
+        assert set(results) == {await get(lists, task.id)}
         assert await revision(lists) == 3
 
-    async def test_a_restoration_and_an_edit_at_once_are_both_kept_or_one_of_them_came_too_early(
+    async def test_a_concurrent_restoration_and_edit_are_both_kept_or_the_edit_came_too_early(
         self, lists: TaskLists
     ) -> None:
         async def rename(task_id: TaskId) -> bool:
@@ -422,7 +422,7 @@ class TaskListsContract:
         stored = await get(lists, task.id)
         assert (stored.title, stored.description, stored.revision) == ("Bread", "White", 3)
 
-    async def test_a_reader_sees_a_change_whole_or_not_at_all(self, lists: TaskLists) -> None:
+    async def test_a_reader_sees_all_of_a_change_or_nothing(self, lists: TaskLists) -> None:
         task, other = await add(lists, new()), await add(lists, new("other", after=1))
         async with lists.edit(ALICE) as tasks:
             await tasks.save(task.toggled(at=START))
@@ -430,7 +430,7 @@ class TaskListsContract:
             assert await page(lists, TaskQuery()) == TaskPage((task, other), Revision(2), None)
         assert (await page(lists, TaskQuery())).revision == 3
 
-    async def test_an_erased_list_is_empty_to_its_tombstones_and_others_stay(self, lists: TaskLists) -> None:
+    async def test_an_erased_list_has_no_tasks_and_no_tombstones_and_others_stay(self, lists: TaskLists) -> None:
         gone = await save(lists, (await add(lists, new("gone"))).deleted(at=START))
         here, his = await add(lists, new("here")), await add(lists, new("his", owner=BOB))
         await lists.erase(ALICE)
@@ -440,14 +440,14 @@ class TaskListsContract:
                 await restore(lists, erased)
         assert await page(lists, TaskQuery(), BOB) == TaskPage((his,), Revision(1), None)
 
-    async def test_what_follows_an_erasure_bears_higher_revisions(self, lists: TaskLists) -> None:
+    async def test_changes_after_an_erasure_have_higher_revisions(self, lists: TaskLists) -> None:
         erased = await add(lists, new("erased"))
         await lists.erase(ALICE)
         later = await add(lists, new("later"))
         assert later.revision > erased.revision + 1
         assert await page(lists, TaskQuery()) == TaskPage((later,), later.revision, None)
 
-    async def test_an_erasure_that_finds_nothing_uses_up_no_revision(self, lists: TaskLists) -> None:
+    async def test_an_erasure_of_an_empty_list_takes_no_revision(self, lists: TaskLists) -> None:
         await lists.erase(ALICE)
         assert await revision(lists) == 0
         await add(lists, new())
@@ -455,7 +455,7 @@ class TaskListsContract:
         await lists.erase(ALICE)
         assert await revision(lists) == 2
 
-    async def test_erasures_and_changes_at_once_do_not_get_stuck(self, lists: TaskLists) -> None:
+    async def test_concurrent_erasures_and_changes_do_not_deadlock(self, lists: TaskLists) -> None:
         for number in range(10):
             await add(lists, new(f"{number}"))
         added = (add(lists, new("new")) for _ in range(10))

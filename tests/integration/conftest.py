@@ -4,12 +4,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from anyio.from_thread import start_blocking_portal
-from sqlalchemy import Executable, event
+from sqlalchemy import Dialect, Executable, event
 
 from adapters.sql.admin import grant_to, migrate
 from adapters.sql.database import Database, connect
-from adapters.sql.executors import CompiledStatement, compile_for_asyncpg
-from adapters.sql.sqlite import CompiledSqliteStatement, compile_for_sqlite
+from adapters.sql.executors import CompiledStatement, compile_statement
 from tests.support.postgres import SERVICE, as_role, fresh_database
 
 
@@ -23,7 +22,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> Iterator[str]:
-    """A database with the tables, to be copied: migrating each test's own takes ten times as long."""
+    """A migrated database to copy: a migration for each test takes ten times as long."""
     with fresh_database(postgres_server) as url:
         with start_blocking_portal() as portal:
             portal.call(_migrate, url)
@@ -41,14 +40,14 @@ async def _migrate(url: str) -> None:
 
 @pytest.fixture
 def migrated_postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
-    """As its owner."""
+    """A migrated database, for the role that owns the tables."""
     with fresh_database(postgres_server, postgres_template) as url:
         yield url
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
 async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind with the tables in it, one after the other; on PostgreSQL for the service's role."""
+    """A migrated database of each kind, one after the other; on PostgreSQL for the service's role."""
     if request.param == "postgresql":
         return as_role(request.getfixturevalue("migrated_postgres_url"), SERVICE)
     url = f"sqlite:///{tmp_path / 'tasks.db'}"
@@ -58,7 +57,7 @@ async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(migrated_url: str) -> AsyncIterator[Database]:
-    """The same, opened."""
+    """The same database, opened."""
     opened = connect(migrated_url)
     yield opened
     await opened.dispose()
@@ -66,7 +65,7 @@ async def database(migrated_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def admin_database(request: pytest.FixtureRequest, migrated_url: str) -> AsyncIterator[Database]:
-    """The same for an administrator, who sees everybody's rows and may change the tables."""
+    """The same database for an administrator, who sees all rows and may change the tables."""
     url = migrated_url
     if url.startswith("postgresql"):
         server = urlsplit(request.getfixturevalue("postgres_server"))
@@ -78,33 +77,27 @@ async def admin_database(request: pytest.FixtureRequest, migrated_url: str) -> A
 
 @pytest.fixture
 def statements(database: Database) -> Iterator[list[str]]:
-    """The SQL that goes to the database, in order, without what only begins and ends a transaction."""
+    """The statements of requests, in the order they are sent, without BEGIN and COMMIT."""
     sent: list[str] = []
 
-    def note_and_compile(statement: Executable) -> CompiledStatement:
-        found = compile_for_asyncpg(statement)
-        sent.append(found.sql)
-        return found
-
-    def note_and_prepare(statement: Executable) -> CompiledSqliteStatement:
-        found = compile_for_sqlite(statement)
-        keep(found.sql)
-        return found
-
     def keep(statement: str) -> None:
-        # What workers do beside the requests is none of a call's.
+        # What workers do besides requests does not count.
         if not statement.startswith("BEGIN") and "FROM revocations" not in statement:
             sent.append(statement)
 
-    if database.held is not None:
-        database.held.compile = note_and_compile
-    if database.brief is not None:
-        database.brief.prepare = note_and_prepare
+    def compile_and_keep(statement: Executable, dialect: Dialect) -> CompiledStatement:
+        compiled = compile_statement(statement, dialect)
+        keep(compiled.sql)
+        return compiled
+
+    for compiling in (database.asyncpg_executor, database.inline_reads):
+        if compiling is not None:
+            compiling.compile = compile_and_keep
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
         keep(statement)
 
-    # Engines that share a pool share their events, too.
+    # Engines that share a pool share their events.
     engines = {engine.pool: engine.sync_engine for engine in (database.reads, database.writes)}.values()
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)

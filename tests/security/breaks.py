@@ -255,5 +255,5 @@ BREAKS: Final = (
         "SET LOCAL app.user_id = %L', coalesce(nullif(current_setting(''app.user_id'', true), ''''), u))",
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
-    Break("P8", f"{SQL}/errors.py", "if not _is_passing(error):", "if True:"),
+    Break("P8", f"{SQL}/errors.py", "if not _is_unavailability(error):", "if True:"),
 )

@@ -78,10 +78,14 @@ async def test_p04_no_user_is_left_on_a_connection_for_whoever_comes_next(url: s
 
 async def users_left_behind(database: Database) -> set[str | None]:
     """What each pooled connection has for its user when nobody uses it."""
-    assert database.held is not None
-    assert database.held_looking is not None
+    assert database.asyncpg_executor is not None
+    assert database.asyncpg_poll_executor is not None
     left = "SELECT current_setting('app.user_id', true)"
-    pools = (database.held.reads, database.held.writes, database.held_looking.reads)
+    pools = (
+        database.asyncpg_executor.reads,
+        database.asyncpg_executor.writes,
+        database.asyncpg_poll_executor.reads,
+    )
     held = [row[0] for pool in pools for row in await pool.fetch(left, [])]
     found: set[str | None] = {*held}
     for engine in (database.reads, database.writes):

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import define
 
@@ -11,14 +11,15 @@ WEEK = timedelta(days=7)
 
 @define
 class WorkerClock:
-    """A clock for the wall and one that only counts, both set by hand."""
+    """A wall clock and a monotonic clock, both set by hand."""
 
     seconds: float = 0
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds)
 
     def monotonic(self) -> float:
         return self.seconds
 
     def of_a_worker(self, database: Database) -> SqlRevocations:
-        return SqlRevocations(
-            database, WEEK, 30, lambda: NOON + timedelta(seconds=self.seconds), monotonic=self.monotonic
-        )
+        return SqlRevocations(database, WEEK, 30, self.now, self.monotonic)

@@ -62,10 +62,9 @@ class TestThinned:
             log.record(refused(kind=AuditKind.SESSION_REVOKED))
         assert len(kept.events) == 100
 
-    def test_origins_without_end_share_what_one_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(audit, "MAX_ORIGINS", 5)
+    def test_endless_sources_share_the_limit_of_one(self) -> None:
         kept = MemoryAuditLog()
-        log = RateLimitedAuditLog(kept, ManualTime(0))
+        log = RateLimitedAuditLog(kept, ManualTime(0), max_sources=5)
         for number in range(1000):
             log.record(refused(f"192.0.2.{number}"))
         assert len(kept.events) == 5 + audit.PER_WINDOW

@@ -1,7 +1,7 @@
 import pytest
 
 from adapters.memory.audit import MemoryAuditLog
-from tests.contracts.audit_logs import AuditContract, Settling
+from tests.contracts.audit_logs import AuditContract, Flush
 
 
 class TestMemoryAudit(AuditContract):
@@ -14,7 +14,7 @@ class TestMemoryAudit(AuditContract):
         return log
 
     @pytest.fixture
-    def settle(self) -> Settling:
+    def flush(self) -> Flush:
         async def nothing() -> None:
             pass
 

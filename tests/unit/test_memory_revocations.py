@@ -14,7 +14,7 @@ class TestMemoryRevocations(RevocationsContract):
         return MemoryRevocations(ManualClock(NOON), timedelta(days=7))
 
 
-async def test_what_is_revoked_is_remembered_for_as_long_as_a_token_can_live() -> None:
+async def test_a_revocation_is_kept_for_the_longest_lifetime_of_a_token() -> None:
     clock = ManualClock(NOON)
     revocations = MemoryRevocations(clock, timedelta(days=7))
     await revocations.revoke(token().user_id, ONE, NOON)

@@ -8,7 +8,7 @@ from adapters.system.clock_and_ids import SystemClock, UuidV7Generator
 INSTANTS = st.integers(0, 2**47 * 1000).map(lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us))
 
 
-def test_the_clock_tells_the_time_in_utc() -> None:
+def test_the_clock_is_in_utc() -> None:
     assert SystemClock().now().utcoffset() == timedelta(0)
 
 
@@ -20,7 +20,7 @@ def test_an_id_is_a_uuid_of_version_7_with_its_millisecond(at: datetime) -> None
 
 
 @given(INSTANTS, st.integers(1, 10**12))
-def test_ids_sort_as_their_instants_do_to_the_microsecond(at: datetime, later: int) -> None:
+def test_ids_sort_by_their_instants_to_the_microsecond(at: datetime, later: int) -> None:
     ids = UuidV7Generator()
     assert ids.next(at) < ids.next(at + timedelta(microseconds=later))
 

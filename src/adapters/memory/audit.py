@@ -10,15 +10,14 @@ from attrs import Factory, frozen
 from domain.audit import AuditEvent, AuditKind
 from domain.identity import UserId
 
-KEPT: Final = 10_000
-"""Events."""
+MAX_EVENTS: Final = 10_000
 
 
 @frozen
 class MemoryAuditLog:
-    """Keeps the newest events until the process ends; to be written and to be read."""
+    """The ports' AuditLog and AuditTrail: the newest events of this process."""
 
-    events: deque[AuditEvent] = Factory(lambda: deque(maxlen=KEPT))
+    events: deque[AuditEvent] = Factory(lambda: deque(maxlen=MAX_EVENTS))
 
     def record(self, event: AuditEvent) -> None:
         """See the port."""
@@ -33,20 +32,20 @@ class MemoryAuditLog:
         limit: int | None = None,
     ) -> AsyncIterator[AuditEvent]:
         """See the port."""
-        wanted = [
+        found = [
             event
             for event in sorted(self.events, key=lambda event: event.at)
             if user in {None, event.user_id}
             and (since is None or event.at >= since)
             and (not kinds or event.kind in kinds)
         ]
-        for event in wanted if limit is None else wanted[-limit:]:
+        for event in found if limit is None else found[-limit:]:
             yield event
 
     async def purge_before(self, instant: datetime) -> int:
         """See the port."""
         kept = [event for event in self.events if event.at >= instant]
-        forgotten = len(self.events) - len(kept)
+        purged = len(self.events) - len(kept)
         self.events.clear()
         self.events.extend(kept)
-        return forgotten
+        return purged

@@ -1,4 +1,4 @@
-"""Counters in this process."""
+"""Request counters in this process."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from attrs import define, field
 from domain.rate_limit import RateLimit, RateLimitStatus
 
 MAX_KEYS: Final = 100_000
-"""Keys that a window remembers, some 15 MB; then the oldest makes room."""
+"""Keys in one window, about 15 MB; further ones evict the oldest."""
 
 
 @define
@@ -20,11 +20,12 @@ class _Window:
 
 @define
 class MemoryRateLimiter:
-    """The port's LocalRateLimiter: a window is a dictionary, and with the window goes the dictionary."""
+    """The port's LocalRateLimiter for one process: each window is a dictionary, which the next window replaces."""
 
     _now: Callable[[], float] = time.time
+    _max_keys: int = MAX_KEYS
     _windows: dict[tuple[str, int], _Window] = field(init=False, factory=dict)
-    """The present one of each limit."""
+    """The current window of each limit."""
 
     async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """See the port."""
@@ -32,13 +33,13 @@ class MemoryRateLimiter:
 
     def hit_now(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """See the port."""
-        number, into = divmod(self._now(), limit.seconds)
+        number, elapsed = divmod(self._now(), limit.seconds)
         window = self._windows.get((limit.policy, limit.seconds))
         if window is None or window.number != number:
             window = self._windows[limit.policy, limit.seconds] = _Window(number)
         counts = window.counts
         used = counts.get(key, 0) + 1
-        if used == 1 and len(counts) >= MAX_KEYS:
+        if used == 1 and len(counts) >= self._max_keys:
             del counts[next(iter(counts))]
         counts[key] = used
-        return RateLimitStatus(limit, used, limit.seconds - into)
+        return RateLimitStatus(limit, used, limit.seconds - elapsed)

@@ -11,11 +11,11 @@ from domain.revocation import Revocation, RevocationSet
 
 @frozen
 class MemoryRevocations:
-    """What was revoked, until the process ends."""
+    """The port's Revocations, in this process."""
 
     _clock: Clock
     _keep_for: timedelta
-    """How long a token can live at most."""
+    """The longest lifetime of a token, and so how long a revocation is kept."""
     _revoked: RevocationSet = Factory(RevocationSet)
 
     def is_revoked(self, principal: Principal) -> bool:
@@ -29,4 +29,4 @@ class MemoryRevocations:
         self._revoked.add(Revocation(user_id, session_id, at, now + self._keep_for))
 
     async def wait_for_propagation(self) -> None:
-        """See the port: everywhere is here."""
+        """See the port: with one process there is nothing to wait for."""

@@ -1,4 +1,4 @@
-"""The lists in memory: what the unit tests stand on, and the shortest way to read what the port means."""
+"""The task lists in memory: for unit tests, and as the shortest implementation of the port to read."""
 
 import asyncio
 from collections import defaultdict
@@ -21,15 +21,15 @@ class _List:
     lock: asyncio.Lock = Factory(asyncio.Lock)
 
 
-def _even_deleted(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
+def _get_including_deleted(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
     task = tasks.get(task_id)
     if task is None:
         raise TaskNotFound
     return task
 
 
-def _living(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
-    task = _even_deleted(tasks, task_id)
+def _get(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
+    task = _get_including_deleted(tasks, task_id)
     if task.deleted_at is not None:
         raise TaskNotFound
     return task
@@ -37,13 +37,13 @@ def _living(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
 
 @frozen
 class MemoryTaskList:
-    """One owner's tasks, to be read."""
+    """One owner's tasks for reading."""
 
     _list: _List
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _living(self._list.tasks, task_id)
+        return _get(self._list.tasks, task_id)
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
@@ -53,11 +53,11 @@ class MemoryTaskList:
         def key(task: Task) -> tuple[object, int]:
             return PageKey.of(task, query.order).key()
 
-        def is_behind(task: Task) -> bool:
+        def follows(task: Task) -> bool:
             if query.after is None:
                 return True
-            here, there = PageKey.of(task, query.order).key(), query.after.key()
-            return here < there if query.order.descending else here > there
+            start = query.after.key()
+            return key(task) < start if query.order.descending else key(task) > start
 
         found = sorted(
             (
@@ -66,7 +66,7 @@ class MemoryTaskList:
                 if task.deleted_at is None
                 and query.completed in {None, task.completed}
                 and task.mentions(query.text)
-                and is_behind(task)
+                and follows(task)
             ),
             key=key,
             reverse=query.order.descending,
@@ -76,7 +76,7 @@ class MemoryTaskList:
 
 @define
 class MemoryEditableTaskList:
-    """One owner's tasks during one change: a draft that replaces the list when the change is done."""
+    """One owner's tasks during one change: a copy that replaces the list when the change is complete."""
 
     _draft: dict[TaskId, Task]
     _revision: Revision
@@ -84,15 +84,15 @@ class MemoryEditableTaskList:
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _living(self._draft, task_id)
+        return _get(self._draft, task_id)
 
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _even_deleted(self._draft, task_id)
+        return _get_including_deleted(self._draft, task_id)
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        _even_deleted(self._draft, task.id)
+        _get_including_deleted(self._draft, task.id)
         stored = task.stored(self._revision)
         self._draft[task.id] = stored
         self.has_changed = True
@@ -101,7 +101,7 @@ class MemoryEditableTaskList:
 
 @frozen
 class MemoryTaskLists:
-    """Everybody's lists, in this process, until it ends."""
+    """The port's TaskLists, in this process."""
 
     _lists: defaultdict[UserId, _List] = Factory(lambda: defaultdict(_List))
 
@@ -115,24 +115,24 @@ class MemoryTaskLists:
 
     async def add(self, owner: UserId, task: Task) -> Task:
         """See the port."""
-        mine = self._lists[owner]
-        async with mine.lock:
-            stored = task.stored(Revision(mine.revision + 1))
-            mine.tasks, mine.revision = {**mine.tasks, task.id: stored}, stored.revision
+        owned = self._lists[owner]
+        async with owned.lock:
+            stored = task.stored(Revision(owned.revision + 1))
+            owned.tasks, owned.revision = {**owned.tasks, task.id: stored}, stored.revision
         return stored
 
     async def erase(self, owner: UserId) -> None:
         """See the port."""
-        mine = self._lists[owner]
-        async with mine.lock:
-            if mine.tasks:
-                mine.tasks, mine.revision = {}, Revision(mine.revision + 1)
+        owned = self._lists[owner]
+        async with owned.lock:
+            if owned.tasks:
+                owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
 
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[EditableTaskList]:
-        mine = self._lists[owner]
-        async with mine.lock:
-            edit = MemoryEditableTaskList(dict(mine.tasks), Revision(mine.revision + 1))
+        owned = self._lists[owner]
+        async with owned.lock:
+            edit = MemoryEditableTaskList(dict(owned.tasks), Revision(owned.revision + 1))
             yield edit
             if edit.has_changed:
-                mine.tasks, mine.revision = edit._draft, edit._revision  # noqa: SLF001  (same file, same idea)
+                owned.tasks, owned.revision = edit._draft, edit._revision  # noqa: SLF001  (the two classes are one)

@@ -1,4 +1,4 @@
-"""Counters that all workers of all machines share, in Redis or Valkey."""
+"""Request counters that all workers on all machines share, in Redis or Valkey."""
 
 import asyncio
 import logging
@@ -12,89 +12,100 @@ from limits.aio.storage import RedisStorage
 from limits.errors import StorageError
 from redis.asyncio import BlockingConnectionPool
 
+from application.backoff import Backoff
 from application.ports import RateLimiter
 from domain.rate_limit import RateLimit, RateLimitStatus
 
 logger = logging.getLogger(__name__)
 
-TIME_OUT: Final = 0.2
-"""Seconds that a request waits for its count at most."""
+TIMEOUT: Final = 0.2
+"""Seconds that a request waits for its count."""
 FIRST_BACKOFF: Final = 1.0
 MAX_BACKOFF: Final = 30.0
+"""Seconds between two attempts while the store is unavailable, before jitter."""
 CONNECTIONS: Final = 20
 """Of one worker."""
 PREFIX: Final = "evo-todo"
-"""Before each key, so that others can use the same database."""
+"""Of each key, so that the database can be shared with other programs."""
 
 
 class Counters(Protocol):
-    """What is asked of the store."""
+    """The store's counters."""
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to a counter that is gone `expiry` seconds after its first use; StorageError when it can't be had."""
+        """Add to a counter that expires `expiry` seconds after its first use, and return its value.
+
+        Raises StorageError when the store is unavailable.
+        """
 
 
 @define
 class RedisRateLimiter:
-    """The port's RateLimiter on a store that may be away: then a meter of this process stands in.
+    """The port's RateLimiter on a shared store; while that is unavailable, `fallback` counts in this process.
 
-    Costs one round trip. While the store fails, one request per back-off asks it again; nobody else waits for it.
+    Each request costs one round trip. While the store fails, one request per backoff tries it again; the others go to
+    the fallback without waiting.
     """
 
     _counters: Counters
-    _stand_in: RateLimiter
+    _fallback: RateLimiter
     _now: Callable[[], float] = time.time
     _monotonic: Callable[[], float] = time.monotonic
-    _failures: int = field(init=False, default=0)
+    _timeout: float = TIMEOUT
+    """Seconds."""
+    _backoff: Backoff = field(kw_only=True, factory=lambda: Backoff(FIRST_BACKOFF, MAX_BACKOFF))
     _retry_at: float = field(init=False, default=float("-inf"))
 
     async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """See the port."""
-        if self._failures:
+        known_failures = self._backoff.failures
+        if known_failures:
             if self._monotonic() < self._retry_at:
-                return await self._stand_in.hit(key, limit)
-            self._retry_at = self._monotonic() + MAX_BACKOFF  # this request asks; the others go on as before
-        known_failures = self._failures
-        number, into = divmod(self._now(), limit.seconds)
+                return await self._fallback.hit(key, limit)
+            self._retry_at = self._monotonic() + self._backoff.maximum  # this request tries; the others don't wait
+        number, elapsed = divmod(self._now(), limit.seconds)
         try:
-            async with asyncio.timeout(TIME_OUT):
+            async with asyncio.timeout(self._timeout):
                 used = await self._counters.incr(f"{key}/{limit.policy}/{limit.seconds}/{number:.0f}", limit.seconds)
         except (TimeoutError, OSError, StorageError) as error:
-            if self._failures == known_failures:  # else another, under way at the same time, has told of it
+            if self._backoff.failures == known_failures:  # else a concurrent request has counted this failure
                 self._note_failure(error)
-            return await self._stand_in.hit(key, limit)
+            return await self._fallback.hit(key, limit)
         except asyncio.CancelledError:
-            self._retry_at = float("-inf")  # nothing was learned: the next request asks
+            self._retry_at = float("-inf")  # the attempt has no result: the next request tries
             raise
-        if self._failures:
+        if self._backoff.failures:
             logger.info("the limits' store is back")
-            self._failures = 0
-        return RateLimitStatus(limit, used, limit.seconds - into)
+            self._backoff.reset()
+        return RateLimitStatus(limit, used, limit.seconds - elapsed)
 
     def _note_failure(self, error: Exception) -> None:
-        backoff = min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures, 10))
-        if not self._failures:
+        if not self._backoff.failures:
             cause = error.__cause__ or error
             logger.warning("the limits' store is away: each worker counts alone", extra={"error": type(cause).__name__})
-        self._failures += 1
-        self._retry_at = self._monotonic() + backoff
+        self._retry_at = self._monotonic() + self._backoff.fail()
 
 
 @asynccontextmanager
 async def redis_rate_limiter(
     url: str,
-    stand_in: RateLimiter,
+    fallback: RateLimiter,
     now: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
+    *,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109  (of each request, not of this function)
 ) -> AsyncIterator[RedisRateLimiter]:
-    """A meter on the store of that address (`redis://`, `rediss://`, `valkey://`, `valkeys://`); connects when used."""
-    address = url.replace("valkey", "redis", 1)  # the same protocol; one client library speaks to both
+    """A RedisRateLimiter on the store at an address: `redis://`, `rediss://`, `valkey://` or `valkeys://`.
+
+    It connects when it is first used.
+    """
+    address = url.replace("valkey", "redis", 1)  # the protocol is the same, and so is the client library
     pool = BlockingConnectionPool.from_url(
         address,
         max_connections=CONNECTIONS,
-        timeout=TIME_OUT,
-        socket_timeout=TIME_OUT,
-        socket_connect_timeout=TIME_OUT,
+        timeout=timeout,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
     )
     try:
         yield RedisRateLimiter(
@@ -103,11 +114,12 @@ async def redis_rate_limiter(
                 wrap_exceptions=True,
                 implementation="redispy",
                 key_prefix=PREFIX,
-                connection_pool=pool,  # type: ignore[arg-type]  # taken, but not among the types of the options
+                connection_pool=pool,  # type: ignore[arg-type]  # accepted, but missing in the options' annotation
             ),
-            stand_in,
+            fallback,
             now,
             monotonic,
+            timeout,
         )
     finally:
         await pool.aclose()

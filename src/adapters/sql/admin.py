@@ -1,4 +1,7 @@
-"""The role that the service logs in as: it owns nothing, passes no policy, and may do only what the service does."""
+"""What the tables' owner does to a database: migrate it, and prepare the role that the service logs in as.
+
+That role owns nothing, row-level security applies to it, and it has only the rights that the service needs.
+"""
 
 import base64
 import hmac
@@ -15,6 +18,43 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 
+_MIGRATION_LOCK: Final = 0x65766F2D746F646F  # PostgreSQL's advisory locks are numbers: this one is "evo-todo"
+
+
+async def migrate(database: Database, revision: str = "head") -> None:
+    """Migrate the tables to the newest revision, in one transaction; concurrent migrations wait for each other.
+
+    Raises:
+        OSError or sqlalchemy.exc.SQLAlchemyError: the database can't be reached or rejects a statement.
+    """
+    async with database.writes.begin() as connection:
+        await connection.run_sync(_upgrade, revision)
+
+
+def known_revisions() -> tuple[str, ...]:
+    """The migrations' revisions that this version knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration, without an ini file, for the migrations in this package."""
+    config = _config()
+    config.attributes["connection"] = connection
+    return config
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "adapters.sql:migrations")
+    return config
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    command.upgrade(alembic_config(connection), revision)
+
+
 GRANTS: Final = {
     "task_lists": "SELECT, INSERT, UPDATE",
     "tasks": "SELECT, INSERT, UPDATE, DELETE",
@@ -22,42 +62,42 @@ GRANTS: Final = {
     "audit_events": "SELECT, INSERT, DELETE",
     "alembic_version": "SELECT",
 }
-"""What it may do with each table."""
+"""The service's rights on each table."""
 
-_ITERATIONS: Final = 4096  # PostgreSQL's own number
-_FIND: Final = text(
+_SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's default
+_FIND_ROLE: Final = text(
     "SELECT rolsuper OR rolbypassrls AS bypasses, pg_has_role(rolname, current_user, 'MEMBER') AS is_owner"
     " FROM pg_roles WHERE rolname = :role"
 )
 
 
 class UnsuitableRole(Exception):
-    """The role that was named can't be the service's; the message says why."""
+    """This role can't be the service's; the message says why."""
 
 
 @frozen
 class ServiceRole:
-    """A role's name, and the password that it shall have; without one, as it is."""
+    """The service's role, and the password to set; `None` leaves the password as it is."""
 
     name: str
     password: str | None = field(default=None, repr=False)
 
 
 async def prepare_service_role(database: Database, role: ServiceRole) -> None:
-    """Make the role or bring it up to date, as the role that owns the tables. SQLite has no roles.
+    """Create the role or update its password and rights, as the tables' owner. SQLite has no roles.
 
     Raises:
-        UnsuitableRole: it bypasses row-level security, or is the tables' owner.
-        OSError or sqlalchemy.exc.SQLAlchemyError: the database can't be reached or refuses.
+        UnsuitableRole: it bypasses row-level security, or can act as the tables' owner.
+        OSError or sqlalchemy.exc.SQLAlchemyError: the database can't be reached or rejects a statement.
     """
     if database.dialect == "postgresql":
         async with database.writes.begin() as connection:
-            await _make(connection, role)
+            await _create_or_update(connection, role)
             await grant_to(connection, role.name)
 
 
 async def grant_to(connection: AsyncConnection, role: str) -> None:
-    """Let the role do what GRANTS says with the service's tables, and nothing more."""
+    """Give the role the rights in GRANTS on the service's tables, and take all others on them from it."""
     quoted = connection.dialect.identifier_preparer.quote_identifier(role)
     schema = (await connection.execute(text("SELECT quote_ident(current_schema())"))).scalar_one()
     await connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}")
@@ -67,10 +107,12 @@ async def grant_to(connection: AsyncConnection, role: str) -> None:
         await connection.exec_driver_sql(f"GRANT {rights} ON {table} TO {quoted}")
 
 
-async def _make(connection: AsyncConnection, role: ServiceRole) -> None:
-    found = (await connection.execute(_FIND, {"role": role.name})).one_or_none()
+async def _create_or_update(connection: AsyncConnection, role: ServiceRole) -> None:
+    found = (await connection.execute(_FIND_ROLE, {"role": role.name})).one_or_none()
     if found is not None and found.bypasses:
-        raise UnsuitableRole(f"the role {role.name} is a superuser or has BYPASSRLS, so that no policy would hold it")
+        raise UnsuitableRole(
+            f"the role {role.name} is a superuser or has BYPASSRLS, so that row-level security would not apply to it"
+        )
     if found is not None and found.is_owner:
         raise UnsuitableRole(f"the role {role.name} can act as the tables' owner: the service needs another one")
     quoted = connection.dialect.identifier_preparer.quote_identifier(role.name)
@@ -84,47 +126,10 @@ async def _make(connection: AsyncConnection, role: ServiceRole) -> None:
 
 
 def scram_sha_256(password: str) -> str:
-    """What PostgreSQL keeps of a password (RFC 5802 §3, RFC 7677): so the password itself is in no log of its."""
+    """PostgreSQL's verifier of a password (RFC 5802 §3, RFC 7677): the password itself is in none of its logs."""
     salt = os.urandom(16)
-    salted = pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
+    salted = pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ITERATIONS)
     stored = sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
     salt_text, stored_text, server_text = (base64.b64encode(part).decode() for part in (salt, stored, server))
-    return f"SCRAM-SHA-256${_ITERATIONS}:{salt_text}${stored_text}:{server_text}"
-
-
-_LOCK = 0x65766F2D746F646F  # "evo-todo", as PostgreSQL's advisory locks are numbers
-
-
-def alembic_config(connection: Connection) -> Config:
-    """What Alembic needs to know, without an ini file: the scripts that ship in the package."""
-    config = _config()
-    config.attributes["connection"] = connection
-    return config
-
-
-def known_revisions() -> tuple[str, ...]:
-    """The revisions that this version knows, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", "adapters.sql:migrations")
-    return config
-
-
-def _upgrade(connection: Connection, revision: str) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    command.upgrade(alembic_config(connection), revision)
-
-
-async def migrate(database: Database, revision: str = "head") -> None:
-    """Upgrade to the newest tables, in one transaction; several at once wait for each other.
-
-    Raises:
-        OSError or sqlalchemy.exc.SQLAlchemyError: the database can't be reached or refuses.
-    """
-    async with database.writes.begin() as connection:
-        await connection.run_sync(_upgrade, revision)
+    return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{salt_text}${stored_text}:{server_text}"

@@ -1,6 +1,7 @@
-"""Driver connections that stay open, lent to one user at a time: what SQLAlchemy's pool does, at a tenth of its cost.
+"""A pool of asyncpg connections: what SQLAlchemy's pool does, at a tenth of its cost.
 
-They are in autocommit, and nothing is reset when one comes back: whatever a transaction sets is local to it.
+The connections are in autocommit, and nothing is reset when one is released: everything a transaction sets is local
+to it.
 """
 
 import asyncio
@@ -14,7 +15,10 @@ from attrs import Factory, define, field
 
 from adapters.sql.errors import ACQUIRE_TIMEOUT, DEADLINE
 
-_LOST: Final = (
+CONNECT_PAUSE: Final = 0.1
+"""Seconds between a failed attempt to connect and the next one, so that a starting server is not flooded."""
+
+_CONNECTION_LOST: Final = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -22,56 +26,57 @@ _LOST: Final = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
-"""What is raised where a connection has gone: by the network, by the driver, or by a server that shuts down.
+"""Raised when a connection is lost: by the network, by the driver, or by a server that shuts down.
 
-The driver's internal error is among them: it meets a server that has said goodbye while nobody was listening.
+The driver's internal error is among them: it is raised after a server has closed an idle connection.
 """
-
-_PAUSE: Final = 0.1
-"""Seconds until somebody else may try after an attempt to connect has failed: a server that starts is not besieged."""
 
 
 @define
 class AsyncpgPool:
-    """At most `size` connections, opened when they are first needed and again when they have died.
+    """At most `size` connections, opened when they are first needed and reopened when they are lost.
 
-    Whoever finds all of them lent waits in a queue, first come, first served, for ACQUIRE_TIMEOUT at most. Where no
-    connection can be made, who tried is details so at once; the next one in the queue tries after a pause.
+    When all of them are in use, callers wait in a FIFO queue, at most `acquire_timeout` seconds. When a connection
+    can't be opened, its caller gets the error at once, and the next in the queue tries after `connect_pause`.
     """
 
     open: Callable[[], Awaitable["asyncpg.Connection"]]
     size: int
-    _idle: "list[asyncpg.Connection]" = Factory(list)
-    _free: int = field(init=False)
-    _waiting: "deque[asyncio.Future[None]]" = Factory(deque)
+    acquire_timeout: float = ACQUIRE_TIMEOUT
+    """Seconds to wait for a free connection."""
+    statement_timeout: float = DEADLINE
+    """Seconds that `fetch` may take, including the wait for a connection."""
+    connect_pause: float = CONNECT_PAUSE
+    """Seconds between a failed attempt to connect and the next one."""
+    _idle: "list[asyncpg.Connection]" = field(init=False, factory=list)
+    _free: int = field(init=False, default=Factory(lambda self: self.size, takes_self=True))
+    """How many more callers may have a connection."""
+    _waiting: "deque[asyncio.Future[None]]" = field(init=False, factory=deque)
     _deadlines: "dict[asyncpg.Connection, float]" = field(init=False, factory=dict)
-    """By what time of the event loop's each that is asked something has to have answered."""
+    """For each connection that runs a statement, the event loop's time by which it must have finished."""
     _next_deadline: float = field(init=False, default=inf)
     _timer: asyncio.TimerHandle | None = field(init=False, default=None)
-    _is_closed: bool = False
-
-    def __attrs_post_init__(self) -> None:
-        self._free = self.size
+    _is_closed: bool = field(init=False, default=False)
 
     async def fetch(self, sql: str, arguments: Sequence[Any], *, is_repeatable: bool = False) -> Sequence[Any]:
-        """The rows that one statement answers, a transaction of its own; a repeatable one may be asked twice.
+        """Run one statement as its own transaction and return its rows; a repeatable one may be sent twice.
 
         Raises:
-            asyncpg.PostgresError: the server refuses.
-            OSError or what else is in _LOST: there is no connection, or no answer within DEADLINE.
+            asyncpg.PostgresError: the server rejects the statement.
+            OSError or another of _CONNECTION_LOST: no connection, or no result within `statement_timeout`.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + DEADLINE
+        until = loop.time() + self.statement_timeout
         while True:
-            connection = self._at_once() or await self.acquire(until)
+            connection = self._acquire_idle() or await self.acquire(until)
             self._deadlines[connection] = until
             try:
                 if until < self._next_deadline:
                     self._enforce_deadlines()
                 rows: Sequence[Any] = await connection.fetch(sql, *arguments)
-            except _LOST:
+            except _CONNECTION_LOST:
                 self.terminate(connection)
-                self._discard_idle()  # most likely they went the same way, and only don't know yet
+                self._terminate_idle()  # most likely they are lost too, unnoticed so far
                 if not is_repeatable or loop.time() >= until:
                     raise
                 is_repeatable = False
@@ -87,36 +92,13 @@ class AsyncpgPool:
             finally:
                 del self._deadlines[connection]
 
-    def _enforce_deadlines(self) -> None:
-        """Cut what has not answered in time, and look again when the next will not have.
-
-        To cut the connection is all that a time-out has to do, and one timer is enough for all: asyncio.timeout() costs
-        a tenth of a read, a timer each a hundredth.
-        """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        overdue = [connection for connection, until in self._deadlines.items() if until <= now]
-        self._next_deadline = min((until for until in self._deadlines.values() if until > now), default=inf)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if self._next_deadline == inf else loop.call_at(self._next_deadline, self._enforce_deadlines)
-        for connection in overdue:
-            connection.terminate()
-
-    def _at_once(self) -> "asyncpg.Connection | None":
-        """A connection, where one is idle and alive."""
-        if self._free > 0 and self._idle and not self._idle[-1].is_closed():
-            self._free -= 1
-            return self._idle.pop()
-        return None
-
     async def acquire(self, until: float) -> "asyncpg.Connection":
-        """A connection that is alive as far as anybody knows; whoever has it gives it back, or discards it.
+        """A connection that has not been noticed to be lost; the caller must `release` or `terminate` it.
 
-        It is there by that time of the event loop's, or not at all.
+        `until` is the event loop's time by which a new connection must be open.
 
         Raises:
-            OSError, asyncpg.PostgresError or asyncpg.InterfaceError: there is none to be had.
+            OSError, asyncpg.PostgresError or asyncpg.InterfaceError: no connection can be had.
         """
         if self._free > 0:
             self._free -= 1
@@ -130,11 +112,11 @@ class AsyncpgPool:
             async with asyncio.timeout_at(until):
                 return await self.open()
         except BaseException:
-            asyncio.get_running_loop().call_later(_PAUSE, self._wake_next)
+            asyncio.get_running_loop().call_later(self.connect_pause, self._wake_next)
             raise
 
     def release(self, connection: "asyncpg.Connection") -> None:
-        """Take back a connection that has finished what it was asked."""
+        """Return a connection that has finished its statement or transaction."""
         if self._is_closed:
             connection.terminate()
         else:
@@ -142,44 +124,67 @@ class AsyncpgPool:
         self._wake_next()
 
     def terminate(self, connection: "asyncpg.Connection") -> None:
-        """Take back a connection that was left in the middle of something: nobody can use it again."""
+        """Return a connection that was interrupted: it is cut, so that nobody gets another's rows."""
         connection.terminate()
         self._wake_next()
 
     async def close(self) -> None:
-        """Close what is idle, and later what comes back."""
+        """Close the idle connections now, and the others when they are released."""
         self._is_closed = True
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.close() for connection in idle), return_exceptions=True)
 
-    def _discard_idle(self) -> None:
+    def _acquire_idle(self) -> "asyncpg.Connection | None":
+        """An idle connection without waiting; `None` if there is none."""
+        if self._free > 0 and self._idle and not self._idle[-1].is_closed():
+            self._free -= 1
+            return self._idle.pop()
+        return None
+
+    def _enforce_deadlines(self) -> None:
+        """Cut the connections that are overdue, and set the timer for the next deadline.
+
+        A time-out has nothing to do but cut a connection, so one timer serves all of them: asyncio.timeout() costs a
+        tenth of a read, a timer for each statement a hundredth.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        overdue = [connection for connection, until in self._deadlines.items() if until <= now]
+        self._next_deadline = min((until for until in self._deadlines.values() if until > now), default=inf)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self._next_deadline == inf else loop.call_at(self._next_deadline, self._enforce_deadlines)
+        for connection in overdue:
+            connection.terminate()
+
+    def _terminate_idle(self) -> None:
         while self._idle:
             self._idle.pop().terminate()
 
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(turn)
-        time_out = loop.call_later(ACQUIRE_TIMEOUT, _give_up, turn)
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(waiter)
+        timer = loop.call_later(self.acquire_timeout, _time_out, waiter)
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._wake_next()  # it came in the very moment in which nobody wanted it any more
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._wake_next()  # it was woken and cancelled in the same iteration of the event loop
             raise
         finally:
-            time_out.cancel()
+            timer.cancel()
 
     def _wake_next(self) -> None:
-        """Let the next one have the turn that has become free."""
+        """Hand the place that has become free to the first waiter."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
         self._free += 1
 
 
-def _give_up(turn: "asyncio.Future[None]") -> None:
-    if not turn.done():
-        turn.set_exception(TimeoutError("every connection is busy"))
+def _time_out(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError("every connection is busy"))

@@ -1,4 +1,4 @@
-"""The audit log's table: rows are added and, when they are old, taken away; none is ever changed."""
+"""The audit log's table: rows are added, read, and deleted when they are old; none is ever changed."""
 
 import asyncio
 import logging
@@ -14,7 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
+from adapters.sql.executors import delete_in_batches
 from adapters.sql.tables import audit_events
+from application.backoff import Backoff
 from application.ports import IdGenerator
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
@@ -23,46 +25,44 @@ from domain.identity import UserId
 logger = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 10_000
-"""Events that wait to be written; what comes on top is dropped, counted and details."""
-BATCH: Final = 500
-"""Rows written, read, or taken away at once."""
+"""Events in the queue; further ones are dropped, counted and logged."""
+BATCH_SIZE: Final = 500
+"""Rows written, read or deleted at once."""
 CLOSE_TIMEOUT: Final = 1.0
-"""Seconds that what waits is given at the end."""
+"""Seconds that writing the rest of the queue may take at the end."""
+FIRST_BACKOFF: Final = 0.2
 MAX_BACKOFF: Final = 5.0
-"""Seconds between two tries while the database is away."""
+"""Seconds between two attempts to write while the database is unavailable, before jitter."""
 PURGE_INTERVAL: Final = 3600.0
-"""Seconds between two removals of what is too old; any worker may do it."""
-
-
-def pause_after(failures: int) -> float:
-    """Seconds until the next try, after so many failures in a row."""
-    return min(MAX_BACKOFF, 0.1 * 2.0 ** min(failures, 10))
+"""Seconds between two deletions of old events, give or take a half; each worker does it."""
 
 
 @define(eq=False)
 class SqlAuditLog:
-    """The port's AuditLog: `record` puts an event into a queue, `run` writes what is there."""
+    """The port's AuditLog: `record` puts an event into a queue, `run` writes the queue to the table."""
 
     _database: Database
     _ids: IdGenerator
+    _max_waiting: int = MAX_WAITING
+    _backoff: Backoff = field(kw_only=True, factory=lambda: Backoff(FIRST_BACKOFF, MAX_BACKOFF))
     _waiting: deque[dict[str, Any]] = field(init=False, factory=deque)
-    """Rows, each with its id: one that is written twice, because the answer to a commit was lost, stands there once."""
-    _some: asyncio.Event = field(init=False, factory=asyncio.Event)
+    """Rows with their ids: one that is written twice, because the result of a commit was lost, is stored once."""
+    _has_waiting: asyncio.Event = field(init=False, factory=asyncio.Event)
     _dropped: int = field(init=False, default=0)
 
     def record(self, event: AuditEvent) -> None:
         """See the port."""
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= self._max_waiting:
             self._dropped += 1
             return
         self._waiting.append(self._row(event))
-        self._some.set()
+        self._has_waiting.set()
 
     async def prepare(self) -> None:
-        """Nothing is needed before the first request."""
+        """Nothing has to be done before the first request."""
 
     async def run(self) -> None:
-        """Write until cancelled; then write what is left, as far as a second goes."""
+        """Write until cancelled; then write the rest of the queue, within CLOSE_TIMEOUT."""
         try:
             await self._keep_writing()
         finally:
@@ -71,39 +71,37 @@ class SqlAuditLog:
                     await self.write_waiting()
             except (TimeoutError, StorageUnavailable):
                 self._dropped += len(self._waiting)
-            self._tell_dropped()
+            self._log_dropped()
 
     async def write_waiting(self) -> None:
-        """Write everything that waits.
+        """Write the whole queue.
 
         Raises:
-            StorageUnavailable: the database is away; what was not written waits on.
+            StorageUnavailable: the database is unavailable; what was not written stays in the queue.
         """
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(BATCH_SIZE, len(self._waiting)))]
             try:
                 await self._write(batch)
             except (StorageUnavailable, asyncio.CancelledError):
                 self._waiting.extendleft(reversed(batch))
                 raise
             except SQLAlchemyError as error:
-                # Not to be mended by trying again: the others must not wait behind these for ever.
+                # Another attempt would fail too, and the rest of the queue must not wait behind this batch for ever.
                 self._dropped += len(batch)
                 logger.error("audit events can't be written", extra={"error": type(error).__name__})  # noqa: TRY400  (without the rows)
 
     async def _keep_writing(self) -> None:
-        failures = 0
         while True:
-            await self._some.wait()
-            self._some.clear()
+            await self._has_waiting.wait()
+            self._has_waiting.clear()
             try:
                 await self.write_waiting()
-                failures = 0
+                self._backoff.reset()
             except StorageUnavailable:
-                failures += 1
-                self._some.set()
-                await asyncio.sleep(pause_after(failures))
-            self._tell_dropped()
+                self._has_waiting.set()
+                await asyncio.sleep(self._backoff.fail())
+            self._log_dropped()
 
     async def _write(self, batch: list[dict[str, Any]]) -> None:
         insert: Any = (postgresql if self._database.dialect == "postgresql" else sqlite).insert(audit_events)
@@ -124,7 +122,7 @@ class SqlAuditLog:
             "token_digest": event.token_digest,
         }
 
-    def _tell_dropped(self) -> None:
+    def _log_dropped(self) -> None:
         if self._dropped:
             logger.error("audit events were dropped", extra={"dropped": self._dropped})
             self._dropped = 0
@@ -132,7 +130,7 @@ class SqlAuditLog:
 
 @frozen
 class SqlAuditTrail:
-    """The port's AuditTrail, from that table."""
+    """The port's AuditTrail, from the table."""
 
     _database: Database
 
@@ -145,35 +143,34 @@ class SqlAuditTrail:
         limit: int | None = None,
     ) -> AsyncIterator[AuditEvent]:
         """See the port."""
-        wanted, here = select(audit_events), tuple_(audit_events.c.at, audit_events.c.id)
+        events, key = select(audit_events), tuple_(audit_events.c.at, audit_events.c.id)
         if user is not None:
-            wanted = wanted.where(audit_events.c.user_id == user)
+            events = events.where(audit_events.c.user_id == user)
         if since is not None:
-            wanted = wanted.where(audit_events.c.at >= since)
+            events = events.where(audit_events.c.at >= since)
         if kinds:
-            wanted = wanted.where(audit_events.c.kind.in_([kind.value for kind in kinds]))
+            events = events.where(audit_events.c.kind.in_([kind.value for kind in kinds]))
         if limit is not None:
-            newest_first = wanted.order_by(audit_events.c.at.desc(), audit_events.c.id.desc())
+            newest_first = events.order_by(audit_events.c.at.desc(), audit_events.c.id.desc())
             first = (await self._database.read(newest_first.offset(limit - 1).limit(1))).one_or_none()
             if first is not None:
-                wanted = wanted.where(here >= (first.at, first.id))
-        page = wanted.order_by(audit_events.c.at, audit_events.c.id).limit(BATCH)
+                events = events.where(key >= (first.at, first.id))
+        page = events.order_by(audit_events.c.at, audit_events.c.id).limit(BATCH_SIZE)
         rows = (await self._database.read(page)).all()
         while rows:
             for row in rows:
                 yield _event(row)
-            rows = (await self._database.read(page.where(here > (rows[-1].at, rows[-1].id)))).all()
+            rows = (await self._database.read(page.where(key > (rows[-1].at, rows[-1].id)))).all()
 
     async def purge_before(self, instant: datetime) -> int:
         """See the port."""
-        forgotten = 0
-        while True:
-            old = select(audit_events.c.id).where(audit_events.c.at < instant).limit(BATCH)
+        old = select(audit_events.c.id).where(audit_events.c.at < instant).limit(BATCH_SIZE)
+
+        async def purge_batch() -> int:
             async with self._database.writing() as connection:
-                gone = (await connection.execute(delete(audit_events).where(audit_events.c.id.in_(old)))).rowcount
-            forgotten += gone
-            if gone < BATCH:
-                return forgotten
+                return (await connection.execute(delete(audit_events).where(audit_events.c.id.in_(old)))).rowcount
+
+        return await delete_in_batches(purge_batch, BATCH_SIZE)
 
 
 def _event(row: Row[Any]) -> AuditEvent:
@@ -190,19 +187,20 @@ def _event(row: Row[Any]) -> AuditEvent:
 
 @frozen
 class AuditRetention:
-    """Takes away, about once an hour, what is older than it has to be kept."""
+    """Background task: deletes, about once an hour, events that are older than the retention period."""
 
     _trail: SqlAuditTrail
     _keep_for: timedelta
     _now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _interval: float = PURGE_INTERVAL
 
     async def prepare(self) -> None:
-        """Nothing is needed before the first request."""
+        """Nothing has to be done before the first request."""
 
     async def run(self) -> None:
-        """Go on until cancelled; a failure waits for the next time."""
+        """Delete until cancelled; after a failure, the next attempt is an interval later."""
         while True:
-            await asyncio.sleep(PURGE_INTERVAL * (0.5 + random.random()))  # noqa: S311  (so that workers take queue)
+            await asyncio.sleep(self._interval * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
             try:
                 await self._trail.purge_before(self._now() - self._keep_for)
             except StorageUnavailable:

@@ -1,10 +1,7 @@
-"""Connections: where they come from, how many there are, and what is read and written over them."""
+"""A database's connections: how many there are, and which of them a statement runs on."""
 
-import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -16,19 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
-from adapters.sql.sqlite import InlineReads
+from adapters.sql.sqlite import InlineReads, begin_immediate, configure_connection, file_of
 
 READERS: Final = 10
-"""Connections for reads of tasks: enough that the database works on some while others' answers are on their way."""
+"""PostgreSQL connections for reads of tasks: enough to keep it busy while other rows are on their way."""
 WRITERS: Final = 6
-"""Connections for changes of tasks."""
-SQLITE_READERS: Final = 4
-"""Connections for reads on SQLite, a thread each."""
+"""PostgreSQL connections for changes of tasks."""
 UPKEEP: Final = 2
-"""Connections for whatever else is read, one of them for the look for what was revoked, and as many for what else is
-written, on PostgreSQL."""
+"""PostgreSQL connections for all other reads, one of them for the revocation poll, and as many for other writes."""
+SQLITE_READERS: Final = 4
+"""SQLite connections for reads, each with a thread."""
 
-# libpq's own options, which hosted databases put into the address; asyncpg would send them to the server.
+# Options of libpq that hosted databases put into the address; asyncpg would send them to the server.
 _LIBPQ_ONLY = frozenset(
     {
         "channel_binding",
@@ -44,23 +40,23 @@ _LIBPQ_ONLY = frozenset(
 
 @frozen
 class Database:
-    """Engines onto one database; nothing connects before the first use.
+    """One database; nothing connects before the first use.
 
-    Reads are single statements in autocommit: no BEGIN, no COMMIT. They have connections of their own, so that writers
-    who wait for each other keep no reader waiting. On SQLite, which lets one writer in at a time, writers share one
-    connection and so queue fairly instead of polling for the file's lock.
+    Reads are single statements in autocommit, without BEGIN and COMMIT, on connections of their own, so that writers
+    which wait for each other keep no reader waiting. SQLite lets one writer in at a time: there all writers share one
+    connection and so queue in order, instead of polling for the file's lock.
     """
 
     reads: AsyncEngine
     writes: AsyncEngine
     connect: Callable[[], Awaitable[Any]] | None = None
-    """A driver's connection outside every pool, to listen on; only PostgreSQL has that."""
-    held: AsyncpgExecutor | None = None
-    """PostgreSQL: what runs the statements on tasks, which are many, on connections of its own."""
-    held_looking: AsyncpgExecutor | None = None
-    """PostgreSQL: what runs the look for what was revoked, on a connection that no request about tasks uses."""
-    brief: InlineReads | None = None
-    """SQLite: what reads a few rows without a thread."""
+    """PostgreSQL: opens a driver's connection outside every pool, for LISTEN."""
+    asyncpg_executor: AsyncpgExecutor | None = None
+    """PostgreSQL: runs the many statements on tasks, on connections of its own."""
+    asyncpg_poll_executor: AsyncpgExecutor | None = None
+    """PostgreSQL: reads on one connection that no request uses."""
+    inline_reads: InlineReads | None = None
+    """SQLite: reads a few rows without a thread."""
 
     @property
     def dialect(self) -> str:
@@ -69,56 +65,60 @@ class Database:
 
     @property
     def executor(self) -> Executor:
-        """What runs the statements on tasks."""
-        return self.held or SqlAlchemyExecutor(self.read, self.writing, self.brief.read if self.brief else None)
+        """Runs the statements on tasks."""
+        inline = self.inline_reads.read if self.inline_reads else None
+        return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline)
 
     @property
-    def looking(self) -> Executor:
-        """What runs the look for what was revoked: requests wait while the event loop is at it, each second."""
-        return self.held_looking or self.executor
+    def poll_executor(self) -> Executor:
+        """Runs the revocation poll: quickly, as it blocks the event loop each second, and without queueing.
+
+        No number of requests, `/readyz` among them, can keep the poll waiting for a connection.
+        """
+        return self.asyncpg_poll_executor or self.executor
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
-        """Ask one statement that stands alone.
+        """Run a single read; it may be sent twice.
 
         Raises:
-            StorageUnavailable: within DEADLINE when the database doesn't answer.
+            StorageUnavailable: within DEADLINE, when the database does not respond.
         """
         async with deadline():
             try:
-                return await self._ask(statement, parameters)
+                return await self._execute(statement, parameters)
             except DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-            # The pooled connection was dead, and the pool has let go of its kind: a read can be asked again.
-            return await self._ask(statement, parameters)
+            # The pooled connection was lost, and the pool has dropped all that are as old: a read can be repeated.
+            return await self._execute(statement, parameters)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection in a transaction that a clean exit commits and an exception rolls back.
+        """A connection in a transaction: a clean exit commits, an exception rolls back.
 
         Raises:
-            StorageUnavailable: within DEADLINE when the database doesn't answer.
+            StorageUnavailable: within DEADLINE, when the database does not respond.
         """
         async with deadline(), self.writes.connect() as connection, connection.begin():
             yield connection
 
     async def dispose(self) -> None:
         """Close every connection."""
-        for held in (self.held, self.held_looking):
-            if held is not None:
-                await held.close()
-        if self.brief is not None:
-            self.brief.close()
+        for executor in (self.asyncpg_executor, self.asyncpg_poll_executor):
+            if executor is not None:
+                await executor.close()
+        if self.inline_reads is not None:
+            self.inline_reads.close()
         await self.reads.dispose()
         await self.writes.dispose()
 
-    async def _ask(self, statement: Executable, parameters: Mapping[str, Any] | None) -> CursorResult[Any]:
+    async def _execute(self, statement: Executable, parameters: Mapping[str, Any] | None) -> CursorResult[Any]:
         async with self.reads.connect() as connection:
             return await connection.execute(statement, parameters)
 
 
 def connect(url: str) -> Database:
-    """A database by its address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
+    """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
     Raises:
         ValueError: it is neither.
@@ -130,11 +130,11 @@ def connect(url: str) -> Database:
         case "sqlite":
             return _sqlite(address)
         case other:
-            raise ValueError(f"{other} is no database this service knows")
+            raise ValueError(f"{other} is not supported: use postgresql:// or sqlite:///")
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg tells no types
-    """A connection that doesn't wait for a dead server's goodbye: SQLAlchemy would give it two seconds."""
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
+    """A connection that is not slow to close when its server is dead: SQLAlchemy would wait two seconds."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (asyncpg's signature)
         await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
@@ -162,21 +162,21 @@ def _postgresql(address: URL) -> Database:
             **options,
         )
 
-    one = AsyncpgPool(connection, 1)
+    writes = AsyncpgPool(connection, WRITERS)
     return Database(
         reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
         writes=engine(UPKEEP),
         connect=connection,
-        held=AsyncpgExecutor(AsyncpgPool(connection, READERS), AsyncpgPool(connection, WRITERS)),
-        held_looking=AsyncpgExecutor(one, one),
+        asyncpg_executor=AsyncpgExecutor(AsyncpgPool(connection, READERS), writes),
+        asyncpg_poll_executor=AsyncpgExecutor(AsyncpgPool(connection, 1), writes),
     )
 
 
 def _sqlite(address: URL) -> Database:
     if address.database in {None, "", ":memory:"}:
-        raise ValueError("SQLite needs a file: each connection would have a memory of its own")
-    # What else the address says is for SQLAlchemy's driver alone.
-    brief = None if address.query else InlineReads(Path(address.database or "").absolute())
+        raise ValueError("SQLite needs a file: in memory each connection would have a database of its own")
+    # Other options in the address are for SQLAlchemy's driver alone.
+    inline_reads = None if address.query else InlineReads(file_of(address))
     address = address.set(drivername="sqlite+aiosqlite")
 
     def engine(size: int, **options: Any) -> AsyncEngine:
@@ -189,19 +189,11 @@ def _sqlite(address: URL) -> Database:
             connect_args={"timeout": ACQUIRE_TIMEOUT},
             **options,
         )
-        event.listen(made.sync_engine, "connect", _prepare_sqlite)
+        event.listen(made.sync_engine, "connect", configure_connection)
         return made
 
     writes = engine(1)
-    event.listen(writes.sync_engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    return Database(reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"), writes=writes, brief=brief)
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # the driver would begin transactions of its own
-    cursor = connection.cursor()
-    # The mode is the file's: where several connections open a new file at once, one of them switches it over.
-    with contextlib.suppress(sqlite3.OperationalError):
-        cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")  # what was acknowledged survives a power cut
-    cursor.close()
+    event.listen(writes.sync_engine, "begin", begin_immediate)
+    return Database(
+        reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"), writes=writes, inline_reads=inline_reads
+    )

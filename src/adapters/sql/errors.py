@@ -1,16 +1,13 @@
-"""How long the database may take, and which of its errors mean "later" instead of "wrong"."""
+"""Time limits of the database, and which of its errors mean "unavailable, try later" rather than a fault of ours."""
 
 import asyncio
-import errno
 import logging
-import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
-from attrs import define
+from attrs import frozen
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -19,41 +16,114 @@ from domain.errors import StorageUnavailable
 logger = logging.getLogger(__name__)
 
 DEADLINE: Final = 2.5
-"""Seconds that one use of the database may take, the wait for a connection included."""
+"""Seconds that one use of the database may take, including the wait for a connection."""
 ACQUIRE_TIMEOUT: Final = 1.5
 """Seconds to wait for a free connection."""
 CLOSE_TIMEOUT: Final = 0.3
-"""Seconds that a connection which has not answered in time is given to close."""
+"""Seconds that a connection which has missed its deadline is given to close."""
 
-# What passes, or what an operator has to mend, by SQLSTATE: connection (08), a standby (25006), idle too long (25P03),
-# login (28), no such database (3D), lost against another transaction (40), no right to the tables or, by a policy, to
-# a row (42501), not migrated (42P01, 42703, 42883), resources (53), a database that lets nobody in (55000), a lock's
-# time-out (55P03), a statement's (57014), shutdown (57P).
-_LATER = (
-    *("08", "25006", "25P03", "28", "3D", "40", "42501", "42P01", "42703", "42883"),
-    *("53", "55000", "55P03", "57014", "57P"),
+UNDEFINED_TABLE: Final = "42P01"
+UNDEFINED_COLUMN: Final = "42703"
+INSUFFICIENT_PRIVILEGE: Final = "42501"
+
+
+@frozen
+class SqlState:
+    """A SQLSTATE, or a class of them, that makes the database unavailable (PostgreSQL, appendix A)."""
+
+    prefix: str
+    meaning: str
+    advice: str
+    is_about_tables: bool = False
+    """Whether the server works, and the tables or the rights on them are what is wrong."""
+
+    def matches(self, code: str) -> bool:
+        """Whether the code is this one, or in this class."""
+        return code.startswith(self.prefix)
+
+
+_CORRECT_URL: Final = "correct DATABASE_URL"
+_WAIT: Final = "try again; if it stays so, read the server's log"
+_MIGRATE: Final = "run `evo-todo migrate`"
+_OTHER_VERSION: Final = "the tables are missing or of another version"
+
+UNAVAILABLE: Final = (
+    SqlState("08", "the connection to the server failed", f"check the network and the server, or {_CORRECT_URL}"),
+    SqlState("25006", "the server is a read-only standby", f"{_CORRECT_URL}: it has to name the primary server"),
+    SqlState("25P03", "a transaction was idle for too long", _WAIT),
+    SqlState("28P01", "the password is wrong, or there is no such role", f"{_CORRECT_URL}: its password and role"),
+    SqlState(
+        "28",
+        "the server rejects connections of this role from here",
+        f"{_CORRECT_URL}, create the role, or fix pg_hba.conf",
+    ),
+    SqlState(
+        "3D",
+        "the server has no database of that name",
+        f"create it (createdb), then run evo-todo migrate, or {_CORRECT_URL}",
+    ),
+    SqlState("40", "a transaction conflicted with another one", _WAIT),
+    SqlState(
+        INSUFFICIENT_PRIVILEGE,
+        "this role may not use the database or its tables",
+        "grant it SELECT, INSERT, UPDATE and DELETE on the tables, USAGE on the schema and CONNECT on the database",
+        is_about_tables=True,
+    ),
+    SqlState(UNDEFINED_TABLE, _OTHER_VERSION, _MIGRATE, is_about_tables=True),
+    SqlState(UNDEFINED_COLUMN, _OTHER_VERSION, _MIGRATE, is_about_tables=True),
+    SqlState("42883", "a function is missing or of another version", _MIGRATE),
+    SqlState("53300", "the server has no free connection", "raise its max_connections, or lower EVO_TODO_WORKERS"),
+    SqlState("53", "the server is out of memory, disk space or another resource", "read the server's log"),
+    SqlState("55000", "the database does not accept connections", "allow connections to it (ALTER DATABASE)"),
+    SqlState("55P03", "a lock was not released in time", _WAIT),
+    SqlState("57014", "the server cancelled a statement that took too long", _WAIT),
+    SqlState("57P03", "the server is starting or stopping", "wait until it accepts connections"),
+    SqlState("57P", "the server is shutting down", "start it again, or wait until it accepts connections"),
 )
+"""The states that pass by themselves or that an operator has to fix; the first that matches counts.
+
+Any other state is a fault of this program.
+"""
+
+_SQLITE_MESSAGES: Final = {"no such table": UNDEFINED_TABLE, "no such column": UNDEFINED_COLUMN}
+
+
+def sqlstate_of(error: BaseException | None) -> str:
+    """The SQLSTATE of a driver's error or of SQLAlchemy's wrapper around it; empty if it has none.
+
+    SQLite has no codes: a missing table or column is recognised by its message.
+    """
+    cause = getattr(error, "orig", None) or error
+    if code := getattr(cause, "sqlstate", None):
+        return str(code)
+    message = str(cause)
+    return next((code for begin, code in _SQLITE_MESSAGES.items() if begin in message), "")
+
+
+def find_state(code: str) -> SqlState | None:
+    """The row of UNAVAILABLE for this SQLSTATE."""
+    return next((state for state in UNAVAILABLE if state.matches(code)), None)
 
 
 @asynccontextmanager
 async def deadline() -> AsyncIterator[None]:
-    """Give what is inside until the deadline.
+    """Limit a block to DEADLINE seconds.
 
     Raises:
-        StorageUnavailable: it took longer, or failed in a way that passes or that an operator has to mend.
+        StorageUnavailable: it took longer, or failed for a reason that passes or that an operator has to fix.
     """
     try:
         async with asyncio.timeout(DEADLINE):
             yield
     except Exception as error:
-        if (passing := as_unavailable(error)) is None:
+        if (unavailable := as_unavailable(error)) is None:
             raise
-        raise passing from error
+        raise unavailable from error
 
 
 def as_unavailable(error: Exception) -> StorageUnavailable | None:
-    """The error in the domain's words, where it passes or an operator has to mend something; the log gets its kind."""
-    if not _is_passing(error):
+    """Translate an error that passes or that an operator has to fix, and log its type; `None` for any other error."""
+    if not _is_unavailability(error):
         return None
     cause = getattr(error, "orig", None) or error
     logger.warning(
@@ -62,13 +132,13 @@ def as_unavailable(error: Exception) -> StorageUnavailable | None:
     return StorageUnavailable(retry_after=2)
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_unavailability(error: Exception) -> bool:
     match error:
         case DBAPIError():
-            return error.connection_invalidated or _is_passing_for_sqlalchemy(error)
+            return error.connection_invalidated or _is_unavailability_in_sqlalchemy(error)
         case asyncpg.PostgresError():
-            return str(error.sqlstate).startswith(_LATER)
-        # Refused, reset, unknown host, TimeoutError; then asyncpg's own: a connection can't be made, or is gone.
+            return find_state(sqlstate_of(error)) is not None
+        # Refused, reset, unknown host, TimeoutError; then asyncpg's own: no connection can be made, or it is lost.
         case OSError() | PoolTimeout() | DisconnectionError():
             return True
         case asyncpg.InterfaceError() | asyncpg.InternalClientError():
@@ -76,69 +146,8 @@ def _is_passing(error: Exception) -> bool:
     return False
 
 
-def _is_passing_for_sqlalchemy(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    if sqlstate is not None:
-        return str(sqlstate).startswith(_LATER)
-    # SQLite has no SQLSTATE: a locked or full or missing file, or a table that no migration has made yet.
+def _is_unavailability_in_sqlalchemy(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) is not None:
+        return find_state(sqlstate_of(error)) is not None
+    # SQLite has no SQLSTATE: a locked, full or missing file, or a table that no migration has created yet.
     return type(error).__name__ == "OperationalError"
-
-
-NO_TABLE: Final = "42P01"
-NO_RIGHT: Final = "42501"
-
-_URL: Final = "correct DATABASE_URL"
-_BY_SQLSTATE: Final = (
-    ("28P01", "the password is wrong, or there is no such role", f"{_URL}: its password and role"),
-    ("28", "the server does not let this role in from here", f"{_URL}, create the role, or mend pg_hba.conf"),
-    ("3D", "the server has no database of that name", f"create it (createdb), then run evo-todo migrate, or {_URL}"),
-    ("53300", "the server has no free connection", "raise its max_connections, or lower EVO_TODO_WORKERS"),
-    ("57P03", "the server is starting or stopping", "wait until it takes connections"),
-    (NO_RIGHT, "this role may not use it", "grant it CONNECT on the database, and USAGE on the schema"),
-)
-"""The first whose SQLSTATE begins like that (PostgreSQL, appendix A)."""
-
-_SEE: Final = f"see whether PostgreSQL runs there and takes connections, or {_URL}"
-
-
-@define
-class Refused(Exception):
-    """The database was asked in vain."""
-
-    cause: BaseException
-
-    @property
-    def sqlstate(self) -> str:
-        """PostgreSQL's code for it; SQLite has none, so that of a missing table is put in."""
-        if "no such table" in str(self.cause):
-            return NO_TABLE
-        return str(getattr(self.cause, "sqlstate", None) or "")
-
-    def details(self) -> tuple[str, str]:
-        """What is wrong, and what to do. Nothing of the error's own text, which may quote the address."""
-        for code, what, advice in _BY_SQLSTATE:
-            if self.sqlstate.startswith(code):
-                return what, advice
-        return _server(self.cause)
-
-    def file_details(self) -> tuple[str, str]:
-        """The same of a SQLite file, which has no server that could be away."""
-        if isinstance(self.cause, TimeoutError) or "locked" in str(self.cause):
-            return "another program keeps it locked", "end that program, or wait until it is done"
-        return f"it can't be used ({type(self.cause).__name__})", f"bring it back from a backup, or {_URL}"
-
-
-def _server(cause: BaseException) -> tuple[str, str]:
-    match cause:
-        case TimeoutError():
-            return f"it does not answer within {DEADLINE:g} s", f"{_SEE}; a firewall may lie between"
-        case socket.gaierror():
-            return "its host can't be found", f"{_URL}: its host"
-        case OSError() if isinstance(cause, ssl.SSLError) or "rejected SSL upgrade" in str(cause):
-            return "the server's TLS is not what DATABASE_URL asks for", f"{_URL}: its sslmode and certificates"
-        case FileNotFoundError():
-            return "there is no such socket", _SEE
-        # With several addresses for one host, the error of each is only in the text.
-        case OSError() if isinstance(cause, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(cause):
-            return "connections are refused: nobody listens there", f"start PostgreSQL, or {_URL}"
-    return f"it can't be used ({type(cause).__name__})", _SEE

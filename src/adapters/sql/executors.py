@@ -1,87 +1,83 @@
-"""How statements on tasks, and the look for what was revoked, are run: here through SQLAlchemy.
-
-held_execution.py does it on the driver alone.
-"""
+"""How statements are compiled and run: through SQLAlchemy's engines, or on asyncpg's connections alone."""
 
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from typing import Any, Final, Protocol
 
 import asyncpg
 from attrs import define, frozen
-from sqlalchemy import CursorResult, Executable
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy import CursorResult, Dialect, Executable
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import DEADLINE, as_unavailable, deadline
 
-FULL_SCAN: Final = "takes_long"
-"""The executor option of statements that may look through a whole list."""
+FULL_SCAN: Final = "full_scan"
+"""Execution option of statements that may read a whole list."""
 
 Parameters = Mapping[str, Any]
 Rows = Sequence[Any]
-"""Rows whose members are found by their places."""
+"""Rows whose columns are read by position."""
 
 
 class Transaction(Protocol):
-    """One transaction."""
+    """An open transaction."""
 
     async def run(self, statement: Executable, parameters: Parameters) -> Rows:
-        """The rows that a statement in it answers."""
+        """Run a statement in this transaction and return its rows."""
 
     def abandon(self) -> None:
-        """Roll back in the end, though nothing has failed."""
+        """Roll back at the end, even without an exception."""
 
 
 class Executor(Protocol):
-    """Runs statements. Everything raises StorageUnavailable, within DEADLINE, when the database doesn't answer."""
+    """Runs statements. Every method raises StorageUnavailable, within DEADLINE, when the database does not respond."""
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
-        """The rows of a statement that stands alone; it may be asked twice."""
+        """Run a single read in autocommit; it may be sent twice."""
 
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
-        """The rows of a statement that is the whole change."""
+        """Run a single statement that is a whole transaction."""
 
-    def change(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that a clean exit commits and an exception rolls back."""
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction: a clean exit commits, an exception rolls back."""
 
 
 @frozen
 class SqlAlchemyExecutor:
-    """Runs them on connections of SQLAlchemy's engines."""
+    """Runs statements on SQLAlchemy's engines; on SQLite, short reads inside the event loop."""
 
-    _read: Callable[[Executable, Parameters], Any]
-    _writing: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
-    _brief: Callable[[Executable, Parameters], Rows] | None = None
-    """What reads at once or not at all."""
+    _read: Callable[[Executable, Parameters], Awaitable[CursorResult[Any]]]
+    _connect: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+    """Opens a connection in a transaction."""
+    _read_inline: Callable[[Executable, Parameters], Rows] | None = None
+    """Reads without waiting, or raises sqlite3.OperationalError."""
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        if self._brief is not None and not statement.get_execution_options().get(FULL_SCAN):
-            # What can't be read at once, and why, is for the other way to find out: it can wait.
+        if self._read_inline is not None and not statement.get_execution_options().get(FULL_SCAN):
+            # Too slow, locked or broken: the engine waits for it, or raises the error that says so.
             with contextlib.suppress(sqlite3.OperationalError):
-                return self._brief(statement, parameters)
-        result: CursorResult[Any] = await self._read(statement, parameters)
-        return result.all()
+                return self._read_inline(statement, parameters)
+        return (await self._read(statement, parameters)).all()
 
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        async with self.change() as change:
-            return await change.run(statement, parameters)
+        async with self.transaction() as transaction:
+            return await transaction.run(statement, parameters)
 
     @asynccontextmanager
-    async def change(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """See the protocol."""
-        async with self._writing() as connection:
-            change = _SqlAlchemyTransaction(connection)
-            yield change
-            if change.is_abandoned:
+        async with self._connect() as connection:
+            transaction = _SqlAlchemyTransaction(connection)
+            yield transaction
+            if transaction.is_abandoned:
                 await connection.rollback()
 
 
@@ -98,75 +94,122 @@ class _SqlAlchemyTransaction:
         self.is_abandoned = True
 
 
-_DIALECT = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it so
+Processor = Callable[[Any], Any] | None
+"""Converts a value between Python's type and the driver's; `None` where they are the same."""
 
 
 @frozen
 class CompiledStatement:
-    """A statement as the driver takes it: its text, and the names of its arguments in their order."""
+    """A statement as a driver takes it: its SQL, and how its arguments and rows are converted."""
 
     sql: str
-    names: tuple[str, ...]
+    _names: tuple[str, ...]
+    """Of the parameters, in the driver's order."""
+    _constants: Parameters
+    """Parameters that the dialect has added, such as an OFFSET of 0."""
+    _binds: tuple[Processor, ...] | None = None
+    """For each parameter; `None` if the driver takes Python's types."""
+    _columns: tuple[Processor, ...] | None = None
+    """For each column; `None` if the driver returns Python's types."""
 
     def arguments(self, parameters: Parameters) -> list[Any]:
-        """The values of the names, in the driver's order."""
-        return [*map(parameters.__getitem__, self.names)]
+        """The parameters' values, in the driver's order and types."""
+        if self._constants:
+            parameters = {**self._constants, **parameters}
+        if self._binds is None:
+            return [*map(parameters.__getitem__, self._names)]
+        return [
+            bind(parameters[name]) if bind else parameters[name]
+            for name, bind in zip(self._names, self._binds, strict=True)
+        ]
+
+    def row(self, values: Sequence[Any]) -> Sequence[Any]:
+        """A row in Python's types."""
+        if self._columns is None:
+            return values
+        return tuple(
+            [convert(value) if convert else value for convert, value in zip(self._columns, values, strict=True)]
+        )
+
+
+Compile = Callable[[Executable, Dialect], CompiledStatement]
 
 
 @cache
-def compile_for_asyncpg(statement: Executable) -> CompiledStatement:
-    """The statement, compile_for_asyncpg once."""
-    found: SQLCompiler = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]  # what is executed can be
-    return CompiledStatement(str(found), tuple(found.positiontup or ()))
+def compile_statement(statement: Executable, dialect: Dialect) -> CompiledStatement:
+    """Compile a statement, once for each dialect."""
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every executable has it
+    names = tuple(compiled.positiontup or ())
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    if dialect.driver == "asyncpg":
+        return CompiledStatement(str(compiled), names, constants)
+
+    def processor(typed: Any, kind: str, *arguments: Any) -> Processor:
+        made: Processor = getattr(typed.type.dialect_impl(dialect), kind)(dialect, *arguments)
+        return made
+
+    return CompiledStatement(
+        str(compiled),
+        names,
+        constants,
+        tuple(processor(compiled.binds[name], "bind_processor") for name in names),
+        tuple(processor(column, "result_processor", None) for column in compiled.statement.selected_columns),
+    )
+
+
+ASYNCPG: Final[Dialect] = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no annotations there
 
 
 @define
 class AsyncpgExecutor:
-    """Reads and writes have connections of their own: writers who wait for each other keep no reader waiting."""
+    """Runs statements on asyncpg's connections, without SQLAlchemy's pool, cursors and result objects.
+
+    Reads and writes use different connections: writers that wait for a lock keep no reader waiting.
+    """
 
     reads: AsyncpgPool
     writes: AsyncpgPool
-    compile: Callable[[Executable], CompiledStatement] = compile_for_asyncpg
+    compile: Compile = compile_statement
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        found = self.compile(statement)
+        compiled = self.compile(statement, ASYNCPG)
         try:
-            return await self.reads.fetch(found.sql, found.arguments(parameters), is_repeatable=True)
+            return await self.reads.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=True)
         except Exception as error:
-            if (passing := as_unavailable(error)) is None:
+            if (unavailable := as_unavailable(error)) is None:
                 raise
-            raise passing from error
+            raise unavailable from error
 
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        found = self.compile(statement)
+        compiled = self.compile(statement, ASYNCPG)
         try:
-            return await self.writes.fetch(found.sql, found.arguments(parameters))
+            return await self.writes.fetch(compiled.sql, compiled.arguments(parameters))
         except Exception as error:
-            if (passing := as_unavailable(error)) is None:
+            if (unavailable := as_unavailable(error)) is None:
                 raise
-            raise passing from error
+            raise unavailable from error
 
     @asynccontextmanager
-    async def change(self) -> AsyncIterator[Transaction]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """See the protocol."""
         async with deadline():
             connection = await self.writes.acquire(asyncio.get_running_loop().time() + DEADLINE)
-            is_clean = False
+            has_ended = False
             try:
                 await connection.execute("BEGIN")
-                change = _AsyncpgTransaction(connection, self.compile)
+                transaction = _AsyncpgTransaction(connection, self.compile)
                 try:
-                    yield change
+                    yield transaction
                 except Exception:
                     await connection.execute("ROLLBACK")
-                    is_clean = True
+                    has_ended = True
                     raise
-                await connection.execute("ROLLBACK" if change.is_abandoned else "COMMIT")
-                is_clean = True
+                await connection.execute("ROLLBACK" if transaction.is_abandoned else "COMMIT")
+                has_ended = True
             finally:
-                (self.writes.release if is_clean else self.writes.terminate)(connection)
+                (self.writes.release if has_ended else self.writes.terminate)(connection)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -177,13 +220,26 @@ class AsyncpgExecutor:
 @define
 class _AsyncpgTransaction:
     _connection: "asyncpg.Connection"
-    _compile: Callable[[Executable], CompiledStatement]
+    _compile: Compile
     is_abandoned: bool = False
 
     async def run(self, statement: Executable, parameters: Parameters) -> Rows:
-        found = self._compile(statement)
-        rows: Rows = await self._connection.fetch(found.sql, *found.arguments(parameters))
+        compiled = self._compile(statement, ASYNCPG)
+        rows: Rows = await self._connection.fetch(compiled.sql, *compiled.arguments(parameters))
         return rows
 
     def abandon(self) -> None:
         self.is_abandoned = True
+
+
+async def delete_in_batches(delete_batch: Callable[[], Awaitable[int]], size: int) -> int:
+    """Delete rows in transactions of at most `size` rows each; return how many were deleted.
+
+    `delete_batch` is one transaction and returns how many rows it deleted; a batch that is not full is the last.
+    """
+    deleted = 0
+    while True:
+        count = await delete_batch()
+        deleted += count
+        if count < size:
+            return deleted

@@ -1,89 +1,107 @@
+"""The readiness checks of the database: its tables, row-level security, and the revocations read from it."""
+
 from typing import Final
 
 from attrs import frozen
 from sqlalchemy import select, text
 
 from adapters.sql.database import Database
+from adapters.sql.errors import find_state, sqlstate_of
+from adapters.sql.revocations import SqlRevocations
 from adapters.sql.tables import task_lists, tasks
 from domain.errors import StorageUnavailable
 
-_EVERY_COLUMN = (
+_NO_RESPONSE: Final = "no response: check DATABASE_URL, and that the database runs and accepts connections"
+BYPASSES: Final = (
+    "its role is a superuser or has BYPASSRLS, so that row-level security does not apply: let DATABASE_URL name a role"
+    " of its own, such as the one that evo-todo migrate creates (EVO_TODO_SERVICE_ROLE), or set"
+    " EVO_TODO_ALLOW_RLS_BYPASS=true"
+)
+UNGUARDED: Final = "row-level security is not in force on its tables: run evo-todo migrate as the role that owns them"
+
+_EVERY_COLUMN: Final = (
     select(tasks, task_lists).join_from(tasks, task_lists, tasks.c.owner_id == task_lists.c.owner_id).limit(0)
 )
-
-_NO_TABLE, _NO_COLUMN, _NO_RIGHT = "42P01", "42703", "42501"
-_MIGRATE = "the tables are missing or of another version: run `evo-todo migrate`"
-_NO_ANSWER = "no answer: check DATABASE_URL, and that the database runs and takes connections"
-_WHAT_TO_DO = {
-    _NO_TABLE: _MIGRATE,
-    _NO_COLUMN: _MIGRATE,
-    _NO_RIGHT: "its role may not use the tables: grant it SELECT, INSERT, UPDATE and DELETE on them",
-}
-
-
-@frozen
-class DatabaseReadiness:
-    """Whether the database answers, and has the tables and columns this version reads and writes."""
-
-    _database: Database
-    name: str = "database"
-
-    async def problem(self) -> str | None:
-        """See the port."""
-        try:
-            await self._database.read(_EVERY_COLUMN)
-        except StorageUnavailable as error:
-            return _WHAT_TO_DO.get(_sqlstate(error.__cause__), _NO_ANSWER)
-        return None
-
-
-def _sqlstate(error: BaseException | None) -> str:
-    cause = getattr(error, "orig", None)
-    if "no such" in str(cause):  # SQLite has no codes for what it can't find
-        return _NO_TABLE
-    return str(getattr(cause, "sqlstate", ""))
-
-
-# A table that is missing is another check's affair.
-_ASK: Final = text(
+# A missing table is left to the other check.
+_ROW_SECURITY: Final = text(
     "SELECT rolsuper OR rolbypassrls AS bypasses, EXISTS ("
     " SELECT FROM pg_class WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'))"
     " AND NOT row_security_active(oid)) AS unguarded FROM pg_roles WHERE rolname = current_user"
 )
 
-BYPASSES: Final = (
-    "its role is a superuser or has BYPASSRLS, so that no policy holds it: let DATABASE_URL name a role of its own,"
-    " such as the one that evo-todo migrate makes (EVO_TODO_SERVICE_ROLE), or set EVO_TODO_ALLOW_RLS_BYPASS=true"
-)
-UNGUARDED: Final = "row-level security is not in force on its tables: run evo-todo migrate as the role that owns them"
+
+async def table_problem(database: Database) -> str | None:
+    """What is wrong with the database or its tables, and what to do, as `meaning: advice`.
+
+    `None` if it responds and has the tables and columns that this version reads and writes.
+    """
+    try:
+        await database.read(_EVERY_COLUMN)
+    except StorageUnavailable as error:
+        state = find_state(sqlstate_of(error.__cause__))
+        # /readyz is public: it does not say why a connection was rejected.
+        return f"{state.meaning}: {state.advice}" if state and state.is_about_tables else _NO_RESPONSE
+    return None
 
 
 async def row_security_problem(database: Database) -> str | None:
-    """Why policies don't hold this database's role, and what to do; `None` when they do, and on SQLite.
+    """Why row-level security does not apply to this database's role, and what to do; `None` if it does.
+
+    `None` on SQLite, too, which has none.
 
     Raises:
-        StorageUnavailable: the database doesn't tell.
+        StorageUnavailable: the database does not respond.
     """
     if database.dialect != "postgresql":
         return None
-    found = (await database.read(_ASK)).one()
+    found = (await database.read(_ROW_SECURITY)).one()
     if found.bypasses:
         return BYPASSES
     return UNGUARDED if found.unguarded else None
 
 
 @frozen
+class DatabaseReadiness:
+    """Whether the database responds and has the tables of this version."""
+
+    _database: Database
+    name: str = "database"
+
+    async def problem(self) -> str | None:
+        """See the port."""
+        return await table_problem(self._database)
+
+
+@frozen
 class RowSecurityReadiness:
-    """Whether the second wall stands."""
+    """Whether row-level security applies to the service's role, or an operator has allowed it to bypass that."""
 
     _database: Database
     _allows_bypass: bool
     name: str = "row-security"
 
     async def problem(self) -> str | None:
-        """See the port. A database that doesn't answer is the other check's affair."""
+        """See the port. A database that does not respond is left to DatabaseReadiness."""
         try:
             problem = await row_security_problem(self._database)
         except StorageUnavailable:
             return None
         return None if problem == BYPASSES and self._allows_bypass else problem
+
+
+@frozen
+class RevocationsReadiness:
+    """Whether this worker knows the revocations; if not, it tries to read them once."""
+
+    _revocations: SqlRevocations
+    name: str = "revocations"
+
+    async def problem(self) -> str | None:
+        """See the port."""
+        if self._revocations.is_current:
+            return None
+        try:
+            await self._revocations.refresh()
+        except StorageUnavailable:
+            return "revocations could not be read for too long: see database"
+        return None

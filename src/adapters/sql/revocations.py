@@ -1,4 +1,4 @@
-"""What was revoked: kept in the database, and known by heart, so that a request never has to ask."""
+"""Revocations, stored in SQL and held in memory, so that no request queries them."""
 
 import asyncio
 import time
@@ -12,40 +12,42 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.database import Database
 from adapters.sql.errors import DEADLINE
+from adapters.sql.executors import delete_in_batches
 from adapters.sql.tables import revocations
-from domain.errors import RevocationsUnavailable, StorageUnavailable
+from domain.errors import RevocationsUnavailable
 from domain.identity import Principal, SessionId, UserId
 from domain.revocation import Revocation, RevocationSet
 
 CHANNEL: Final = "evo_todo_revocations"
-"""What PostgreSQL notifies when there is a new one; it says no more than "look"."""
+"""PostgreSQL's channel for notifications of new revocations; they have no payload."""
 
 LOOKBACK: Final = timedelta(seconds=30)
-"""How far each look reaches back behind the newest row: a transaction that began earlier may end later."""
+"""How far each refresh reaches back behind the newest row: a transaction that began earlier may commit later."""
 
 FULL_REFRESH_INTERVAL: Final = 60.0
-"""Seconds between two looks at everything: a database's clock that was set back hides what is new from the others."""
+"""Seconds between two refreshes that read every row: the others miss new rows after the database's clock was set back.
+"""
 
 POLL_INTERVAL: Final = 1.0
-"""Seconds between two looks. The floor: it holds whether or not anybody calls."""
+"""Seconds between two refreshes, with or without notifications."""
 
 PROPAGATION_DELAY: Final = POLL_INTERVAL + DEADLINE
-"""Seconds after which every worker has looked, and what it let in before that is done or has given up."""
+"""Seconds after which every worker has refreshed, and the requests that it accepted before have ended."""
 
 PURGE_BATCH: Final = 1000
-"""Rows that go in one transaction."""
+"""Rows deleted in one transaction."""
 
 ALL_SESSIONS: Final = ""
-"""In the column of session ids: no issuer has an empty one."""
+"""Stored as the session id of a revocation of all sessions: no issuer has an empty one."""
 
-_LIVING: Final = select(
+_UNEXPIRED: Final = select(
     revocations.c.user_id,
     revocations.c.session_id,
     revocations.c.revoked_at,
     revocations.c.expires_at,
     revocations.c.recorded_at,
 ).where(revocations.c.expires_at > bindparam("now", type_=revocations.c.expires_at.type))
-_NEW: Final = _LIVING.where(revocations.c.recorded_at >= bindparam("since", type_=revocations.c.recorded_at.type))
+_NEW: Final = _UNEXPIRED.where(revocations.c.recorded_at >= bindparam("since", type_=revocations.c.recorded_at.type))
 
 
 def _now() -> datetime:
@@ -54,24 +56,29 @@ def _now() -> datetime:
 
 @define(eq=False)
 class SqlRevocations:
-    """The port's Revocations. `refresh` must be called again and again; see `RevocationSync`."""
+    """The port's Revocations: the table, this worker's copy of it, and the notification of other workers.
+
+    `refresh` must be called again and again; see RevocationSync.
+    """
 
     _database: Database
     _keep_for: timedelta
-    """How long a token can live at most: so long is each remembered."""
+    """The longest lifetime of a token, and so how long a revocation is kept."""
     _max_stale: float
-    """Seconds without a successful look after which nothing is known."""
+    """Seconds without a successful refresh after which no token is accepted."""
     _now: Callable[[], datetime] = _now
     _monotonic: Callable[[], float] = time.monotonic
+    _propagation_delay: float = PROPAGATION_DELAY
+    _purge_batch: int = PURGE_BATCH
     _revoked: RevocationSet = field(init=False, factory=RevocationSet)
     _newest: datetime | None = field(init=False, default=None)
-    _read_at: float = field(init=False, default=float("-inf"))
-    _all_again_at: float = field(init=False, default=float("-inf"))
+    _refreshed_at: float = field(init=False, default=float("-inf"))
+    _full_refresh_at: float = field(init=False, default=float("-inf"))
 
     @property
     def is_current(self) -> bool:
-        """Whether what is known here is new enough to go by."""
-        return self._monotonic() - self._read_at <= self._max_stale
+        """Whether the last successful refresh is recent enough to rely on."""
+        return self._monotonic() - self._refreshed_at <= self._max_stale
 
     def is_revoked(self, principal: Principal) -> bool:
         """See the port."""
@@ -84,53 +91,52 @@ class SqlRevocations:
         revocation = Revocation(user_id, session_id, at, self._now() + self._keep_for)
         self._revoked.add(revocation)
         async with self._database.writing() as connection:
-            await connection.execute(self._kept(revocation))
+            await connection.execute(self._upsert(revocation))
             if self._database.dialect == "postgresql":
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
 
     async def wait_for_propagation(self) -> None:
         """See the port."""
-        await asyncio.sleep(PROPAGATION_DELAY)
+        await asyncio.sleep(self._propagation_delay)
 
     async def refresh(self) -> None:
-        """Learn what was revoked elsewhere since the last look; the first, and one each minute, learns all of it.
+        """Read the revocations since the last refresh; the first one, and one each minute, reads all of them.
 
         Raises:
-            StorageUnavailable: it can't be read now.
+            StorageUnavailable: they can't be read now.
         """
         began = self._monotonic()
-        since = None if self._newest is None or began >= self._all_again_at else self._newest - LOOKBACK
-        wanted, parameters = _LIVING if since is None else _NEW, {"now": self._now(), "since": since}
-        rows = await self._database.looking.read(wanted, parameters)
+        since = None if self._newest is None or began >= self._full_refresh_at else self._newest - LOOKBACK
+        statement, parameters = _UNEXPIRED if since is None else _NEW, {"now": self._now(), "since": since}
+        rows = await self._database.poll_executor.read(statement, parameters)
         for user_id, session_id, revoked_at, expires_at, recorded_at in rows:
             session = None if session_id == ALL_SESSIONS else session_id
             self._revoked.add(Revocation(user_id, session, revoked_at, expires_at))
             self._newest = max(self._newest or recorded_at, recorded_at)
-        if since is None:  # one that failed is not put off for a minute
-            self._all_again_at = began + FULL_REFRESH_INTERVAL
-        self._read_at = began
+        if since is None:  # only after success: a failed full refresh is repeated at once
+            self._full_refresh_at = began + FULL_REFRESH_INTERVAL
+        self._refreshed_at = began
 
     async def purge_expired(self) -> int:
-        """Drop those that concern no living token, here and in the database; how many rows that were.
+        """Delete expired revocations from memory and from the table; return how many rows there were.
 
         Raises:
-            StorageUnavailable: they can't be dropped now.
+            StorageUnavailable: they can't be deleted now.
         """
         now = self._now()
         self._revoked.purge_expired(now)
         key = tuple_(revocations.c.user_id, revocations.c.session_id)
-        some = select(revocations.c.user_id, revocations.c.session_id)
-        some = some.where(revocations.c.expires_at <= now).limit(PURGE_BATCH)
-        forgotten = 0
-        while True:
-            async with self._database.writing() as connection:
-                gone = (await connection.execute(delete(revocations).where(key.in_(some)))).rowcount
-            forgotten += gone
-            if gone < PURGE_BATCH:
-                return forgotten
+        expired = select(revocations.c.user_id, revocations.c.session_id)
+        expired = expired.where(revocations.c.expires_at <= now).limit(self._purge_batch)
 
-    def _kept(self, revocation: Revocation) -> Executable:
-        """The row; where there is one already, the later of each date counts."""
+        async def purge_batch() -> int:
+            async with self._database.writing() as connection:
+                return (await connection.execute(delete(revocations).where(key.in_(expired)))).rowcount
+
+        return await delete_in_batches(purge_batch, self._purge_batch)
+
+    def _upsert(self, revocation: Revocation) -> Executable:
+        """Insert the row; if there is one already, keep the later of each date."""
         is_postgresql = self._database.dialect == "postgresql"
         insert: Any = (postgresql if is_postgresql else sqlite).insert(revocations)
         later = func.greatest if is_postgresql else func.max
@@ -151,21 +157,3 @@ class SqlRevocations:
             },
         )
         return statement
-
-
-@define
-class RevocationsReadiness:
-    """Whether what was revoked is known here."""
-
-    _revocations: SqlRevocations
-    name: str = "revocations"
-
-    async def problem(self) -> str | None:
-        """See the port."""
-        if self._revocations.is_current:
-            return None
-        try:
-            await self._revocations.refresh()
-        except StorageUnavailable:
-            return "what was revoked could not be read for too long: see database"
-        return None

@@ -1,4 +1,8 @@
-"""The statements on tasks. Each names the owner; dialects differ in how they learn who that is."""
+"""The SQL statements on tasks: first how the owner is set, then reads, then changes.
+
+Each statement names the owner in its conditions. On PostgreSQL each one also sets the user for row-level security, or
+runs in a transaction whose first statement has set it.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -36,64 +40,68 @@ from domain.task_list import Order, TaskQuery
 from domain.text import fold
 
 OWNER: Final = bindparam("owner", type_=String)
-"""Whose rows: a parameter of every statement."""
+"""The owner of the rows: a parameter of every statement."""
+
+_0, _1 = literal_column("0", Integer), literal_column("1", Integer)
+_TASK: Final = bindparam("task", type_=tasks.c.id.type)
+_LIMIT: Final = bindparam("limit", type_=Integer)
+_MAX_BIGINT: Final = 2**63 - 1
+
+
+# Row-level security (PostgreSQL): its policies compare owner_id with a setting that the function set_user sets for the
+# rest of the transaction, and which is empty before.
 
 
 def set_user_cte() -> CTE:
-    """Whom the statement is run for, `id`: set before any row is looked at by whatever takes the id from here.
+    """A CTE `me` that sets the user of this transaction and returns it as `id`.
 
-    Materialized: run once, and not merged into what follows.
+    What takes the owner from `me.id` reads no row before the user is set. MATERIALIZED: the function runs once, and the
+    planner does not merge it into the rest.
     """
     return select(func.set_user(OWNER, type_=String).label("id")).cte("me").prefix_with("MATERIALIZED")
 
 
-def as_owner(dialect: str, wanted: Callable[[ColumnElement[str]], Select[Any]]) -> Select[Any]:
-    """The statement for what is `wanted` of an owner, where that is the whole transaction.
+def as_owner(dialect: str, build: Callable[[ColumnElement[str]], Select[Any]]) -> Select[Any]:
+    """A read that is a whole transaction: it sets the user and returns the owner's rows that `build` selects.
 
-    On PostgreSQL the owner comes out of `set_user`. OFFSET 0 keeps the planner from pulling the inner statement up to
-    where its rows could be read, under the policy, before the user is known.
+    `build` gets the owner as an expression: the parameter itself, and on PostgreSQL what set_user returns. OFFSET 0
+    keeps the planner from pulling up the inner statement, whose rows could then be read, under the policy, before the
+    user is set.
     """
     if dialect != "postgresql":
-        return wanted(OWNER)
+        return build(OWNER)
     me = set_user_cte()
-    rows = wanted(literal_column("me.id", String)).offset(literal_column("0")).lateral("wanted")
+    rows = build(literal_column("me.id", String)).offset(literal_column("0")).lateral("wanted")
     return select(rows).select_from(me.join(rows, true()))
 
 
-ERASE_BATCH: Final = 1000
-"""Rows that go in one transaction: far fewer than DEADLINE has time for, so that nobody waits long for the list."""
+# Reads.
 
-_0, _1 = literal_column("0", Integer), literal_column("1", Integer)
-_TASK: Final = bindparam("task", type_=tasks.c.id.type)
-_MAX_BIGINT: Final = 2**63 - 1
-_MOST: Final = bindparam("most", type_=Integer)
-_NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 _AFTER: Final = {
     "id": bindparam("after_id", type_=tasks.c.id.type),
     "updated_at": bindparam("after_at", type_=tasks.c.updated_at.type),
 }
-_INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @cache
 def live_task(dialect: str) -> Select[Any]:
     """A task that is not deleted."""
-    return as_owner(dialect, _living)
+    return as_owner(dialect, lambda owner: _task(owner).where(tasks.c.deleted_at.is_(None)))
 
 
 def page_of(dialect: str, query: TaskQuery, known: Revisions | None) -> Select[Any]:
     """The list's revision and a page, in one statement, so that both are of the same instant.
 
-    It answers one row at least: without tasks, or where the revision is known, the revision alone.
+    It returns at least one row: if there is no task, or if the revision is known, the revision alone.
     """
     return _page(dialect, query.order, query.completed, bool(query.text), query.after is not None, known is not None)
 
 
 def page_parameters(query: TaskQuery, known: Revisions | None) -> dict[str, Any]:
-    """What `page_of` takes beside the owner: one task more than the page holds shows whether another follows."""
-    parameters: dict[str, Any] = {"most": query.limit + 1}
+    """The parameters of `page_of` besides the owner; the limit is one more than the page, to see if another follows."""
+    parameters: dict[str, Any] = {"limit": query.limit + 1}
     if known is not None:
-        # Clients name what they like; None stands for every revision, as NULL does where it is compared.
+        # Clients may send any number. None stands for every revision, as NULL does in the comparison.
         parameters["known"] = None if known.known is None else [one for one in known.known if one <= _MAX_BIGINT]
     if query.text:
         escaped = fold(query.text).replace("/", "//").replace("%", "/%").replace("_", "/_")
@@ -106,52 +114,59 @@ def page_parameters(query: TaskQuery, known: Revisions | None) -> dict[str, Any]
 
 
 @cache
-def next_revision(dialect: str) -> Executable:
-    """Raise the list's revision; its row, made where it was missing, stays locked until the transaction's end.
+def _page(
+    dialect: str,
+    order: Order,
+    completed: bool | None,  # noqa: FBT001  (the arguments are the cache's key, here and below)
+    has_text: bool,  # noqa: FBT001
+    has_start: bool,  # noqa: FBT001
+    has_known: bool,  # noqa: FBT001
+) -> Select[Any]:
+    def build(owner: ColumnElement[str]) -> Select[Any]:
+        columns = [tasks.c.updated_at, tasks.c.id] if order.by_update else [tasks.c.id]
+        found = (
+            select(*TASK_COLUMNS)
+            .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
+            .order_by(*(column.desc() if order.descending else column for column in columns))
+        )
+        if completed is not None:
+            found = found.where(tasks.c.completed.is_(completed))
+        if has_text:
+            found = found.where(tasks.c.search_text.like(bindparam("pattern", type_=Text), escape="/"))
+        if has_start:
+            key = tuple_(*columns)
+            start = tuple_(*(_AFTER[column.name] for column in columns))
+            found = found.where(key < start if order.descending else key > start)
+        revision = func.coalesce(_revision(owner).scalar_subquery(), _0)
+        if not has_known:
+            found = found.limit(_LIMIT)
+        elif dialect == "postgresql":
+            found = found.where(revision != all_(bindparam("known", type_=ARRAY(BigInteger)))).limit(_LIMIT)
+        else:
+            # SQLite evaluates a condition for each row, and so would read the whole list where it is false.
+            each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
+            is_new = select(revision).scalar_subquery().not_in(select(each.c.value))
+            found = found.limit(case((is_new, _LIMIT), else_=_0))
+        head = select(revision.label("list_revision")).subquery("head")
+        page = found.subquery("page")
+        return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
 
-    The first statement of a change: on PostgreSQL it says whose rows all that follow are about.
-    """
-    statement: Executable = _bump_revision(dialect).returning(task_lists.c.revision)
-    return statement
+    return as_owner(dialect, build).execution_options(**{FULL_SCAN: has_text})
 
 
-@cache
-def next_revision_and_task() -> Executable:
-    """Raise the list's revision and read a task or its tombstone, in one round trip; PostgreSQL alone can.
-
-    The statement sees the tables as they were before it waited for the list's row, but FOR UPDATE goes on from there
-    to the task's newest version, so that no change is lost. One row; without a task, the revision alone.
-    """
-    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
-    task = _task(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
-    return select(raised.c.revision, task).select_from(raised.outerjoin(task, true()))
+def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
+    return select(task_lists.c.revision).where(task_lists.c.owner_id == owner)
 
 
-@cache
-def new_task() -> Executable:
-    """Raise the list's revision and store a new task that bears it: all of a change in one statement of PostgreSQL's.
-
-    The two are there together or not at all. Elsewhere it would take a transaction and four round trips.
-    """
-    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
-    values = {**_NEW, "owner_id": raised.c.owner_id, "revision": raised.c.revision}
-    return insert(tasks).from_select(list(values), select(*values.values())).returning(tasks.c.revision)
+def _task(owner: ColumnElement[str]) -> Select[Any]:
+    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == _TASK)
 
 
-def task_params(task: Task) -> dict[str, Any]:
-    """What statements that store a task take as its members."""
-    return {
-        "new_owner_id": task.owner,
-        "new_id": task.id,
-        "new_title": task.title,
-        "new_description": task.description,
-        "new_completed": task.completed,
-        "new_created_at": task.created_at,
-        "new_updated_at": task.updated_at,
-        "new_deleted_at": task.deleted_at,
-        "new_revision": task.revision,
-        "new_search_text": task.search_text,
-    }
+# Changes. `next_revision`, `next_revision_and_task` and `new_task` begin a transaction: they set the user, take the
+# list's next revision and lock its row. The others follow them in the same transaction.
+
+_INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 
 
 def _bump_revision(dialect: str) -> Any:
@@ -167,77 +182,70 @@ def _bump_revision(dialect: str) -> Any:
 
 
 @cache
-def _page(
-    dialect: str,
-    order: Order,
-    completed: bool | None,  # noqa: FBT001  (what makes one statement of this kind another, here and below)
-    searches: bool,  # noqa: FBT001
-    continues: bool,  # noqa: FBT001
-    knows: bool,  # noqa: FBT001
-) -> Select[Any]:
-    def wanted(owner: ColumnElement[str]) -> Select[Any]:
-        columns = [tasks.c.updated_at, tasks.c.id] if order.by_update else [tasks.c.id]
-        found = (
-            select(*TASK_COLUMNS)
-            .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
-            .order_by(*(column.desc() if order.descending else column for column in columns))
-        )
-        if completed is not None:
-            found = found.where(tasks.c.completed.is_(completed))
-        if searches:
-            found = found.where(tasks.c.search_text.like(bindparam("pattern", type_=Text), escape="/"))
-        if continues:
-            here = tuple_(*columns)
-            there = tuple_(*(_AFTER[column.name] for column in columns))
-            found = found.where(here < there if order.descending else here > there)
-        revision = func.coalesce(_revision(owner).scalar_subquery(), _0)
-        if not knows:
-            found = found.limit(_MOST)
-        elif dialect == "postgresql":
-            found = found.where(revision != all_(bindparam("known", type_=ARRAY(BigInteger)))).limit(_MOST)
-        else:
-            # SQLite would judge a condition for each row, and so read the whole list where it is false.
-            each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
-            is_news = select(revision).scalar_subquery().not_in(select(each.c.value))
-            found = found.limit(case((is_news, _MOST), else_=_0))
-        head = select(revision.label("list_revision")).subquery("head")
-        page = found.subquery("page")
-        return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
-
-    return as_owner(dialect, wanted).execution_options(**{FULL_SCAN: searches})
+def next_revision(dialect: str) -> Executable:
+    """Increment the list's revision; its row, created if it is missing, stays locked until the transaction ends."""
+    statement: Executable = _bump_revision(dialect).returning(task_lists.c.revision)
+    return statement
 
 
-def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
-    return select(task_lists.c.revision).where(task_lists.c.owner_id == owner)
+@cache
+def next_revision_and_task() -> Executable:
+    """Increment the list's revision and read a task or its tombstone, in one round trip; only for PostgreSQL.
+
+    The statement's snapshot is older than its wait for the list's row, but FOR UPDATE reads the task's newest version,
+    so no change is lost. It returns one row; if there is no task, the revision alone.
+    """
+    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    task = _task(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
+    return select(raised.c.revision, task).select_from(raised.outerjoin(task, true()))
 
 
-def _task(owner: ColumnElement[str]) -> Select[Any]:
-    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == _TASK)
+@cache
+def new_task() -> Executable:
+    """Increment the list's revision and store a new task with it: the whole change in one statement of PostgreSQL.
 
-
-def _living(owner: ColumnElement[str]) -> Select[Any]:
-    return _task(owner).where(tasks.c.deleted_at.is_(None))
+    Either both are stored or neither. With other databases it takes a transaction and four round trips.
+    """
+    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    values = {**_NEW, "owner_id": raised.c.owner_id, "revision": raised.c.revision}
+    return insert(tasks).from_select(list(values), select(*values.values())).returning(tasks.c.revision)
 
 
 TASK: Final = _task(OWNER)
-"""A task or its tombstone, inside a change."""
+"""Read a task or its tombstone."""
 
 INSERT_TASK: Final = insert(tasks).values(_NEW)
-"""A new task, inside a change."""
+"""Store a new task."""
 
 UPDATE_TASK: Final = (
     update(tasks)
     .where(tasks.c.owner_id == OWNER, tasks.c.id == _TASK)
     .values({name: value for name, value in _NEW.items() if name not in {"owner_id", "id", "created_at"}})
 )
-"""A task's new values, inside a change."""
+"""Store a task's new values."""
 
-ERASE_SOME: Final = (
+ERASE_TASKS: Final = (
     delete(tasks)
     .where(
         tasks.c.owner_id == OWNER,
-        tasks.c.id.in_(select(tasks.c.id).where(tasks.c.owner_id == OWNER).limit(_MOST)),
+        tasks.c.id.in_(select(tasks.c.id).where(tasks.c.owner_id == OWNER).limit(_LIMIT)),
     )
     .returning(_1)
 )
-"""So many tasks and tombstones removed, a row for each, inside a change."""
+"""Remove a number of tasks and tombstones; returns a row for each."""
+
+
+def task_params(task: Task) -> dict[str, Any]:
+    """A task's values, as parameters of the statements that store it."""
+    return {
+        "new_owner_id": task.owner,
+        "new_id": task.id,
+        "new_title": task.title,
+        "new_description": task.description,
+        "new_completed": task.completed,
+        "new_created_at": task.created_at,
+        "new_updated_at": task.updated_at,
+        "new_deleted_at": task.deleted_at,
+        "new_revision": task.revision,
+        "new_search_text": task.search_text,
+    }

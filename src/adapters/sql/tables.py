@@ -1,7 +1,7 @@
-"""The tables, and how rows become tasks.
+"""The tables, and the conversion of rows to tasks.
 
-`owner_id` leads every key and every statement names it, so that one owner's rows lie together and the same
-schema can be sharded by owner. Rows refer to each other by value; there are no foreign keys.
+`owner_id` leads every key of the owners' tables and every statement names it, so that one owner's rows are stored
+together and the same schema can be sharded by owner. There are no foreign keys.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from domain.task import MAX_TITLE, Task
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant. SQLite forgets time zones: there it is kept in UTC, without one."""
+    """An instant with a time zone. SQLite has no time zones: there it is stored in UTC, without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -62,7 +62,7 @@ tasks = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
     Column("revision", BigInteger, nullable=False),
-    # Folded by the domain: databases disagree on what a letter's other case is.
+    # Case-folded by the domain: databases fold letters in different ways.
     Column("search_text", Text, nullable=False),
 )
 
@@ -70,12 +70,12 @@ revocations = Table(
     "revocations",
     metadata,
     Column("user_id", String(MAX_USER_ID), primary_key=True),
-    # Empty: every session of that user, for tokens issued up to `revoked_at`.
+    # Empty: every session of the user, for tokens issued up to `revoked_at`.
     Column("session_id", String(MAX_SESSION_ID), primary_key=True),
     Column("revoked_at", UtcDateTime, nullable=False),
-    # When the last token that this could concern has expired.
+    # When the last token that this can match has expired.
     Column("expires_at", UtcDateTime, nullable=False),
-    # By the database's clock: what is new since somebody last looked.
+    # By the database's clock: the poll reads the rows that are new by it.
     Column("recorded_at", UtcDateTime, nullable=False),
 )
 Index("revocations_by_record", revocations.c.recorded_at)
@@ -97,23 +97,23 @@ audit_events = Table(
 Index("audit_events_by_time", audit_events.c.at, audit_events.c.id)
 Index("audit_events_by_user", audit_events.c.user_id, audit_events.c.at, audit_events.c.id)
 
-_LIVING = text("deleted_at IS NULL")
+_LIVE = text("deleted_at IS NULL")
 
 Index(
     "tasks_by_update",
     tasks.c.owner_id,
     tasks.c.updated_at,
     tasks.c.id,
-    postgresql_where=_LIVING,
-    sqlite_where=_LIVING,
+    postgresql_where=_LIVE,
+    sqlite_where=_LIVE,
 )
 Index(
     "tasks_by_completion",
     tasks.c.owner_id,
     tasks.c.completed,
     tasks.c.id,
-    postgresql_where=_LIVING,
-    sqlite_where=_LIVING,
+    postgresql_where=_LIVE,
+    sqlite_where=_LIVE,
 )
 
 _DELETED = text("deleted_at IS NOT NULL")
@@ -126,12 +126,12 @@ Index(
 )
 
 TASK_COLUMNS = [column for column in tasks.c if column.name not in {"owner_id", "search_text"}]
-"""What is read of a task: whoever asks has named the owner."""
+"""The columns that are read of a task, whose owner the reader knows."""
 
 
-def row_to_task(owner: UserId, members: Sequence[Any]) -> Task:
-    """The owner's task whose other members stand in a row in the order of TASK_COLUMNS."""
-    task_id, title, description, completed, created_at, updated_at, deleted_at, revision = members
+def row_to_task(owner: UserId, row: Sequence[Any]) -> Task:
+    """The owner's task from a row of TASK_COLUMNS."""
+    task_id, title, description, completed, created_at, updated_at, deleted_at, revision = row
     return Task(
         id=task_id,
         owner=owner,

@@ -1,14 +1,14 @@
-"""Everybody's lists in SQL. Each statement names the owner; the list's row is the lock of its changes."""
+"""The TaskLists port in SQL. Each statement names the owner; the lock on the list's row orders its changes."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field, frozen
 
 from adapters.sql import statements
 from adapters.sql.database import Database
-from adapters.sql.executors import Executor, Rows, Transaction
+from adapters.sql.executors import Executor, Rows, Transaction, delete_in_batches
 from adapters.sql.tables import row_to_task
 from application.ports import EditableTaskList, TaskList
 from domain.errors import TaskNotFound
@@ -16,10 +16,13 @@ from domain.identity import UserId
 from domain.task import Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 
+ERASE_BATCH: Final = 1000
+"""Rows deleted in one transaction: far fewer than fit into DEADLINE, so that other changes of the list wait briefly."""
+
 
 @frozen
 class SqlTaskList:
-    """One owner's tasks, to be read; each method is one statement."""
+    """One owner's tasks for reading; each method is one statement."""
 
     _executor: Executor
     _dialect: str
@@ -49,7 +52,7 @@ class SqlTaskList:
 class SqlEditableTaskList:
     """One owner's tasks inside the transaction of one change, which takes the list's lock when it is first used."""
 
-    _change: Transaction
+    _transaction: Transaction
     _dialect: str
     _owner: UserId
     _revision: Revision | None = field(default=None, init=False)
@@ -65,33 +68,33 @@ class SqlEditableTaskList:
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
         if self._revision is None and self._dialect == "postgresql":
-            ((revision, *members),) = await self._run(statements.next_revision_and_task(), task=task_id)
+            ((revision, *row),) = await self._run(statements.next_revision_and_task(), task=task_id)
             self._revision = Revision(revision)
-            found = [members] if members[0] is not None else []
+            rows: Rows = [row] if row[0] is not None else []
         else:
             await self.next_revision()
-            found = list(await self._run(statements.TASK, task=task_id))
-        if not found:
+            rows = await self._run(statements.TASK, task=task_id)
+        if not rows:
             raise TaskNotFound
-        return row_to_task(self._owner, found[0])
+        return row_to_task(self._owner, rows[0])
 
     async def save(self, task: Task) -> Task:
         """See the port."""
         return await self._store(statements.UPDATE_TASK, task)
 
     async def add(self, task: Task) -> Task:
-        """Store a new task; the answer bears this change's revision."""
+        """Store a new task and return it with this change's revision."""
         return await self._store(statements.INSERT_TASK, task)
 
-    async def erase_some(self) -> bool:
-        """Remove as many tasks as one transaction should; whether there may be more."""
+    async def erase(self, limit: int) -> int:
+        """Remove at most so many tasks and tombstones; return how many there were."""
         await self.next_revision()
-        erased = await self._run(statements.ERASE_SOME, most=statements.ERASE_BATCH)
-        self.has_changed = bool(erased)
-        return len(erased) == statements.ERASE_BATCH
+        erased = len(await self._run(statements.ERASE_TASKS, limit=limit))
+        self.has_changed = erased > 0
+        return erased
 
     async def next_revision(self) -> Revision:
-        """The revision that this change has taken, and the list's lock with it."""
+        """The revision of this change. The first call takes it, and the list's lock."""
         if self._revision is None:
             ((revision,),) = await self._run(statements.next_revision(self._dialect))
             self._revision = Revision(revision)
@@ -104,14 +107,15 @@ class SqlEditableTaskList:
         return stored
 
     async def _run(self, statement: Any, **parameters: Any) -> Rows:
-        return await self._change.run(statement, {"owner": self._owner, **parameters})
+        return await self._transaction.run(statement, {"owner": self._owner, **parameters})
 
 
 @define
 class SqlTaskLists:
-    """Everybody's lists, in PostgreSQL or SQLite."""
+    """The port's TaskLists, in PostgreSQL or SQLite."""
 
     _database: Database
+    _erase_batch: int = ERASE_BATCH
     _executor: Executor = field(init=False)
     _dialect: str = field(init=False)
 
@@ -138,17 +142,17 @@ class SqlTaskLists:
 
     async def erase(self, owner: UserId) -> None:
         """See the port."""
-        while await self._erase_some(owner):
-            pass
 
-    async def _erase_some(self, owner: UserId) -> bool:
-        async with self._edit(owner) as edit:
-            return await edit.erase_some()
+        async def erase_batch() -> int:
+            async with self._edit(owner) as edit:
+                return await edit.erase(self._erase_batch)
+
+        await delete_in_batches(erase_batch, self._erase_batch)
 
     @asynccontextmanager
     async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
-        async with self._executor.change() as change:
-            edit = SqlEditableTaskList(change, self._dialect, owner)
+        async with self._executor.transaction() as transaction:
+            edit = SqlEditableTaskList(transaction, self._dialect, owner)
             yield edit
             if not edit.has_changed:
-                change.abandon()
+                transaction.abandon()

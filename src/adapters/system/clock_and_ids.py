@@ -1,3 +1,5 @@
+"""The machine's clock, and ids that are ordered by it."""
+
 import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,10 +11,10 @@ from domain.task import TaskId
 
 @frozen
 class SystemClock:
-    """The machine's clock."""
+    """The port's Clock: the machine's."""
 
     def now(self) -> datetime:
-        """The present instant, in UTC, to the microsecond."""
+        """The current time in UTC, to the microsecond."""
         return datetime.now(UTC)
 
 
@@ -23,12 +25,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class UuidV7Generator:
     """UUIDs of version 7 with the microsecond in `rand_a` (RFC 9562 §6.2, method 3).
 
-    Libraries stamp their own clock's millisecond; here an id and its task's `created_at` come from the same
-    instant, so that sorting by id is sorting by creation, to the microsecond and on any machine.
+    Libraries use the millisecond of a clock of their own. Here an id and its task's `created_at` come from the same
+    instant, so that the order of ids is the order of creation, to the microsecond and on any machine.
     """
 
     def next(self, at: datetime) -> TaskId:
-        """An id for that instant, with 62 random bits behind it."""
+        """An id for that instant, with 62 random bits."""
         milliseconds, rest = divmod(at - EPOCH, timedelta(milliseconds=1))
         fraction = rest.microseconds * 4096 // 1000
         bits = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)

@@ -7,7 +7,7 @@ from tests.support.redis import ABSENT, PROGRAM, RedisServer, redis_server
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
-    """One that stays up; whoever stops it takes `own_redis`."""
+    """A server for all tests; tests that stop it use `own_redis`."""
     if PROGRAM is None:
         pytest.skip(ABSENT)
     with redis_server() as server:

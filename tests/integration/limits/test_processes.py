@@ -1,4 +1,4 @@
-"""Limits of the service as it runs: whom it counts, and where its workers meet."""
+"""Rate limits of the running service: which address it counts, and how workers share counters."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -34,27 +34,29 @@ def statuses(service: Service, forwarded_for: list[str]) -> list[int]:
         return [client.get(PATH, headers={"X-Forwarded-For": value}).status_code for value in forwarded_for]
 
 
-MADE_UP = [f"192.0.2.{number}" for number in range(4)]
+FORGED = [f"192.0.2.{number}" for number in range(4)]
 
 
-def test_an_address_that_somebody_made_up_is_not_theirs(issuer: LoopbackIssuer, tmp_path: Path) -> None:
+def test_a_forged_address_is_ignored(issuer: LoopbackIssuer, tmp_path: Path) -> None:
     with serving(tmp_path, issuer, EVO_TODO_ADDRESS_RATE_LIMIT="2/day") as service:
-        assert statuses(service, MADE_UP) == [401, 401, 429, 429]
+        assert statuses(service, FORGED) == [401, 401, 429, 429]
         assert service.get(PATH, issuer.token("alice")).status_code == 200
 
 
 def test_behind_a_trusted_proxy_each_client_is_counted_alone(issuer: LoopbackIssuer, tmp_path: Path) -> None:
     limits = {"EVO_TODO_ADDRESS_RATE_LIMIT": "2/day", "EVO_TODO_TRUSTED_PROXIES": "127.0.0.0/8"}
     with serving(tmp_path, issuer, **limits) as service:
-        assert statuses(service, MADE_UP) == [401] * 4
-        made_up_in_front = [f"{address}, 203.0.113.9" for address in MADE_UP]
-        assert statuses(service, made_up_in_front) == [401, 401, 429, 429]
+        assert statuses(service, FORGED) == [401] * 4
+        forged_in_front = [f"{address}, 203.0.113.9" for address in FORGED]
+        assert statuses(service, forged_in_front) == [401, 401, 429, 429]
 
 
-def ask_often(service: Service, user: str, issuer: LoopbackIssuer, times: int) -> Counter[int]:
+def send_many(service: Service, user: str, issuer: LoopbackIssuer, times: int) -> Counter[int]:
     path, token = f"/api/{user}/tasks", issuer.token(user)
     with ThreadPoolExecutor(8) as clients:
-        return Counter(answer.status_code for answer in clients.map(lambda _: service.get(path, token), range(times)))
+        return Counter(
+            response.status_code for response in clients.map(lambda _: service.get(path, token), range(times))
+        )
 
 
 def test_two_workers_with_a_shared_store_allow_what_one_would(
@@ -66,17 +68,17 @@ def test_two_workers_with_a_shared_store_allow_what_one_would(
         users = iter(f"user-{number}" for number in range(100))
 
         def is_counted_together() -> bool:
-            """What a fresh user is allowed; where a busy machine was too slow for the store, that says nothing."""
-            away, answers = service.log.count(AWAY), ask_often(service, next(users), issuer, 80)
+            """Count a new user's requests; the result is void if a busy machine was too slow for the store."""
+            away, counted = service.log.count(AWAY), send_many(service, next(users), issuer, 80)
             if service.log.count(AWAY) > away or service.log.count(AWAY) > service.log.count(BACK):
                 return False
-            assert answers == {200: 20, 429: 60}
+            assert counted == {200: 20, 429: 60}
             return True
 
         eventually(is_counted_together)
 
 
-def test_while_the_store_is_away_everybody_is_served(
+def test_while_the_store_is_unavailable_requests_are_served(
     issuer: LoopbackIssuer, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     limits = {"EVO_TODO_RATE_LIMIT": "600/day", "EVO_TODO_LIMITS_STORE": own_redis.url}
@@ -84,6 +86,6 @@ def test_while_the_store_is_away_everybody_is_served(
         token = issuer.token("alice")
         assert service.get(PATH, token).headers["RateLimit"].startswith('"default";r=599;')
         own_redis.stop()
-        assert ask_often(service, "alice", issuer, 40) == {200: 40}
+        assert send_many(service, "alice", issuer, 40) == {200: 40}
         own_redis.start()
         eventually(lambda: service.get(PATH, token).status_code == 200 and BACK in service.log)

@@ -166,7 +166,7 @@ class TestPassword:
         settings = around(issuer, DATABASE_URL=f"postgresql://alice:{PASSWORD}@{HOST}:{free_port()}/tasks")
         told = Told(folder=tmp_path, settings=settings, secrets=(PASSWORD, "Traceback"))
         assert told.failed() == ["database"]
-        assert "nobody listens" in told["database"][1]
+        assert "nothing listens" in told["database"][1]
 
     def test_neither_is_it_with_a_database_of_another_name(
         self, issuer: LoopbackIssuer, postgres_url: str, tmp_path: Path
@@ -183,7 +183,7 @@ def test_everything_that_hangs_is_told_and_the_command_ends(own_issuer: Loopback
         told = Told(folder=tmp_path, settings=around(own_issuer, DATABASE_URL=url))
     assert "no complete response within 5 s" in told["key-set"][1]
     assert told.failed() == ["key-set", "database"]
-    assert "does not answer" in told["database"][1]
+    assert "does not respond" in told["database"][1]
 
 
 @contextmanager

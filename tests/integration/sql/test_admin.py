@@ -1,4 +1,4 @@
-"""The role that the service logs in as, and how one sees that no policy holds another."""
+"""The service's role, and the check that row-level security applies to it."""
 
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -31,7 +31,7 @@ def admin_url(postgres_server: str, migrated_postgres_url: str) -> str:
 
 @pytest.fixture
 def role(admin_url: str) -> Iterator[str]:
-    """A role's name that nobody has."""
+    """The name of a role that does not exist."""
     name = f"evo_todo_{uuid4().hex}"
     execute(admin_url, f"DROP ROLE IF EXISTS {name}")
     yield name
@@ -48,7 +48,7 @@ async def rights(url: str, role: str) -> dict[str, set[str]]:
     return granted
 
 
-async def test_the_role_is_made_with_the_rights_that_it_needs_and_no_others(
+async def test_the_role_is_created_with_the_rights_that_it_needs_and_no_others(
     owner: Database, migrated_postgres_url: str, role: str
 ) -> None:
     await prepare_service_role(owner, ServiceRole(role))
@@ -61,7 +61,7 @@ async def test_the_role_is_made_with_the_rights_that_it_needs_and_no_others(
     assert await rights(migrated_postgres_url, role) == expected
 
 
-async def test_the_role_can_do_the_services_work_and_no_policy_lets_it_pass(
+async def test_the_role_can_do_the_services_work_under_row_level_security(
     owner: Database, migrated_postgres_url: str, role: str
 ) -> None:
     await prepare_service_role(owner, ServiceRole(role))
@@ -82,7 +82,7 @@ async def test_the_role_can_do_the_services_work_and_no_policy_lets_it_pass(
         await service.dispose()
 
 
-async def test_a_role_that_no_policy_holds_is_refused_and_left_as_it_is(
+async def test_a_role_that_bypasses_row_level_security_is_refused_and_left_unchanged(
     owner: Database, admin_url: str, role: str
 ) -> None:
     execute(admin_url, f"CREATE ROLE {role} BYPASSRLS")
@@ -91,14 +91,16 @@ async def test_a_role_that_no_policy_holds_is_refused_and_left_as_it_is(
     assert await rights(admin_url, role) == {}
 
 
-async def test_the_owner_and_who_can_act_as_the_owner_are_refused(owner: Database, admin_url: str, role: str) -> None:
+async def test_the_owner_and_roles_that_can_act_as_the_owner_are_refused(
+    owner: Database, admin_url: str, role: str
+) -> None:
     execute(admin_url, f"CREATE ROLE {role}", f"GRANT {OWNER} TO {role}")
-    for unfit in (OWNER, role):
+    for unsuitable in (OWNER, role):
         with pytest.raises(UnsuitableRole, match="the tables' owner"):
-            await prepare_service_role(owner, ServiceRole(unfit))
+            await prepare_service_role(owner, ServiceRole(unsuitable))
 
 
-async def test_the_password_is_the_roles_and_a_new_one_takes_the_place_of_the_old(own_postgres: PostgresServer) -> None:
+async def test_the_role_logs_in_with_its_newest_password(own_postgres: PostgresServer) -> None:
     database = connect(as_role(own_postgres.url, OWNER))
     await migrate(database)
     await prepare_service_role(database, ServiceRole("app"))
@@ -128,17 +130,17 @@ async def test_sqlite_has_no_roles(database: Database) -> None:
 
 
 class TestCheck:
-    async def test_a_role_that_policies_hold_is_well(self, database: Database) -> None:
+    async def test_a_role_under_row_level_security_is_ok(self, database: Database) -> None:
         assert await row_security_problem(database) is None
         assert await RowSecurityReadiness(database, allows_bypass=False).problem() is None
 
-    async def test_a_superuser_is_told_and_may_be_allowed(self, admin_url: str) -> None:
+    async def test_a_superuser_is_reported_and_may_be_allowed(self, admin_url: str) -> None:
         database = connect(admin_url)
         assert await RowSecurityReadiness(database, allows_bypass=False).problem() == BYPASSES
         assert await RowSecurityReadiness(database, allows_bypass=True).problem() is None
         await database.dispose()
 
-    async def test_who_bypasses_policies_is_told(self, owner: Database, admin_url: str, role: str) -> None:
+    async def test_a_role_with_bypassrls_is_reported(self, owner: Database, admin_url: str, role: str) -> None:
         await prepare_service_role(owner, ServiceRole(role))
         execute(admin_url, f"ALTER ROLE {role} BYPASSRLS")
         database = connect(as_role(admin_url, role))
@@ -153,7 +155,7 @@ class TestCheck:
             ("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", SERVICE),
         ],
     )
-    async def test_a_table_without_policies_in_force_is_told_even_where_a_bypass_is_allowed(
+    async def test_a_table_without_row_level_security_is_reported_even_if_a_bypass_is_allowed(
         self, change: str, role: str, migrated_postgres_url: str
     ) -> None:
         execute(migrated_postgres_url, change)
@@ -161,7 +163,7 @@ class TestCheck:
         assert await RowSecurityReadiness(database, allows_bypass=True).problem() == UNGUARDED
         await database.dispose()
 
-    async def test_a_database_that_does_not_answer_is_another_checks_affair(self) -> None:
+    async def test_a_database_that_does_not_respond_is_left_to_the_other_check(self) -> None:
         database = connect("postgresql://nobody@127.0.0.1:1/none")
         assert await RowSecurityReadiness(database, allows_bypass=False).problem() is None
         await database.dispose()

@@ -1,4 +1,4 @@
-"""Connections that stay open: lent in turn, replaced when they die, and never handed on in the middle of something."""
+"""The pool of asyncpg connections: queueing, replacement of lost connections, and time-outs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
-from adapters.sql import asyncpg_pool as held_connections
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.database import connect
+from adapters.sql.errors import DEADLINE
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
 from tests.contracts.task_lists import ALICE, START, add, get, new, revision, save
@@ -18,22 +18,24 @@ WHO = "SELECT pg_backend_pid()"
 LOCK = "SELECT pg_advisory_xact_lock(1), pg_backend_pid() AS pid"
 
 _CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)
-"""What a statement raises whose connection is cut."""
+"""Raised by a statement whose connection is cut."""
 
-Hold = Callable[..., AsyncpgPool]
+MakePool = Callable[..., AsyncpgPool]
 
 
 @pytest.fixture
-async def hold(postgres_url: str) -> AsyncIterator[Hold]:
+async def make_pool(postgres_url: str) -> AsyncIterator[MakePool]:
     made: list[AsyncpgPool] = []
 
-    def held(size: int = 1, opened: Callable[[], Awaitable["asyncpg.Connection"]] | None = None) -> AsyncpgPool:
-        made.append(AsyncpgPool(opened or (lambda: asyncpg.connect(postgres_url)), size))
+    def make(
+        size: int = 1, opened: Callable[[], Awaitable["asyncpg.Connection"]] | None = None, **timeouts: float
+    ) -> AsyncpgPool:
+        made.append(AsyncpgPool(opened or (lambda: asyncpg.connect(postgres_url)), size, **timeouts))
         return made[-1]
 
-    yield held
-    for one in made:
-        await one.close()
+    yield make
+    for pool in made:
+        await pool.close()
 
 
 @pytest.fixture
@@ -43,22 +45,22 @@ async def other(postgres_url: str) -> AsyncIterator["asyncpg.Connection"]:
     await connection.close()
 
 
-async def borrow(held: AsyncpgPool) -> "asyncpg.Connection":
-    return await held.acquire(asyncio.get_running_loop().time() + 30)
+async def acquire(pool: AsyncpgPool) -> "asyncpg.Connection":
+    return await pool.acquire(asyncio.get_running_loop().time() + 30)
 
 
-async def pid(held: AsyncpgPool, *, is_repeatable: bool = False) -> int:
-    return int((await held.fetch(WHO, (), is_repeatable=is_repeatable))[0][0])
+async def pid(pool: AsyncpgPool, *, is_repeatable: bool = False) -> int:
+    return int((await pool.fetch(WHO, (), is_repeatable=is_repeatable))[0][0])
 
 
-async def turns_of_the_loop() -> None:
-    """Let whoever can go on do so."""
+async def run_ready_tasks() -> None:
+    """Let tasks that are ready run."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 async def blocked(other: "asyncpg.Connection", *, but: int = 0) -> int:
-    """The process that waits for the lock, that one left out."""
+    """The server process that waits for the lock, other than `but`."""
     asked = (
         "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database() AND pid <> $1"
     )
@@ -68,64 +70,63 @@ async def blocked(other: "asyncpg.Connection", *, but: int = 0) -> int:
     return int(found)
 
 
-async def test_one_connection_serves_again_and_again(hold: Hold) -> None:
-    held = hold(3)
-    assert len({await pid(held) for _ in range(5)}) == 1
+async def test_one_connection_is_used_again_and_again(make_pool: MakePool) -> None:
+    pool = make_pool(3)
+    assert len({await pid(pool) for _ in range(5)}) == 1
 
 
-async def test_no_more_are_opened_than_may_be_and_who_waits_comes_in_turn(hold: Hold) -> None:
-    held = hold(2)
-    first, second = await borrow(held), await borrow(held)
+async def test_no_more_than_the_size_are_opened_and_waiters_are_served_in_order(make_pool: MakePool) -> None:
+    pool = make_pool(2)
+    first, second = await acquire(pool), await acquire(pool)
     order: list[int] = []
 
     async def wait(number: int) -> None:
-        connection = await borrow(held)
+        connection = await acquire(pool)
         order.append(number)
         assert connection in {first, second}
-        held.release(connection)
+        pool.release(connection)
 
     waiting = [asyncio.create_task(wait(number)) for number in range(3)]
-    await turns_of_the_loop()
+    await run_ready_tasks()
     assert order == []
-    held.release(first)
+    pool.release(first)
     await asyncio.gather(*waiting)
     assert order == [0, 1, 2]
-    held.release(second)
+    pool.release(second)
 
 
-async def test_who_waits_too_long_is_told_and_the_next_gets_the_turn(
-    hold: Hold, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = hold()
-    lent = await borrow(held)
-    monkeypatch.setattr(held_connections, "ACQUIRE_TIMEOUT", 0.01)
+async def test_a_waiter_times_out_and_the_next_gets_the_connection(make_pool: MakePool) -> None:
+    pool = make_pool(acquire_timeout=0.01)
+    lent = await acquire(pool)
     with pytest.raises(TimeoutError):
-        await borrow(held)
-    monkeypatch.setattr(held_connections, "ACQUIRE_TIMEOUT", 30)
-    patient = asyncio.create_task(borrow(held))
-    await turns_of_the_loop()
-    held.release(lent)
+        await acquire(pool)
+    pool.acquire_timeout = 30
+    patient = asyncio.create_task(acquire(pool))
+    await run_ready_tasks()
+    pool.release(lent)
     assert await patient is lent
-    held.release(lent)
+    pool.release(lent)
 
 
-async def test_a_turn_that_nobody_wants_any_more_goes_to_the_next(hold: Hold) -> None:
-    held = hold()
-    lent = await borrow(held)
-    impatient, patient = asyncio.create_task(borrow(held)), asyncio.create_task(borrow(held))
-    await turns_of_the_loop()
-    held.release(lent)
-    impatient.cancel()  # in the very moment in which its turn has come
+async def test_a_waiter_that_is_cancelled_as_it_is_woken_wakes_the_next(make_pool: MakePool) -> None:
+    pool = make_pool()
+    lent = await acquire(pool)
+    impatient, patient = asyncio.create_task(acquire(pool)), asyncio.create_task(acquire(pool))
+    await run_ready_tasks()
+    pool.release(lent)
+    impatient.cancel()  # in the same iteration of the event loop in which it was woken
     assert await patient is lent
     assert impatient.cancelled()
-    held.release(lent)
-    assert await pid(held)
+    pool.release(lent)
+    assert await pid(pool)
 
 
-async def test_a_dead_connection_is_replaced_and_a_read_is_asked_again(hold: Hold, other: "asyncpg.Connection") -> None:
-    held = hold()
+async def test_a_lost_connection_is_replaced_and_a_read_is_sent_again(
+    make_pool: MakePool, other: "asyncpg.Connection"
+) -> None:
+    pool = make_pool()
     await other.execute("SELECT pg_advisory_lock(1)")
-    asking = asyncio.create_task(held.fetch(LOCK, (), is_repeatable=True))
+    asking = asyncio.create_task(pool.fetch(LOCK, (), is_repeatable=True))
     victim = await blocked(other)
     await other.execute(f"SELECT pg_terminate_backend({victim})")
     await blocked(other, but=victim)
@@ -133,105 +134,108 @@ async def test_a_dead_connection_is_replaced_and_a_read_is_asked_again(hold: Hol
     assert (await asking)[0]["pid"] != victim
 
 
-async def test_a_write_that_loses_its_connection_is_not_repeated(hold: Hold, other: "asyncpg.Connection") -> None:
-    held = hold()
+async def test_a_write_that_loses_its_connection_is_not_repeated(
+    make_pool: MakePool, other: "asyncpg.Connection"
+) -> None:
+    pool = make_pool()
     await other.execute("SELECT pg_advisory_lock(1)")
-    asking = asyncio.create_task(held.fetch(LOCK, ()))
+    asking = asyncio.create_task(pool.fetch(LOCK, ()))
     await other.execute(f"SELECT pg_terminate_backend({await blocked(other)})")
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await asking
     await other.execute("SELECT pg_advisory_unlock(1)")
-    assert await pid(held)
+    assert await pid(pool)
 
 
-async def test_who_finds_one_dead_trusts_none_of_the_idle_ones(hold: Hold) -> None:
-    held = hold(2)
-    first, second = await borrow(held), await borrow(held)
-    held.release(first)
-    held.release(second)
-    asking = asyncio.create_task(held.fetch("SELECT pg_sleep(30)", (), is_repeatable=False))
-    await turns_of_the_loop()
+async def test_after_a_lost_connection_the_idle_ones_are_dropped_too(make_pool: MakePool) -> None:
+    pool = make_pool(2)
+    first, second = await acquire(pool), await acquire(pool)
+    pool.release(first)
+    pool.release(second)
+    asking = asyncio.create_task(pool.fetch("SELECT pg_sleep(30)", (), is_repeatable=False))
+    await run_ready_tasks()
     second.terminate()
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await asking
     assert first.is_closed()
-    assert await pid(held)
+    assert await pid(pool)
 
 
-async def test_a_server_that_does_not_answer_costs_the_deadline_and_the_connection(
-    hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+async def test_a_statement_that_times_out_costs_its_connection(
+    make_pool: MakePool, other: "asyncpg.Connection"
 ) -> None:
-    held = hold()
-    before = await pid(held)
+    pool = make_pool()
+    before = await pid(pool)
     await other.execute("SELECT pg_advisory_lock(1)")
-    monkeypatch.setattr(held_connections, "DEADLINE", 0.05)
+    pool.statement_timeout = 0.05
     async with asyncio.timeout(10):
         with pytest.raises(_CUT):
-            await held.fetch(LOCK, (), is_repeatable=True)
-    monkeypatch.undo()
+            await pool.fetch(LOCK, (), is_repeatable=True)
+    pool.statement_timeout = DEADLINE
     await other.execute("SELECT pg_advisory_unlock(1)")
-    assert await pid(held) != before
+    assert await pid(pool) != before
 
 
-async def before_a_lock(held: AsyncpgPool, other: "asyncpg.Connection") -> AsyncpgPool:
-    """Have all of its connections open, and whoever asks for the lock wait."""
-    for connection in [await borrow(held) for _ in range(held.size)]:
-        held.release(connection)
+async def before_a_lock(pool: AsyncpgPool, other: "asyncpg.Connection") -> AsyncpgPool:
+    """Open all connections of the pool, and take the lock that LOCK waits for."""
+    for connection in [await acquire(pool) for _ in range(pool.size)]:
+        pool.release(connection)
     await other.execute("SELECT pg_advisory_lock(1)")
-    return held
+    return pool
 
 
-async def test_one_whose_time_is_up_sooner_than_that_of_others_does_not_wait_for_them(
-    hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+async def test_an_earlier_deadline_is_enforced_before_a_later_one(
+    make_pool: MakePool, other: "asyncpg.Connection"
 ) -> None:
-    held = await before_a_lock(hold(2), other)
-    patient = asyncio.create_task(held.fetch(LOCK, ()))
+    pool = await before_a_lock(make_pool(2), other)
+    patient = asyncio.create_task(pool.fetch(LOCK, ()))
     await blocked(other)
-    monkeypatch.setattr(held_connections, "DEADLINE", 0.05)
+    pool.statement_timeout = 0.05
     async with asyncio.timeout(10):
         with pytest.raises(_CUT):
-            await held.fetch(LOCK, ())
+            await pool.fetch(LOCK, ())
     assert not patient.done()
     await other.execute("SELECT pg_advisory_unlock(1)")
     assert await patient
 
 
-async def test_who_came_while_another_was_watched_is_cut_in_turn(
-    hold: Hold, other: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+async def test_several_statements_that_time_out_together_are_all_cut(
+    make_pool: MakePool, other: "asyncpg.Connection"
 ) -> None:
-    held = await before_a_lock(hold(3), other)
-    monkeypatch.setattr(held_connections, "DEADLINE", 0.2)
-    assert await pid(held)  # which is watched for, and then is gone
-    asking = [asyncio.create_task(held.fetch(LOCK, ())) for _ in range(3)]
+    pool = await before_a_lock(make_pool(3, statement_timeout=0.2), other)
+    assert await pid(pool)  # sets the timer, and ends before it fires
+    asking = [asyncio.create_task(pool.fetch(LOCK, ())) for _ in range(3)]
     async with asyncio.timeout(10):
         results = await asyncio.gather(*asking, return_exceptions=True)
     await other.execute("SELECT pg_advisory_unlock(1)")
     assert [isinstance(result, _CUT) for result in results] == [True, True, True]
 
 
-async def test_who_leaves_in_the_middle_leaves_no_answer_to_the_next(hold: Hold, other: "asyncpg.Connection") -> None:
-    held = hold()
-    before = await pid(held)
+async def test_a_cancelled_statement_leaves_no_rows_to_the_next(
+    make_pool: MakePool, other: "asyncpg.Connection"
+) -> None:
+    pool = make_pool()
+    before = await pid(pool)
     await other.execute("SELECT pg_advisory_lock(1)")
-    leaving = asyncio.create_task(held.fetch(LOCK, ()))
+    leaving = asyncio.create_task(pool.fetch(LOCK, ()))
     await blocked(other)
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await leaving
-    assert await pid(held) != before
+    assert await pid(pool) != before
     await other.execute("SELECT pg_advisory_unlock(1)")
 
 
-async def test_a_statement_that_the_server_refuses_costs_no_connection(hold: Hold) -> None:
-    held = hold()
-    before = await pid(held)
+async def test_a_statement_that_the_server_rejects_costs_no_connection(make_pool: MakePool) -> None:
+    pool = make_pool()
+    before = await pid(pool)
     with pytest.raises(asyncpg.UndefinedTableError):
-        await held.fetch("SELECT * FROM nowhere", ())
-    assert await pid(held) == before
+        await pool.fetch("SELECT * FROM nowhere", ())
+    assert await pid(pool) == before
 
 
-async def test_where_no_connection_can_be_made_who_tries_is_told_and_the_next_tries_after_a_pause(
-    hold: Hold, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_failed_connect_raises_at_once_and_the_next_tries_after_a_pause(
+    make_pool: MakePool, postgres_url: str
 ) -> None:
     tries: list[float] = []
 
@@ -241,27 +245,26 @@ async def test_where_no_connection_can_be_made_who_tries_is_told_and_the_next_tr
             raise ConnectionRefusedError
         return await asyncpg.connect(postgres_url)
 
-    monkeypatch.setattr(held_connections, "_PAUSE", 0.05)
-    held = hold(opened=opened)
+    pool = make_pool(opened=opened, connect_pause=0.05)
     with pytest.raises(ConnectionRefusedError):
-        await pid(held)
-    assert await pid(held)
+        await pid(pool)
+    assert await pid(pool)
     assert len(tries) == 2
     assert tries[1] - tries[0] >= 0.05
 
 
-async def test_what_is_lent_is_closed_when_it_comes_back_after_the_end(hold: Hold) -> None:
-    held = hold(2)
-    idle, lent = await borrow(held), await borrow(held)
-    held.release(idle)
-    await held.close()
+async def test_a_connection_in_use_is_closed_when_it_is_released_to_a_closed_pool(make_pool: MakePool) -> None:
+    pool = make_pool(2)
+    idle, lent = await acquire(pool), await acquire(pool)
+    pool.release(idle)
+    await pool.close()
     assert idle.is_closed()
     assert not lent.is_closed()
-    held.release(lent)
+    pool.release(lent)
     assert lent.is_closed()
 
 
-async def test_a_change_that_is_left_in_the_middle_keeps_no_lock_and_stores_nothing(
+async def test_a_cancelled_change_keeps_no_lock_and_stores_nothing(
     migrated_postgres_url: str,
 ) -> None:
     database = connect(as_role(migrated_postgres_url, SERVICE))
@@ -287,7 +290,7 @@ async def test_a_change_that_is_left_in_the_middle_keeps_no_lock_and_stores_noth
         await database.dispose()
 
 
-async def test_a_change_whose_connection_dies_is_unavailability(migrated_postgres_url: str) -> None:
+async def test_a_change_whose_connection_is_lost_is_unavailability(migrated_postgres_url: str) -> None:
     database = connect(as_role(migrated_postgres_url, SERVICE))
     try:
         lists = SqlTaskLists(database)

@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql import audit
 from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database
 from adapters.system.clock_and_ids import UuidV7Generator
+from application.backoff import Backoff
 from domain.errors import StorageUnavailable
 from domain.task import TaskId
-from tests.contracts.audit_logs import NOON, AuditContract, Settling, event
+from tests.contracts.audit_logs import NOON, AuditContract, Flush, event
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ class TestSqlAudit(AuditContract):
     """On PostgreSQL and on SQLite."""
 
     @pytest.fixture
-    def settle(self, log: SqlAuditLog) -> Settling:
+    def flush(self, log: SqlAuditLog) -> Flush:
         return log.write_waiting
 
 
@@ -52,11 +52,11 @@ async def ended(task: "asyncio.Task[None]") -> None:
 
 async def until(check: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not check():  # noqa: ASYNC110  (another task's work, which tells nobody when it is done)
+        while not check():  # noqa: ASYNC110  (another task's work, which sends no signal)
             await asyncio.sleep(0.01)
 
 
-async def test_what_was_recorded_is_written_by_itself_and_the_rest_at_the_end(
+async def test_events_are_written_in_the_background_and_the_rest_at_the_end(
     log: SqlAuditLog, trail: SqlAuditTrail
 ) -> None:
     task = asyncio.create_task(log.run())
@@ -69,7 +69,7 @@ async def test_what_was_recorded_is_written_by_itself_and_the_rest_at_the_end(
     assert await reasons(trail) == ["first", "last"]
 
 
-async def test_while_the_database_is_away_events_wait_for_it_in_order(
+async def test_while_the_database_is_unavailable_events_wait_in_order(
     log: SqlAuditLog, trail: SqlAuditTrail, admin_database: Database
 ) -> None:
     await rename(admin_database, "audit_events", "away")
@@ -82,37 +82,55 @@ async def test_while_the_database_is_away_events_wait_for_it_in_order(
     assert await reasons(trail) == ["0", "1", "2"]
 
 
-async def test_what_was_written_though_nobody_heard_so_is_there_once(
-    log: SqlAuditLog, trail: SqlAuditTrail, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = Database.writing
+@frozen
+class LosesFirstCommit(Database):
+    """The result of the first commit is lost on its way."""
+
+    commits: list[bool] = field(init=False, factory=list)
 
     @asynccontextmanager
-    async def losing_the_answer(self: Database) -> AsyncIterator[AsyncConnection]:
-        async with whole(self) as connection:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        async with Database.writing(self) as connection:
             yield connection
-        raise StorageUnavailable
+        self.commits.append(True)
+        if len(self.commits) == 1:
+            raise StorageUnavailable
 
+
+async def test_events_whose_commit_was_not_confirmed_are_stored_once(database: Database, trail: SqlAuditTrail) -> None:
+    log = SqlAuditLog(LosesFirstCommit(database.reads, database.writes), UuidV7Generator())
     for number in range(2):
         log.record(event(number, reason=str(number)))
-    monkeypatch.setattr(Database, "writing", losing_the_answer)
     with pytest.raises(StorageUnavailable):
         await log.write_waiting()
-    monkeypatch.undo()
     log.record(event(2, reason="2"))
     await log.write_waiting()
     assert await reasons(trail) == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize(("failures", "seconds"), [(1, 0.2), (3, 0.8), (9, 5), (100_000, 5)])
-def test_it_tries_ever_more_seldom_but_for_ever(failures: int, seconds: float) -> None:
-    assert audit.pause_after(failures) == pytest.approx(seconds)
-
-
-async def test_more_than_the_queue_holds_is_dropped_counted_and_told(
-    log: SqlAuditLog, trail: SqlAuditTrail, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_while_the_database_is_unavailable_attempts_back_off_and_a_success_resets_that(
+    database: Database, trail: SqlAuditTrail, admin_database: Database
 ) -> None:
-    monkeypatch.setattr(audit, "MAX_WAITING", 2)
+    backoff = Backoff(0.01, 0.02)
+    log = SqlAuditLog(database, UuidV7Generator(), backoff=backoff)
+    await rename(admin_database, "audit_events", "away")
+    task = asyncio.create_task(log.run())
+    log.record(event(reason="late"))
+    await until(lambda: backoff.failures > 2)
+    await rename(admin_database, "away", "audit_events")
+    await until(lambda: backoff.failures == 0)
+    await ended(task)
+    assert await reasons(trail) == ["late"]
+
+
+async def test_attempts_to_write_are_5_seconds_apart_at_most_before_jitter(log: SqlAuditLog) -> None:
+    assert (log._backoff.first, log._backoff.maximum) == (0.2, 5)
+
+
+async def test_events_beyond_the_queues_limit_are_dropped_counted_and_logged(
+    database: Database, trail: SqlAuditTrail, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = SqlAuditLog(database, UuidV7Generator(), max_waiting=2)
     for number in range(5):
         log.record(event(number, reason=str(number)))
     task = asyncio.create_task(log.run())
@@ -122,7 +140,7 @@ async def test_more_than_the_queue_holds_is_dropped_counted_and_told(
     assert await reasons(trail) == ["0", "1"]
 
 
-async def test_what_can_not_be_written_at_the_end_is_told(
+async def test_events_that_can_not_be_written_at_the_end_are_counted_and_logged(
     log: SqlAuditLog, admin_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     await rename(admin_database, "audit_events", "away")
@@ -135,28 +153,27 @@ async def test_what_can_not_be_written_at_the_end_is_told(
 
 
 @frozen
-class OneIdForAll:
+class ConstantId:
     def next(self, at: datetime) -> TaskId:
         del at
         return TaskId(UUID(int=1))
 
 
-async def test_what_the_database_refuses_for_good_holds_up_nothing(
+async def test_events_that_the_database_rejects_do_not_block_the_queue(
     database: Database, log: SqlAuditLog, trail: SqlAuditTrail, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clumsy = SqlAuditLog(database, OneIdForAll())
-    clumsy.record(evolve(event(reason="refused: it has no time"), at=None))  # type: ignore[arg-type]  # so it is refused
-    await clumsy.write_waiting()
+    rejected = SqlAuditLog(database, ConstantId())
+    rejected.record(evolve(event(reason="rejected: it has no time"), at=None))  # type: ignore[arg-type]  # so it is rejected
+    await rejected.write_waiting()
     log.record(event(1, reason="good"))
     await log.write_waiting()
     assert await reasons(trail) == ["good"]
     assert "audit events can't be written" in caplog.messages
 
 
-async def test_an_hourly_turn_takes_away_what_is_older_than_it_has_to_be(
-    log: SqlAuditLog, trail: SqlAuditTrail, monkeypatch: pytest.MonkeyPatch
+async def test_events_older_than_the_retention_period_are_deleted_regularly(
+    log: SqlAuditLog, trail: SqlAuditTrail
 ) -> None:
-    monkeypatch.setattr(audit, "PURGE_INTERVAL", 0.01)
     log.record(event(-1, reason="old"))
     log.record(event(0, reason="new"))
     await log.write_waiting()
@@ -164,7 +181,7 @@ async def test_an_hourly_turn_takes_away_what_is_older_than_it_has_to_be(
     def now() -> datetime:
         return NOON + timedelta(days=90)
 
-    task = asyncio.create_task(AuditRetention(trail, timedelta(days=90), now).run())
+    task = asyncio.create_task(AuditRetention(trail, timedelta(days=90), now, 0.01).run())
     async with asyncio.timeout(20):
         while await reasons(trail) != ["new"]:  # noqa: ASYNC110  (another task's work)
             await asyncio.sleep(0.01)

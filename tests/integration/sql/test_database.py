@@ -16,13 +16,13 @@ from tests.support.postgres import as_role
 
 
 async def driver_threads_end() -> None:
-    """aiosqlite's threads tell their event loop that they end: it must still be there."""
+    """Wait for aiosqlite's threads: they call their event loop when they end, which must still exist."""
     for thread in threading.enumerate():
         if "_connection_worker" in thread.name:
             await asyncio.to_thread(thread.join, 5)
 
 
-async def answer(url: str) -> int:
+async def select_42(url: str) -> int:
     database = connect(url)
     try:
         async with database.reads.connect() as connection:
@@ -41,23 +41,23 @@ async def answer(url: str) -> int:
     ],
 )
 async def test_an_address_works_as_libpq_writes_it(postgres_url: str, change: Callable[[str], str]) -> None:
-    assert await answer(change(postgres_url)) == 42
+    assert await select_42(change(postgres_url)) == 42
 
 
 async def test_a_sqlite_file_may_lie_below_a_folder_with_a_space(tmp_path: Path) -> None:
     folder = tmp_path / "my data"
     folder.mkdir()
-    assert await answer(f"sqlite:///{folder / 'tasks.db'}") == 42
+    assert await select_42(f"sqlite:///{folder / 'tasks.db'}") == 42
 
 
 @pytest.mark.parametrize(("url", "why"), [("mysql://localhost/tasks", "mysql"), ("sqlite:///:memory:", "file")])
-def test_another_database_is_refused_in_words(url: str, why: str) -> None:
+def test_another_database_is_rejected_with_a_reason(url: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         connect(url)
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "sqlite:////nowhere/at/all/tasks.db"])
-async def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
+async def test_a_missing_database_is_unavailable(url: str) -> None:
     database = connect(url)
     try:
         with pytest.raises(StorageUnavailable):
@@ -70,7 +70,7 @@ async def test_a_database_that_is_not_there_is_unavailable(url: str) -> None:
         await driver_threads_end()
 
 
-async def test_a_wrong_password_is_unavailability_not_a_crash(postgres_url: str) -> None:
+async def test_an_unknown_role_is_unavailability(postgres_url: str) -> None:
     database = connect(as_role(postgres_url, "stranger"))
     try:
         with pytest.raises(StorageUnavailable):
@@ -89,7 +89,7 @@ async def test_missing_tables_are_unavailability_and_readiness_says_what_to_do(d
         await database.dispose()
 
 
-async def test_a_time_out_of_the_databases_own_is_unavailability(postgres_url: str) -> None:
+async def test_a_lock_timeout_of_the_database_is_unavailability(postgres_url: str) -> None:
     database = connect(f"{postgres_url}?lock_timeout=100ms")
     try:
         await migrate(database)
@@ -123,7 +123,7 @@ async def test_a_role_without_rights_is_unavailability_and_readiness_says_what_t
         await owner.dispose()
 
 
-async def test_an_error_never_quotes_what_a_person_wrote(database: Database, admin_database: Database) -> None:
+async def test_an_error_never_quotes_a_users_text(database: Database, admin_database: Database) -> None:
     async with admin_database.writes.begin() as connection:
         await connection.execute(text("ALTER TABLE tasks RENAME TO elsewhere"))
     with pytest.raises(StorageUnavailable) as refused:

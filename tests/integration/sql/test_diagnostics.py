@@ -12,8 +12,8 @@ from sqlalchemy import URL
 
 from adapters.sql.admin import known_revisions, migrate
 from adapters.sql.database import Database, connect
-from adapters.sql.diagnostics import check_database, check_revisions
-from adapters.sql.errors import Refused
+from adapters.sql.diagnostics import DatabaseFailure, check_database, check_revisions
+from adapters.sql.errors import UNAVAILABLE, find_state
 from application.health import Finding, Status
 from tests.integration.sql.test_database import driver_threads_end
 from tests.support.postgres import OWNER, PostgresServer, as_role, execute
@@ -43,12 +43,12 @@ def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 class TestTables:
-    async def test_a_migrated_database_is_well(self, migrated_url: str) -> None:
+    async def test_a_migrated_database_is_ok(self, migrated_url: str) -> None:
         database, tables, _ = await found(migrated_url)
         assert database.status is Status.OK
         assert tables == Finding.ok("tables", f"up to date (revision {known_revisions()[0]})")
 
-    async def test_a_database_in_use_is_well(self, database: Database, migrated_url: str) -> None:
+    async def test_a_database_in_use_is_ok(self, database: Database, migrated_url: str) -> None:
         async with database.writing():
             assert {finding.status for finding in await found(migrated_url)} == {Status.OK}
 
@@ -57,14 +57,14 @@ class TestTables:
         assert database.status is Status.OK
         assert tables == Finding.failed("tables", "absent: this database was never migrated", "run evo-todo migrate")
 
-    async def test_tables_of_a_newer_version_are_told(self, migrated_postgres_url: str) -> None:
+    async def test_tables_of_a_newer_version_are_reported(self, migrated_postgres_url: str) -> None:
         execute(migrated_postgres_url, "UPDATE alembic_version SET version_num = '9999'")
         _, tables, _ = await found(migrated_postgres_url)
         assert tables.status is Status.FAILED
         assert 'from a newer version of the service: at revision "9999"' in tables.detail
         assert "install that newer version" in str(tables.advice)
 
-    async def test_tables_that_somebody_has_changed_by_hand_are_told(self, migrated_postgres_url: str) -> None:
+    async def test_a_missing_column_is_reported(self, migrated_postgres_url: str) -> None:
         execute(migrated_postgres_url, "ALTER TABLE tasks DROP COLUMN search_text")
         _, tables, _ = await found(migrated_postgres_url)
         assert tables.status is Status.FAILED
@@ -80,68 +80,66 @@ class TestTables:
         assert newer is not None
         assert "from a newer version" in newer.detail
 
-    def test_the_newest_revision_is_known_first(self) -> None:
+    def test_the_newest_revision_is_first(self) -> None:
         assert known_revisions()[-1] == "0001"
         assert list(known_revisions()) == sorted(known_revisions(), reverse=True)
 
 
 class TestRowSecurity:
-    async def test_a_role_that_no_policy_holds_is_told_and_allowed_only_by_name(
+    async def test_a_role_that_bypasses_row_level_security_is_reported_and_allowed_only_explicitly(
         self, migrated_postgres_url: str, postgres_server: str
     ) -> None:
         admin = urlsplit(postgres_server)._replace(path=urlsplit(migrated_postgres_url).path).geturl()
-        _, tables, told = await found(admin)
-        assert (tables.status, told.status) == (Status.OK, Status.FAILED)
-        assert "superuser" in told.detail
-        assert "EVO_TODO_SERVICE_ROLE" in str(told.advice)
-        _, _, told = await found(admin, allows_bypass=True)
-        assert told.status is Status.NOTE
-        assert "EVO_TODO_ALLOW_RLS_BYPASS allows that" in told.detail
+        _, tables, row_security = await found(admin)
+        assert (tables.status, row_security.status) == (Status.OK, Status.FAILED)
+        assert "superuser" in row_security.detail
+        assert "EVO_TODO_SERVICE_ROLE" in str(row_security.advice)
+        _, _, row_security = await found(admin, allows_bypass=True)
+        assert row_security.status is Status.NOTE
+        assert "EVO_TODO_ALLOW_RLS_BYPASS allows that" in row_security.detail
 
-    async def test_tables_without_policies_are_told(self, migrated_postgres_url: str) -> None:
+    async def test_tables_without_row_level_security_are_reported(self, migrated_postgres_url: str) -> None:
         execute(migrated_postgres_url, "ALTER TABLE tasks DISABLE ROW LEVEL SECURITY")
-        _, _, told = await found(migrated_postgres_url, allows_bypass=True)
-        assert told.status is Status.FAILED
-        assert "run evo-todo migrate" in str(told.advice)
+        _, _, row_security = await found(migrated_postgres_url, allows_bypass=True)
+        assert row_security.status is Status.FAILED
+        assert "run evo-todo migrate" in str(row_security.advice)
 
-    async def test_without_tables_nothing_is_judged(self, postgres_url: str) -> None:
-        _, _, told = await found(postgres_url)
-        assert told.status is Status.SKIPPED
+    async def test_without_tables_the_check_is_skipped(self, postgres_url: str) -> None:
+        _, _, row_security = await found(postgres_url)
+        assert row_security.status is Status.SKIPPED
 
 
 class TestPostgres:
-    async def test_where_nobody_listens_the_connection_is_refused(self) -> None:
+    async def test_a_refused_connection_is_reported(self) -> None:
         for host in ("127.0.0.1", "localhost"):
             url = f"postgresql://alice:{PASSWORD}@{host}:{free_port()}/tasks"
-            await no_database(url, "connections are refused: nobody listens there", "start PostgreSQL")
+            await no_database(url, "connections are refused: nothing listens there", "start PostgreSQL")
 
-    async def test_an_unknown_database_is_told(self, postgres_url: str) -> None:
+    async def test_an_unknown_database_is_reported(self, postgres_url: str) -> None:
         url = urlsplit(postgres_url)._replace(path="/nowhere").geturl()
         await no_database(url, '"nowhere"', "create it (createdb), then run evo-todo migrate")
 
-    async def test_an_unknown_role_is_told(self, postgres_url: str) -> None:
+    async def test_an_unknown_role_is_reported(self, postgres_url: str) -> None:
         address = urlsplit(postgres_url)
         where = address.netloc.rpartition("@")[2]
         await no_database(
             address._replace(netloc=f"stranger:{PASSWORD}@{where}").geturl(), "role", "correct DATABASE_URL"
         )
 
-    async def test_a_server_that_says_nothing_is_told(self) -> None:
+    async def test_a_silent_server_is_reported(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"postgresql://alice:{PASSWORD}@127.0.0.1:{silent.getsockname()[1]}/tasks"
-            await no_database(url, "it does not answer within 2.5 s", "a firewall may lie between")
+            await no_database(url, "it does not respond within 2.5 s", "a firewall may be in between")
 
-    async def test_a_socket_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+    async def test_a_missing_socket_is_reported(self, tmp_path: Path) -> None:
         url = f"postgresql://alice:{PASSWORD}@/tasks?host={tmp_path}"
-        await no_database(url, "there is no such socket", "see whether PostgreSQL runs")
+        await no_database(url, "there is no such socket", "check that PostgreSQL runs")
 
-    async def test_a_fault_without_words_of_its_own_is_told_by_its_kind(self, postgres_url: str) -> None:
+    async def test_any_other_error_is_reported_by_its_type(self, postgres_url: str) -> None:
         url = f"{postgres_url}?sslmode=nonsense&password={PASSWORD}"
-        await no_database(url, "it can't be used (InterfaceError)", "see whether PostgreSQL runs")
+        await no_database(url, "it can't be used (InterfaceError)", "check that PostgreSQL runs")
 
-    async def test_a_wrong_password_is_told_and_so_is_a_role_that_is_not_let_in(
-        self, own_postgres: PostgresServer
-    ) -> None:
+    async def test_a_wrong_password_and_a_rejected_role_are_reported(self, own_postgres: PostgresServer) -> None:
         execute(own_postgres.url, "ALTER ROLE postgres PASSWORD 'right'")
         await no_database(f"{own_postgres.url}?sslmode=require", "TLS is not what DATABASE_URL asks for", "sslmode")
         own_postgres.stop()
@@ -153,9 +151,9 @@ class TestPostgres:
         wrong = own_postgres.url.replace("postgres@", f"postgres:{PASSWORD}@")
         await no_database(wrong, "the password is wrong", "its password and role")
         stranger = own_postgres.url.replace("postgres@", f"stranger:{PASSWORD}@")
-        await no_database(stranger, "does not let this role in from here", "pg_hba.conf")
+        await no_database(stranger, "rejects connections of this role from here", "pg_hba.conf")
 
-    async def test_what_a_role_may_not_see_is_told(self, own_postgres: PostgresServer) -> None:
+    async def test_missing_rights_are_reported(self, own_postgres: PostgresServer) -> None:
         url = own_postgres.url.replace("postgres@", "service@")
         execute(own_postgres.url, "CREATE ROLE service LOGIN")
         database = connect(as_role(own_postgres.url, OWNER))
@@ -175,21 +173,21 @@ class TestPostgres:
         ("sqlstate", "what"),
         [
             ("28P01", "the password is wrong"),
-            ("28000", "not let this role in"),
+            ("28000", "rejects connections of this role"),
             ("3D000", "no database of that name"),
             ("53300", "no free connection"),
             ("57P03", "starting or stopping"),
-            ("42501", "may not use it"),
+            ("42501", "may not use the database"),
             ("XX000", "it can't be used (PostgresError)"),
         ],
     )
-    def test_each_code_of_a_refusal_has_its_own_words(self, sqlstate: str, what: str) -> None:
+    def test_each_sqlstate_has_its_own_explanation(self, sqlstate: str, what: str) -> None:
         error = asyncpg.PostgresError(PASSWORD)
         error.sqlstate = sqlstate
-        told, advice = Refused(error).details()
-        assert what in told
+        meaning, advice = DatabaseFailure(error).explain()
+        assert what in meaning
         assert advice
-        assert PASSWORD not in told
+        assert PASSWORD not in meaning
 
     @pytest.mark.parametrize(
         ("error", "what"),
@@ -199,42 +197,49 @@ class TestPostgres:
             (OSError(113, PASSWORD), "it can't be used (OSError)"),
         ],
     )
-    def test_each_way_to_miss_a_server_has_its_own_words(self, error: Exception, what: str) -> None:
-        told, _ = Refused(error).details()
-        assert what in told
-        assert PASSWORD not in told
+    def test_each_connection_error_has_its_own_explanation(self, error: Exception, what: str) -> None:
+        meaning, _ = DatabaseFailure(error).explain()
+        assert what in meaning
+        assert PASSWORD not in meaning
+
+    def test_no_row_of_the_sqlstates_is_hidden_by_an_earlier_one(self) -> None:
+        assert [find_state(state.prefix) for state in UNAVAILABLE] == list(UNAVAILABLE)
+
+    @pytest.mark.parametrize("code", ["", "22021", "23505", "25001", "42601", "55006", "XX000"])
+    def test_other_sqlstates_are_no_unavailability(self, code: str) -> None:
+        assert find_state(code) is None
 
 
 class TestSqlite:
-    """Nothing is made and nothing is changed: a reader's files might lock the service out of its own."""
+    """Nothing is created and nothing is changed: a reader's log might lock the service out of the database."""
 
-    async def test_a_file_that_is_not_there_is_not_made(self, tmp_path: Path) -> None:
+    async def test_a_missing_file_is_not_created(self, tmp_path: Path) -> None:
         await no_database(f"sqlite:///{tmp_path}/tasks.db", "there is no such file", "run evo-todo migrate")
         assert everything_in(tmp_path) == {}
 
-    async def test_a_folder_that_is_not_there_is_to_be_made(self, tmp_path: Path) -> None:
+    async def test_a_missing_folder_is_to_be_created(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/data/tasks.db"
-        await no_database(url, "its folder does not exist", "make the folder, then run evo-todo migrate")
+        await no_database(url, "its folder does not exist", "create the folder, then run evo-todo migrate")
         assert everything_in(tmp_path) == {}
 
-    async def test_what_is_no_file_is_told(self, tmp_path: Path) -> None:
-        await no_database(f"sqlite:///{tmp_path}", "that is no file", "correct DATABASE_URL")
+    async def test_a_path_that_is_no_file_is_reported(self, tmp_path: Path) -> None:
+        await no_database(f"sqlite:///{tmp_path}", "that is not a file", "correct DATABASE_URL")
         os.mkfifo(tmp_path / "pipe")
-        await no_database(f"sqlite:///{tmp_path}/pipe", "that is no file", "correct DATABASE_URL")
+        await no_database(f"sqlite:///{tmp_path}/pipe", "that is not a file", "correct DATABASE_URL")
 
-    async def test_another_kind_of_file_is_told(self, tmp_path: Path) -> None:
+    async def test_another_kind_of_file_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "notes.txt").write_text("These are notes.\n" * 100)
-        await no_database(f"sqlite:///{tmp_path}/notes.txt", "no SQLite database", "correct DATABASE_URL")
+        await no_database(f"sqlite:///{tmp_path}/notes.txt", "not a SQLite database", "correct DATABASE_URL")
 
-    async def test_a_path_that_the_system_does_not_take_is_told(self, tmp_path: Path) -> None:
+    async def test_a_path_that_the_system_rejects_is_reported(self, tmp_path: Path) -> None:
         await no_database(f"sqlite:///{tmp_path}/{'x' * 300}", "the file can't be read", "let this user read")
 
-    async def test_a_broken_database_is_told(self, tmp_path: Path) -> None:
+    async def test_a_damaged_database_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "tasks.db").write_bytes(b"SQLite format 3\0" + b"x" * 8000)
         await no_database(f"sqlite:///{tmp_path}/tasks.db", "it can't be used (DatabaseError)", "from a backup")
 
     @pytest.mark.parametrize("name", ["tasks.db", "my tasks?.db", "50%25#.db", "caf\u00e9.db"])
-    async def test_a_look_leaves_no_trace(self, name: str, tmp_path: Path) -> None:
+    async def test_a_check_leaves_no_trace(self, name: str, tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "tasks.db")) as other:
             other.execute("CREATE TABLE notes (text)")
         (tmp_path / "tasks.db").rename(file := tmp_path / name)
@@ -246,7 +251,7 @@ class TestSqlite:
         assert "never migrated" in tables.detail
         assert everything_in(tmp_path) == before
 
-    async def test_a_look_at_a_migrated_database_leaves_no_trace(self, tmp_path: Path) -> None:
+    async def test_a_check_of_a_migrated_database_leaves_no_trace(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/tasks.db"
         database = connect(url)
         await migrate(database)
@@ -258,10 +263,10 @@ class TestSqlite:
 
         assert everything_in(tmp_path) == before
 
-    async def test_what_a_running_service_has_written_last_is_seen(self, tmp_path: Path) -> None:
+    async def test_the_last_changes_of_a_running_service_are_read(self, tmp_path: Path) -> None:
         url = f"sqlite:///{tmp_path}/tasks.db"
         service = connect(url)
-        await migrate(service)  # which lies in the log beside the file as long service runs
+        await migrate(service)  # which is in the log beside the file while the service runs
         assert (tmp_path / "tasks.db-wal").stat().st_size > 0
         assert {finding.status for finding in await found(url)} == {Status.OK}
         await service.dispose()
@@ -273,7 +278,7 @@ class TestSqlite:
         assert tables.advice == "run evo-todo migrate"
         assert (tmp_path / "tasks.db").stat().st_size == 0
 
-    async def test_a_file_that_another_program_has_locked_is_told(self, tmp_path: Path) -> None:
+    async def test_a_locked_file_is_reported(self, tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as other:
             other.execute("CREATE TABLE notes (text)")
             (tmp_path / "tasks.db-wal").touch()

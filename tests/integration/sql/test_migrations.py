@@ -25,14 +25,14 @@ def indexes(connection: Connection) -> set[str]:
     return {str(index["name"]) for index in inspect(connection).get_indexes("tasks")}
 
 
-async def test_the_migrations_make_the_tables_that_the_code_expects(database: Database) -> None:
+async def test_the_migrations_create_the_tables_of_the_code(database: Database) -> None:
     async with database.writes.begin() as connection:
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(tables) == set(metadata.tables)
         assert await connection.run_sync(indexes) == {"tasks_by_update", "tasks_by_completion", "tasks_by_deletion"}
 
 
-async def test_the_migrations_go_down_and_up_again(admin_database: Database) -> None:
+async def test_the_migrations_can_be_reverted_and_repeated(admin_database: Database) -> None:
     async with admin_database.writes.begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))
         assert await connection.run_sync(tables) == set()
@@ -48,7 +48,7 @@ async def test_migrating_again_keeps_every_task(database: Database) -> None:
     assert await get(lists, task.id) == task
 
 
-async def test_several_first_migrations_at_once_wait_for_each_other(database_url: str) -> None:
+async def test_concurrent_first_migrations_wait_for_each_other(database_url: str) -> None:
     databases = [connect(database_url) for _ in range(4)]
     try:
         await asyncio.gather(*(migrate(database) for database in databases))

@@ -1,4 +1,4 @@
-"""A page costs the same wherever it lies: read off the databases' own plans."""
+"""A page costs the same at any position in a list: checked in the databases' query plans."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ async def filled(database: Database, admin_database: Database) -> Database:
 
 
 def compiled(database: Database, wanted: TaskQuery, known: Revisions | None) -> tuple[str, list[Any]]:
-    """A page's statement and its arguments, as the driver gets them."""
+    """The statement of a page and its arguments, as the driver takes them."""
     found = page_of(database.dialect, wanted, known).compile(dialect=database.reads.dialect)
     parameters = found.construct_params({"owner": ALICE, **page_parameters(wanted, known)})
     return str(found), [parameters[name] for name in found.positiontup or []]
@@ -74,7 +74,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def shape(database: Database, wanted: TaskQuery, known: Revisions | None = None) -> list[str]:
-    """What the database does for a page, step by step."""
+    """The steps of the query plan of a page."""
     if database.dialect == "postgresql":
         custom, generic = [await postgresql_shape(database, wanted, mode, known) for mode in ("custom", "generic")]
         assert custom == generic
@@ -114,7 +114,7 @@ async def postgresql_shape(database: Database, wanted: TaskQuery, mode: str, kno
     return [f"{node['Node Type']} {node.get('Index Name', '')}" for node in found]
 
 
-async def test_in_a_long_list_each_page_is_a_range_of_an_index_wherever_it_lies(filled: Database) -> None:
+async def test_each_page_of_a_long_list_is_a_range_of_an_index_at_any_position(filled: Database) -> None:
     for order in Order:
         first, deepest = await shape(filled, query(order, deep=False)), await shape(filled, query(order, deep=True))
         assert first == deepest

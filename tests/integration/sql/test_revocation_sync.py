@@ -6,10 +6,11 @@ import pytest
 from attrs import evolve
 from sqlalchemy import func, select, text
 
-from adapters.sql import revocation_sync as revocation_feed
 from adapters.sql.database import Database
+from adapters.sql.readiness import RevocationsReadiness
 from adapters.sql.revocation_sync import RevocationSync
-from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
+from adapters.sql.revocations import SqlRevocations
+from application.backoff import Backoff
 from domain.errors import RevocationsUnavailable, StorageUnavailable
 from tests.contracts.revocations import ALICE, BOB, NOON, ONE, token
 from tests.support.worker_clock import WorkerClock
@@ -27,37 +28,37 @@ async def here(database: Database, hand: WorkerClock) -> SqlRevocations:
     return revocations
 
 
-async def test_a_look_that_fails_is_no_look_and_is_told(
+async def test_a_failed_refresh_does_not_count_and_is_logged(
     here: SqlRevocations,
     database: Database,
     admin_database: Database,
     hand: WorkerClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    feed = RevocationSync(database, here)
+    sync = RevocationSync(database, here)
     async with admin_database.writes.begin() as connection:
         await connection.execute(text("ALTER TABLE revocations RENAME TO away"))
     hand.seconds = 31
     with pytest.raises(StorageUnavailable):
         await here.refresh()
-    await feed.look()
-    await feed.look()
+    await sync.refresh()
+    await sync.refresh()
     assert await RevocationsReadiness(here).problem() is not None
     with pytest.raises(RevocationsUnavailable):
         here.is_revoked(token())
 
     async with admin_database.writes.begin() as connection:
         await connection.execute(text("ALTER TABLE away RENAME TO revocations"))
-    await feed.look()
+    await sync.refresh()
     assert not here.is_revoked(token())
-    told = [line for line in caplog.messages if line.startswith("revocations can")]
-    assert told == ["revocations can't be read: no token is accepted", "revocations can be read again"]
+    logged = [line for line in caplog.messages if line.startswith("revocations can")]
+    assert logged == ["revocations can't be read: no token is accepted", "revocations can be read again"]
 
 
 @asynccontextmanager
-async def running(feed: RevocationSync) -> AsyncIterator[None]:
-    await feed.prepare()
-    task = asyncio.create_task(feed.run())
+async def running(sync: RevocationSync) -> AsyncIterator[None]:
+    await sync.prepare()
+    task = asyncio.create_task(sync.run())
     try:
         yield
     finally:
@@ -67,11 +68,13 @@ async def running(feed: RevocationSync) -> AsyncIterator[None]:
 
 async def until(check: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not check():  # noqa: ASYNC110  (another task's work, which tells nobody when it is done)
+        while not check():  # noqa: ASYNC110  (another task's work, which sends no signal)
             await asyncio.sleep(0.01)
 
 
-async def test_a_feed_learns_by_itself(database: Database, here: SqlRevocations, hand: WorkerClock) -> None:
+async def test_revocations_of_another_worker_are_read_in_the_background(
+    database: Database, here: SqlRevocations, hand: WorkerClock
+) -> None:
     elsewhere = hand.of_a_worker(database)
     async with running(RevocationSync(database, elsewhere)):
         await here.revoke(ALICE, ONE, NOON)
@@ -79,21 +82,20 @@ async def test_a_feed_learns_by_itself(database: Database, here: SqlRevocations,
         await until(lambda: elsewhere.is_revoked(token()) and elsewhere.is_revoked(token(BOB)))
 
 
-async def test_a_notification_wakes_a_feed_that_looks_seldom_also_after_its_listener_was_lost(
-    database: Database, here: SqlRevocations, hand: WorkerClock, monkeypatch: pytest.MonkeyPatch
+async def test_a_notification_starts_a_refresh_also_after_the_listener_was_lost(
+    database: Database, here: SqlRevocations, hand: WorkerClock
 ) -> None:
     if database.dialect == "sqlite":
         assert database.connect is None
         return
-    monkeypatch.setattr(revocation_feed, "POLL_INTERVAL", 3600.0)
-    monkeypatch.setattr(revocation_feed, "LISTEN_BACKOFF", 0.01)
     elsewhere = hand.of_a_worker(database)
+    sync = RevocationSync(database, elsewhere, poll_interval=3600.0, listen_backoff=Backoff(0.01, 60.0))
     listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
 
     async def is_listening() -> bool:
         return bool((await database.read(text(listeners))).scalar_one())
 
-    async with running(RevocationSync(database, elsewhere)), asyncio.timeout(20):
+    async with running(sync), asyncio.timeout(20):
         for user in (ALICE, BOB):
             while not await is_listening():  # noqa: ASYNC110  (another session's state)
                 await asyncio.sleep(0.01)
@@ -103,7 +105,7 @@ async def test_a_notification_wakes_a_feed_that_looks_seldom_also_after_its_list
             await database.read(ended.where(text("query LIKE 'LISTEN%'")))
 
 
-async def test_where_nobody_can_listen_looking_alone_does_it_and_the_log_says_so(
+async def test_without_a_listener_polling_suffices_and_the_log_says_so(
     database: Database, here: SqlRevocations, hand: WorkerClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def refuse() -> None:
@@ -116,8 +118,18 @@ async def test_where_nobody_can_listen_looking_alone_does_it_and_the_log_says_so
         await until(lambda: elsewhere.is_revoked(token()))
 
 
-def test_who_can_not_listen_tries_ever_more_seldom() -> None:
-    pauses = [revocation_feed.pause_after(failures) for failures in range(8)]
-    assert pauses[:3] == [2, 4, 8]
-    assert pauses == sorted(pauses)
-    assert revocation_feed.pause_after(10_000) == revocation_feed.MAX_LISTEN_BACKOFF
+async def test_attempts_to_listen_back_off(database: Database, here: SqlRevocations) -> None:
+    backoff = Backoff(0.01, 0.02)
+
+    async def refuse() -> None:
+        raise OSError
+
+    async with running(RevocationSync(evolve(database, connect=refuse), here, listen_backoff=backoff)):
+        await until(lambda: backoff.failures > 2)
+
+
+async def test_attempts_to_listen_are_a_minute_apart_at_most_before_jitter(
+    database: Database, here: SqlRevocations
+) -> None:
+    backoff = RevocationSync(database, here)._listen_backoff
+    assert (backoff.first, backoff.maximum) == (2, 60)

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,7 +8,8 @@ from sqlalchemy import select, text, update
 from adapters.sql import revocations
 from adapters.sql.database import Database, connect
 from adapters.sql.errors import DEADLINE
-from adapters.sql.revocations import RevocationsReadiness, SqlRevocations
+from adapters.sql.readiness import RevocationsReadiness
+from adapters.sql.revocations import SqlRevocations
 from adapters.sql.tables import revocations as table
 from application.ports import Revocations
 from domain.errors import RevocationsUnavailable, StorageUnavailable
@@ -44,12 +46,12 @@ class TestSqlRevocations(RevocationsContract):
         return here
 
 
-async def test_before_the_first_look_nothing_is_known(database: Database, hand: WorkerClock) -> None:
+async def test_before_the_first_refresh_no_token_is_accepted(database: Database, hand: WorkerClock) -> None:
     with pytest.raises(RevocationsUnavailable):
         hand.of_a_worker(database).is_revoked(token())
 
 
-async def test_another_worker_knows_after_its_next_look(here: SqlRevocations, elsewhere: SqlRevocations) -> None:
+async def test_another_worker_knows_after_its_next_refresh(here: SqlRevocations, elsewhere: SqlRevocations) -> None:
     for user, session in ((ALICE, ONE), (BOB, None)):
         await here.revoke(user, session, NOON)
         assert not elsewhere.is_revoked(token(user))
@@ -58,7 +60,7 @@ async def test_another_worker_knows_after_its_next_look(here: SqlRevocations, el
     assert not elsewhere.is_revoked(token(session=OTHER))
 
 
-async def test_a_later_instant_for_the_same_user_is_seen_elsewhere_too(
+async def test_a_later_instant_for_the_same_user_is_read_by_another_worker(
     here: SqlRevocations, elsewhere: SqlRevocations
 ) -> None:
     for hours in (0, 1):
@@ -67,7 +69,7 @@ async def test_a_later_instant_for_the_same_user_is_seen_elsewhere_too(
         assert elsewhere.is_revoked(token(issued=3600 * hours))
 
 
-async def test_an_earlier_instant_takes_nothing_back_for_one_that_starts_later(
+async def test_an_earlier_instant_replaces_no_later_one_for_a_worker_that_starts_later(
     here: SqlRevocations, database: Database, hand: WorkerClock
 ) -> None:
     await here.revoke(ALICE, None, NOON + timedelta(hours=1))
@@ -87,7 +89,7 @@ async def record(admin_database: Database, user: UserId, at: datetime) -> None:
         await connection.execute(update(table).where(table.c.user_id == user).values(recorded_at=at))
 
 
-async def test_what_ended_long_ago_and_ends_again_is_new(
+async def test_a_user_who_is_revoked_again_is_read_again(
     here: SqlRevocations, elsewhere: SqlRevocations, admin_database: Database
 ) -> None:
     await here.revoke(BOB, ONE, NOON)
@@ -99,7 +101,7 @@ async def test_what_ended_long_ago_and_ends_again_is_new(
     assert elsewhere.is_revoked(token(issued=3600))
 
 
-async def test_what_began_before_the_newest_and_ended_after_it_is_not_missed(
+async def test_a_transaction_that_began_before_the_newest_and_committed_after_it_is_not_missed(
     here: SqlRevocations, elsewhere: SqlRevocations, admin_database: Database
 ) -> None:
     await here.revoke(BOB, ONE, NOON)
@@ -110,7 +112,7 @@ async def test_what_began_before_the_newest_and_ended_after_it_is_not_missed(
     assert elsewhere.is_revoked(token())
 
 
-async def test_one_that_starts_later_knows_all_that_still_matters(
+async def test_a_worker_that_starts_later_reads_all_unexpired_revocations(
     here: SqlRevocations, database: Database, hand: WorkerClock
 ) -> None:
     await here.revoke(ALICE, ONE, NOON)
@@ -120,7 +122,7 @@ async def test_one_that_starts_later_knows_all_that_still_matters(
     assert newcomer.is_revoked(token())
 
 
-async def test_what_concerns_no_living_token_goes(here: SqlRevocations, database: Database, hand: WorkerClock) -> None:
+async def test_expired_revocations_are_deleted(here: SqlRevocations, database: Database, hand: WorkerClock) -> None:
     await here.revoke(ALICE, ONE, NOON)
     hand.seconds = 1
     await here.revoke(BOB, ONE, NOON)
@@ -133,10 +135,8 @@ async def test_what_concerns_no_living_token_goes(here: SqlRevocations, database
     assert here.is_revoked(token(BOB))
 
 
-async def test_many_that_have_expired_go_part_by_part(
-    here: SqlRevocations, hand: WorkerClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(revocations, "PURGE_BATCH", 2)
+async def test_many_expired_revocations_are_deleted_in_batches(database: Database, hand: WorkerClock) -> None:
+    here = SqlRevocations(database, WEEK, 30, hand.now, hand.monotonic, purge_batch=2)
     for number in range(5):
         await here.revoke(UserId(f"user-{number}"), ONE, NOON)
     hand.seconds = WEEK.total_seconds()
@@ -144,7 +144,7 @@ async def test_many_that_have_expired_go_part_by_part(
 
 
 async def revoke_unseen(here: SqlRevocations, elsewhere: SqlRevocations, admin_database: Database) -> None:
-    """Revoke what the other worker's next look passes over, because the database's clock was set back."""
+    """Revoke so that the other worker's next refresh misses it, because the database's clock was set back."""
     await here.revoke(BOB, ONE, NOON)
     await elsewhere.refresh()
     await here.revoke(ALICE, ONE, NOON)
@@ -153,7 +153,7 @@ async def revoke_unseen(here: SqlRevocations, elsewhere: SqlRevocations, admin_d
         await connection.execute(back)
 
 
-async def test_what_a_clock_that_was_set_back_hides_is_seen_within_a_minute(
+async def test_a_revocation_recorded_by_a_clock_that_was_set_back_is_read_within_a_minute(
     here: SqlRevocations, elsewhere: SqlRevocations, admin_database: Database, hand: WorkerClock
 ) -> None:
     await revoke_unseen(here, elsewhere, admin_database)
@@ -164,7 +164,7 @@ async def test_what_a_clock_that_was_set_back_hides_is_seen_within_a_minute(
     assert elsewhere.is_revoked(token())
 
 
-async def test_a_look_at_everything_that_fails_is_not_put_off(
+async def test_a_failed_full_refresh_is_repeated_at_once(
     here: SqlRevocations, elsewhere: SqlRevocations, admin_database: Database, hand: WorkerClock
 ) -> None:
     await revoke_unseen(here, elsewhere, admin_database)
@@ -180,43 +180,39 @@ async def test_a_look_at_everything_that_fails_is_not_put_off(
     assert elsewhere.is_revoked(token())
 
 
-async def test_requests_that_hold_every_connection_keep_no_look_waiting(
+async def test_requests_that_use_every_connection_keep_no_poll_waiting(
     migrated_postgres_url: str, hand: WorkerClock
 ) -> None:
     database = connect(migrated_postgres_url)
-    assert database.held is not None
+    assert database.asyncpg_executor is not None
     loop = asyncio.get_running_loop()
     lent = [
-        (held, await held.acquire(loop.time() + DEADLINE))
-        for held in (database.held.reads, database.held.writes)
-        for _ in range(held.size)
+        (pool, await pool.acquire(loop.time() + DEADLINE))
+        for pool in (database.asyncpg_executor.reads, database.asyncpg_executor.writes)
+        for _ in range(pool.size)
     ]
     try:
         await hand.of_a_worker(database).refresh()
     finally:
-        for held, connection in lent:
-            held.release(connection)
+        for pool, connection in lent:
+            pool.release(connection)
         await database.dispose()
 
 
-async def test_settling_takes_a_look_and_a_deadline(here: SqlRevocations, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert revocations.PROPAGATION_DELAY == revocations.POLL_INTERVAL + DEADLINE
-    waited: list[float] = []
-
-    async def wait(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr("adapters.sql.revocations.asyncio.sleep", wait)
-    await here.wait_for_propagation()
-    assert waited == [revocations.PROPAGATION_DELAY]
+async def test_propagation_takes_a_poll_and_a_deadline(database: Database, here: SqlRevocations) -> None:
+    assert here._propagation_delay == revocations.PROPAGATION_DELAY == revocations.POLL_INTERVAL + DEADLINE
+    quick = SqlRevocations(database, WEEK, 30, propagation_delay=0.05)
+    began = time.monotonic()
+    await quick.wait_for_propagation()
+    assert time.monotonic() - began >= 0.049  # a timer's resolution is a millisecond
 
 
-async def test_what_could_not_be_read_for_too_long_is_not_guessed_at(here: SqlRevocations, hand: WorkerClock) -> None:
+async def test_without_a_recent_refresh_no_token_is_accepted(here: SqlRevocations, hand: WorkerClock) -> None:
     readiness = RevocationsReadiness(here)
     hand.seconds = 30
     assert not here.is_revoked(token())
     hand.seconds = 31
     with pytest.raises(RevocationsUnavailable):
         here.is_revoked(token())
-    assert await readiness.problem() is None, "a probe looks once itself"
+    assert await readiness.problem() is None, "the check itself refreshes once"
     assert not here.is_revoked(token())

@@ -1,4 +1,4 @@
-"""The second wall: PostgreSQL itself shows each user their own rows only, whatever a statement asks for."""
+"""Row-level security: PostgreSQL shows each user only their own rows, whatever a statement selects."""
 
 import re
 from collections.abc import AsyncIterator
@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from attrs import evolve
-from sqlalchemy import Executable
+from sqlalchemy import Dialect, Executable
 
 from adapters.sql.database import Database, connect
-from adapters.sql.executors import CompiledStatement, compile_for_asyncpg
+from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.statements import INSERT_TASK, live_task, next_revision, page_of, task_params
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
@@ -31,12 +31,12 @@ INSERT_HIS = (
 
 @pytest.fixture(params=[SERVICE, OWNER])
 def url(request: pytest.FixtureRequest, migrated_postgres_url: str) -> str:
-    """For a role that owns nothing, and for the tables' own."""
+    """For the service's role, and for the role that owns the tables."""
     return as_role(migrated_postgres_url, request.param)
 
 
 @pytest.fixture
-async def walled(url: str) -> AsyncIterator[Database]:
+async def guarded(url: str) -> AsyncIterator[Database]:
     database = connect(url)
     yield database
     await database.dispose()
@@ -50,25 +50,25 @@ async def raw(url: str) -> AsyncIterator["asyncpg.Connection"]:
 
 
 @pytest.fixture
-def unfiltered(walled: Database) -> list[str]:
-    """Every statement loses its owner filter on the way to the database; those that had one."""
-    robbed: list[str] = []
+def unfiltered(guarded: Database) -> list[str]:
+    """Remove the owner filter from every statement before it is sent; returns the statements that had one."""
+    changed: list[str] = []
 
-    def rob(statement: Executable) -> CompiledStatement:
-        whole = compile_for_asyncpg(statement)
-        sql, times = FILTER.subn(r"\2 IS NOT NULL", whole.sql)
-        robbed.extend([whole.sql] * bool(times))
-        return evolve(whole, sql=sql)
+    def compile_without_filter(statement: Executable, dialect: Dialect) -> CompiledStatement:
+        compiled = compile_statement(statement, dialect)
+        sql, count = FILTER.subn(r"\2 IS NOT NULL", compiled.sql)
+        changed.extend([compiled.sql] * bool(count))
+        return evolve(compiled, sql=sql)
 
-    assert walled.held is not None
-    walled.held.compile = rob
-    return robbed
+    assert guarded.asyncpg_executor is not None
+    guarded.asyncpg_executor.compile = compile_without_filter
+    return changed
 
 
 @pytest.fixture
-async def theirs(walled: Database) -> tuple[Task, Task]:
-    """A task of Alice's, and one of Bob's with the same id in a list that has seen more; both have another."""
-    lists = SqlTaskLists(walled)
+async def theirs(guarded: Database) -> tuple[Task, Task]:
+    """A task of Alice's, and one of Bob's with the same id, in a list with a higher revision."""
+    lists = SqlTaskLists(guarded)
     for number in range(3):
         await add(lists, new(f"{number}", owner=BOB))
     hers = await add(lists, new("hers"))
@@ -77,9 +77,9 @@ async def theirs(walled: Database) -> tuple[Task, Task]:
 
 class TestWithoutTheOwnerFilter:
     async def test_reads_still_see_nothing_of_others(
-        self, walled: Database, theirs: tuple[Task, Task], unfiltered: list[str]
+        self, guarded: Database, theirs: tuple[Task, Task], unfiltered: list[str]
     ) -> None:
-        (hers, his), lists = theirs, SqlTaskLists(walled)
+        (hers, his), lists = theirs, SqlTaskLists(guarded)
         assert (await get(lists, hers.id), await get(lists, his.id, BOB)) == (hers, his)
         assert (await revision(lists), await revision(lists, BOB)) == (1, 4)
         for order in Order:
@@ -90,9 +90,9 @@ class TestWithoutTheOwnerFilter:
         assert len(unfiltered) == 2 + 2 + 4 + 1
 
     async def test_writes_still_touch_nothing_of_others(
-        self, walled: Database, theirs: tuple[Task, Task], unfiltered: list[str]
+        self, guarded: Database, theirs: tuple[Task, Task], unfiltered: list[str]
     ) -> None:
-        (hers, his), lists = theirs, SqlTaskLists(walled)
+        (hers, his), lists = theirs, SqlTaskLists(guarded)
         before = await page(lists, TaskQuery(), BOB)
         unfiltered.clear()
         changed = await save(lists, hers.toggled(at=START))
@@ -106,8 +106,8 @@ class TestWithoutTheOwnerFilter:
         assert await page(lists, TaskQuery(), BOB) == before
         assert his in before.tasks
 
-    async def test_ids_of_others_are_no_tasks(self, walled: Database, unfiltered: list[str]) -> None:
-        lists = SqlTaskLists(walled)
+    async def test_ids_of_others_are_no_tasks(self, guarded: Database, unfiltered: list[str]) -> None:
+        lists = SqlTaskLists(guarded)
         his = await add(lists, new(owner=BOB))
         with pytest.raises(TaskNotFound):
             await get(lists, his.id)
@@ -118,10 +118,10 @@ class TestWithoutTheOwnerFilter:
 
 
 class TestPolicies:
-    """What the database says to a statement of anybody's making."""
+    """What the policies do with statements written by hand."""
 
     @pytest.mark.usefixtures("theirs")
-    async def test_who_is_nobody_sees_and_changes_nothing(self, raw: "asyncpg.Connection") -> None:
+    async def test_without_a_user_no_row_is_seen_or_changed(self, raw: "asyncpg.Connection") -> None:
         for table in ("tasks", "task_lists"):
             assert await raw.fetch(f"SELECT * FROM {table}") == []
         assert await raw.execute("UPDATE task_lists SET revision = 0") == "UPDATE 0"
@@ -131,7 +131,7 @@ class TestPolicies:
             assert await raw.fetch("SELECT * FROM tasks") == []
 
     @pytest.mark.usefixtures("theirs")
-    async def test_who_asks_for_another_users_ids_finds_and_changes_nothing(self, raw: "asyncpg.Connection") -> None:
+    async def test_another_users_ids_find_and_change_nothing(self, raw: "asyncpg.Connection") -> None:
         async with raw.transaction():
             await raw.execute("SELECT set_user('alice')")
             assert [row["title"] for row in await raw.fetch("SELECT * FROM tasks")] == ["hers"]
@@ -152,13 +152,13 @@ class TestPolicies:
             INSERT_HIS,
         ],
     )
-    async def test_who_writes_rows_of_another_user_is_refused(self, statement: str, raw: "asyncpg.Connection") -> None:
+    async def test_writing_rows_of_another_user_is_rejected(self, statement: str, raw: "asyncpg.Connection") -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with raw.transaction():
                 await raw.execute("SELECT set_user('alice')")
                 await raw.execute(statement)
 
-    async def test_the_user_is_forgotten_at_the_transactions_end(self, raw: "asyncpg.Connection") -> None:
+    async def test_the_user_is_unset_when_the_transaction_ends(self, raw: "asyncpg.Connection") -> None:
         assert await raw.fetchval("SELECT set_user('alice')") == "alice"
         assert not await raw.fetchval("SELECT current_setting('app.user_id', true)")
         async with raw.transaction():
@@ -166,35 +166,35 @@ class TestPolicies:
             assert await raw.fetchval("SELECT current_setting('app.user_id', true)") == "alice"
         assert not await raw.fetchval("SELECT current_setting('app.user_id', true)")
 
-    async def test_the_planner_can_not_judge_rows_before_the_user_is_known(self, walled: Database) -> None:
-        dialect = walled.reads.dialect
+    async def test_the_planner_can_not_filter_rows_before_the_user_is_set(self, guarded: Database) -> None:
+        dialect = guarded.reads.dialect
         asked = (
             (page_of("postgresql", TaskQuery(), None), "'alice', 21"),
             (page_of("postgresql", TaskQuery(), ANY_REVISION), "'alice', NULL, 21"),
             (live_task("postgresql"), "'alice', '00000000-0000-0000-0000-000000000000'"),
         )
         for statement, arguments in asked:
-            async with walled.reads.connect() as connection:
+            async with guarded.reads.connect() as connection:
                 await connection.exec_driver_sql("SET plan_cache_mode = force_generic_plan")
                 await connection.exec_driver_sql(f"PREPARE asked AS {statement.compile(dialect=dialect)}")
                 steps = (await connection.exec_driver_sql(f"EXPLAIN EXECUTE asked ({arguments})")).scalars().all()
                 await connection.exec_driver_sql("DEALLOCATE asked")
-            judged = [step for step in steps if "current_setting" in step]
-            assert judged, steps
-            assert all(step.split()[:2] == ["One-Time", "Filter:"] for step in judged), "by what comes out of set_user"
-            assert all("me.id" in step for step in judged)
+            filters = [step for step in steps if "current_setting" in step]
+            assert filters, steps
+            assert all(step.split()[:2] == ["One-Time", "Filter:"] for step in filters), "by the result of set_user"
+            assert all("me.id" in step for step in filters)
 
-    async def test_a_refusal_by_a_policy_is_unavailability(self, walled: Database) -> None:
-        lists = SqlTaskLists(walled)
+    async def test_a_rejection_by_a_policy_is_unavailability(self, guarded: Database) -> None:
+        lists = SqlTaskLists(guarded)
         with pytest.raises(StorageUnavailable):
-            async with walled.executor.change() as change:
-                await change.run(next_revision("postgresql"), {"owner": ALICE})
-                await change.run(INSERT_TASK, task_params(new(owner=BOB)))
+            async with guarded.executor.transaction() as transaction:
+                await transaction.run(next_revision("postgresql"), {"owner": ALICE})
+                await transaction.run(INSERT_TASK, task_params(new(owner=BOB)))
         assert await revision(lists) == 0
 
     @pytest.mark.parametrize("name", ["o'neil", "\\'; RESET ROLE; --", '%L "$1" $$', "\u00fc\U0001f600", "x" * 255])
-    async def test_a_users_id_is_taken_to_the_letter(self, name: str, walled: Database) -> None:
-        owner, lists = UserId(name), SqlTaskLists(walled)
+    async def test_a_users_id_is_taken_to_the_letter(self, name: str, guarded: Database) -> None:
+        owner, lists = UserId(name), SqlTaskLists(guarded)
         task = await add(lists, new(owner=owner))
         await save(lists, task.toggled(at=START))
         assert (await get(lists, task.id, owner)).completed
@@ -202,7 +202,7 @@ class TestPolicies:
             await get(lists, task.id)
 
 
-async def test_every_table_of_an_owners_is_guarded_and_its_owner_held(admin_database: Database) -> None:
+async def test_every_table_with_an_owner_id_forces_row_level_security(admin_database: Database) -> None:
     if admin_database.dialect == "sqlite":
         return
     owners = {name for name, table in metadata.tables.items() if "owner_id" in table.c}

@@ -1,14 +1,14 @@
-"""On SQLite a read is done at once, or left to who can wait."""
+"""On SQLite a short read is done inside the event loop, any other in a thread."""
 
 import sqlite3
 from contextlib import closing
 
 import pytest
-from sqlalchemy import Executable, Integer, column, text
+from sqlalchemy import Dialect, Executable, Integer, column, text
 
-from adapters.sql import sqlite as inline_reads
 from adapters.sql.database import Database, connect
-from adapters.sql.sqlite import CompiledSqliteStatement, InlineReads, compile_for_sqlite
+from adapters.sql.executors import CompiledStatement, compile_statement
+from adapters.sql.sqlite import SQLITE, InlineReads
 from adapters.sql.statements import page_of, page_parameters
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
@@ -22,12 +22,12 @@ from tests.support.worker_clock import WorkerClock
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
 
 
-def brief(database: Database) -> InlineReads:
-    assert database.brief is not None
-    return database.brief
+def inline_reads(database: Database) -> InlineReads:
+    assert database.inline_reads is not None
+    return database.inline_reads
 
 
-async def test_a_brief_read_takes_no_thread(database: Database, statements: list[str]) -> None:
+async def test_a_short_read_takes_no_thread(database: Database, statements: list[str]) -> None:
     lists = SqlTaskLists(database)
     task = await add(lists, new())
     await database.reads.dispose()
@@ -39,7 +39,7 @@ async def test_a_brief_read_takes_no_thread(database: Database, statements: list
     assert "Connections in pool: 0" in database.reads.pool.status()
 
 
-async def test_nor_does_the_look_for_what_was_revoked(database: Database) -> None:
+async def test_the_revocation_poll_takes_no_thread(database: Database) -> None:
     revocations = WorkerClock().of_a_worker(database)
     await revocations.revoke(ALICE, ONE, NOON)
     elsewhere = WorkerClock().of_a_worker(database)
@@ -49,10 +49,8 @@ async def test_nor_does_the_look_for_what_was_revoked(database: Database) -> Non
     assert "Connections in pool: 0" in database.reads.pool.status()
 
 
-async def test_a_long_read_is_given_up_and_done_elsewhere(
-    database: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inline_reads, "PATIENCE", 100)
+async def test_a_long_read_is_interrupted_and_repeated_in_a_thread(database: Database, statements: list[str]) -> None:
+    inline_reads(database).max_vm_steps = 100
     lists = SqlTaskLists(database)
     stored = [await add(lists, new(f"{number}", after=number)) for number in range(50)]
     statements.clear()
@@ -62,10 +60,10 @@ async def test_a_long_read_is_given_up_and_done_elsewhere(
     statements.clear()
     for task in stored:
         assert await get(lists, task.id) == task
-    assert len(statements) == len(stored), "many brief reads together are no long one"
+    assert len(statements) == len(stored), "many short reads together are no long one"
 
 
-async def test_a_file_that_is_locked_is_waited_for_elsewhere(
+async def test_a_locked_file_is_waited_for_in_a_thread(
     database: Database, migrated_url: str, statements: list[str]
 ) -> None:
     lists = SqlTaskLists(database)
@@ -82,23 +80,21 @@ async def test_a_file_that_is_locked_is_waited_for_elsewhere(
     assert await get(lists, task.id) == task
 
 
-async def test_a_search_is_never_brief(database: Database) -> None:
+async def test_a_search_is_never_inline(database: Database) -> None:
     lists = SqlTaskLists(database)
     task = await add(lists, new("Buy milk"))
 
-    def refuse(_: Executable) -> CompiledSqliteStatement:
-        raise AssertionError("a search stops everybody else")
+    def refuse(_: Executable, __: Dialect) -> CompiledStatement:
+        raise AssertionError("a search blocks the event loop")
 
-    brief(database).prepare = refuse
+    inline_reads(database).compile = refuse
     assert (await page(lists, TaskQuery(text="milk"))).tasks == (task,)
     with pytest.raises(AssertionError):
         await page(lists, TaskQuery())
 
 
 @pytest.mark.parametrize("query", [TaskQuery(limit=20), TaskQuery(order=Order.UPDATED, completed=False)])
-async def test_no_task_of_a_known_revision_is_looked_at(
-    database: Database, migrated_url: str, query: TaskQuery
-) -> None:
+async def test_no_task_is_read_for_a_known_revision(database: Database, migrated_url: str, query: TaskQuery) -> None:
     lists = SqlTaskLists(database)
     for number in range(300):
         await add(lists, new(f"{number}", after=number))
@@ -113,10 +109,10 @@ async def test_no_task_of_a_known_revision_is_looked_at(
         connection.set_progress_handler(count, 1)
         counted = []
         for known in (None, Revisions(frozenset({Revision(300)})), ANY_REVISION, Revisions(frozenset({Revision(7)}))):
-            statement = compile_for_sqlite(page_of("sqlite", query, known))
+            statement = compile_statement(page_of("sqlite", query, known), SQLITE)
             steps = 0
             found = connection.execute(
-                statement.sql, statement.take({"owner": ALICE, **page_parameters(query, known)})
+                statement.sql, statement.arguments({"owner": ALICE, **page_parameters(query, known)})
             ).fetchall()
             counted.append((len(found), steps))
     (all_, whole), (one, known_steps), (any_, any_steps), (news, news_steps) = counted
@@ -125,20 +121,20 @@ async def test_no_task_of_a_known_revision_is_looked_at(
     assert max(known_steps, any_steps) < 150 < min(whole, news_steps)
 
 
-async def test_nothing_is_waited_for_that_way(database: Database) -> None:
+async def test_an_inline_read_waits_for_no_lock(database: Database) -> None:
     waits = text("PRAGMA busy_timeout").columns(column("timeout", Integer))
-    assert brief(database).read(waits, {}) == [(0,)]
+    assert inline_reads(database).read(waits, {}) == [(0,)]
 
 
-async def test_nothing_is_written_that_way(database: Database) -> None:
+async def test_an_inline_read_can_not_write(database: Database) -> None:
     lists = SqlTaskLists(database)
     task = await add(lists, new())
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        brief(database).read(text("DELETE FROM tasks RETURNING id").columns(tasks.c.id), {})
+        inline_reads(database).read(text("DELETE FROM tasks RETURNING id").columns(tasks.c.id), {})
     assert (await page(lists, TaskQuery())).tasks == (task,)
 
 
-async def test_what_others_have_written_is_seen_at_once(database: Database, migrated_url: str) -> None:
+async def test_changes_of_others_are_read_at_once(database: Database, migrated_url: str) -> None:
     lists, elsewhere = SqlTaskLists(database), connect(migrated_url)
     assert (await page(lists, TaskQuery())).tasks == ()
     task = await add(SqlTaskLists(elsewhere), new())

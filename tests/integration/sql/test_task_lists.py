@@ -5,7 +5,6 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql import statements as sql_statements
 from adapters.sql.database import Database
 from adapters.sql.tables import tasks as tasks_table
 from adapters.sql.task_lists import SqlTaskLists
@@ -37,9 +36,7 @@ class TestSqlTaskLists(TaskListsContract):
             row = (await connection.execute(select(tasks_table))).one()
         assert (row.id, row.deleted_at, row.updated_at, row.revision) == (task.id, at, at, 2)
 
-    async def test_a_row_that_breaks_a_rule_is_not_taken_for_a_task(
-        self, lists: TaskLists, admin_database: Database
-    ) -> None:
+    async def test_a_row_that_breaks_a_rule_is_no_task(self, lists: TaskLists, admin_database: Database) -> None:
         task = await add(lists, new())
         async with admin_database.writing() as connection:
             await connection.execute(text("UPDATE tasks SET title = ' '"))
@@ -52,7 +49,7 @@ async def plan_of(connection: AsyncConnection, statement: str) -> str:
     return "\n".join(row.detail for row in rows)
 
 
-async def test_sqlite_keeps_what_was_acknowledged_through_a_power_cut(database: Database) -> None:
+async def test_sqlite_keeps_committed_changes_through_a_power_failure(database: Database) -> None:
     if database.dialect == "postgresql":
         async with database.reads.connect() as connection:
             assert (await connection.execute(text("SHOW server_version_num"))).scalar_one()
@@ -75,11 +72,8 @@ async def test_every_statement_names_its_owner(database: Database, statements: l
     assert all("owner_id" in statement for statement in statements)
 
 
-async def test_a_long_list_is_erased_part_by_part(
-    database: Database, statements: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql_statements, "ERASE_BATCH", 2)
-    lists = SqlTaskLists(database)
+async def test_a_long_list_is_erased_in_batches(database: Database, statements: list[str]) -> None:
+    lists = SqlTaskLists(database, erase_batch=2)
     for number in range(5):
         await add(lists, new(f"{number}"))
     statements.clear()
@@ -88,7 +82,7 @@ async def test_a_long_list_is_erased_part_by_part(
     assert await revision(lists) == 8
 
 
-async def test_an_edit_that_had_to_wait_for_another_sees_what_that_one_stored(database: Database) -> None:
+async def test_an_edit_that_waited_for_another_sees_the_others_change(database: Database) -> None:
     lists = SqlTaskLists(database)
     task = await add(lists, new())
     async with lists.edit(ALICE) as first:
@@ -100,13 +94,13 @@ async def test_an_edit_that_had_to_wait_for_another_sees_what_that_one_stored(da
                 return await second.save(found.changed(TaskChange(description="White"), at=task.created_at))
 
         waiting = asyncio.create_task(describe())
-        await somebody_waits(database)
+        await until_a_change_waits(database)
     stored = await waiting
     assert (stored.title, stored.description, stored.revision) == ("Bread", "White", 3)
 
 
-async def somebody_waits(database: Database) -> None:
-    """Until one change waits for another's lock; on SQLite they wait for the one connection there is."""
+async def until_a_change_waits(database: Database) -> None:
+    """Wait until one change waits for another's lock; on SQLite changes wait for the only connection."""
     if database.dialect == "sqlite":
         await asyncio.sleep(0)
         return

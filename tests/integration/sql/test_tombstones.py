@@ -1,4 +1,4 @@
-"""What is done across owners: old tombstones go, and nothing else does."""
+"""Across all owners, old tombstones are deleted, and nothing else."""
 
 import asyncio
 from datetime import timedelta
@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from adapters.sql import tombstones as upkeep
 from adapters.sql.database import Database, connect
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
@@ -42,32 +41,31 @@ async def kept(database: Database) -> set[TaskId]:
         return set((await connection.execute(select(tasks.c.id))).scalars())
 
 
-async def test_tombstones_that_are_old_go_whoever_they_are_of_and_tasks_and_young_ones_stay(
+async def test_old_tombstones_of_all_owners_are_deleted_and_tasks_and_recent_ones_stay(
     lists: TaskLists, tombstones: SqlTombstones, admin_database: Database
 ) -> None:
-    living = await add(lists, new())
-    young = await deleted(lists, after=1)
+    live = await add(lists, new())
+    recent = await deleted(lists, after=1)
     for owner in (ALICE, ALICE, BOB, UserId("carol")):
         await deleted(lists, owner=owner)
     assert await tombstones.purge_before(START + timedelta(seconds=1)) == 4
-    assert await kept(admin_database) == {living.id, young.id}
+    assert await kept(admin_database) == {live.id, recent.id}
     assert await tombstones.purge_before(START + timedelta(seconds=1)) == 0
 
 
 async def test_the_list_looks_as_before_to_every_client(lists: TaskLists, tombstones: SqlTombstones) -> None:
-    living, gone = await add(lists, new()), await deleted(lists)
+    live, gone = await add(lists, new()), await deleted(lists)
     before = await revision(lists)
     assert await tombstones.purge_before(LATER) == 1
-    assert (await revision(lists), await get(lists, living.id)) == (before, living) == (Revision(3), living)
+    assert (await revision(lists), await get(lists, live.id)) == (before, live) == (Revision(3), live)
     with pytest.raises(TaskNotFound):
         await restore(lists, gone.id)
 
 
-async def test_many_of_many_owners_go_in_small_steps_of_one_owner_each(
-    lists: TaskLists, tombstones: SqlTombstones, admin_database: Database, monkeypatch: pytest.MonkeyPatch
+async def test_many_tombstones_are_deleted_in_batches_of_one_owner_each(
+    lists: TaskLists, admin_database: Database
 ) -> None:
-    monkeypatch.setattr(upkeep, "OWNERS_BATCH", 2)
-    monkeypatch.setattr(upkeep, "PURGE_BATCH", 2)
+    tombstones = SqlTombstones(admin_database, batch=2, owners_batch=2)
     for owner in range(5):
         for _ in range(owner):
             await deleted(lists, owner=UserId(f"user-{owner}"))
@@ -75,7 +73,7 @@ async def test_many_of_many_owners_go_in_small_steps_of_one_owner_each(
     assert await kept(admin_database) == set()
 
 
-async def test_a_task_that_is_being_brought_back_is_not_taken_away(
+async def test_a_task_that_is_being_restored_is_not_deleted(
     lists: TaskLists, tombstones: SqlTombstones, admin_database: Database
 ) -> None:
     task = await deleted(lists)
@@ -83,21 +81,21 @@ async def test_a_task_that_is_being_brought_back_is_not_taken_away(
         tombstone = await edited.get_including_deleted(task.id)
         purging = asyncio.create_task(tombstones.purge_before(LATER))
         if admin_database.dialect == "postgresql":
-            await somebody_waits_for_a_lock(admin_database)
+            await until_a_statement_waits_for_a_lock(admin_database)
         restored = await edited.save(tombstone.restored(at=LATER))
     assert await purging == 0
     assert await get(lists, task.id) == restored
 
 
-async def somebody_waits_for_a_lock(database: Database) -> None:
+async def until_a_statement_waits_for_a_lock(database: Database) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(20):
-        while not (await database.read(text(waiting))).scalar_one():  # noqa: ASYNC110  (the server tells nobody)
+        while not (await database.read(text(waiting))).scalar_one():  # noqa: ASYNC110  (the server sends no signal)
             await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("role", [SERVICE, OWNER])
-async def test_a_role_that_policies_hold_is_told_that_it_sees_too_little(migrated_postgres_url: str, role: str) -> None:
+async def test_a_role_under_row_level_security_is_refused(migrated_postgres_url: str, role: str) -> None:
     held = connect(as_role(migrated_postgres_url, role))
     try:
         await deleted(SqlTaskLists(held))
@@ -107,7 +105,7 @@ async def test_a_role_that_policies_hold_is_told_that_it_sees_too_little(migrate
         await held.dispose()
 
 
-async def test_the_old_ones_are_found_by_an_index_not_by_reading_every_task(admin_database: Database) -> None:
+async def test_old_tombstones_are_found_by_an_index(admin_database: Database) -> None:
     wanted = "SELECT owner_id FROM tasks WHERE owner_id > 'a' AND deleted_at IS NOT NULL AND deleted_at < '2026-01-01'"
     wanted += " GROUP BY owner_id ORDER BY owner_id LIMIT 100"
     async with admin_database.writes.begin() as connection:

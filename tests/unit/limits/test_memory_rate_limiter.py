@@ -1,21 +1,19 @@
 import pytest
 
-from adapters.memory import rate_limiter as memory
 from adapters.memory.rate_limiter import MemoryRateLimiter
 from application.ports import LocalRateLimiter
-from tests.contracts.rate_limiters import LIMIT, LocalRateMetersContract, ManualTime
+from tests.contracts.rate_limiters import LIMIT, LocalRateLimitersContract, ManualTime
 
 
-class TestMemoryRateMeter(LocalRateMetersContract):
+class TestMemoryRateLimiter(LocalRateLimitersContract):
     @pytest.fixture
-    def meter(self, clock: ManualTime) -> LocalRateLimiter:
+    def limiter(self, clock: ManualTime) -> LocalRateLimiter:
         return MemoryRateLimiter(clock)
 
 
-async def test_it_remembers_no_more_keys_than_it_may_and_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_KEYS", 3)
-    meter = MemoryRateLimiter(ManualTime())
+async def test_beyond_the_limit_of_keys_the_oldest_is_evicted() -> None:
+    limiter = MemoryRateLimiter(ManualTime(), max_keys=3)
     for key in "abcd":
-        await meter.hit(key, LIMIT)
-    assert [(await meter.hit(key, LIMIT)).used for key in "dcb"] == [2, 2, 2]
-    assert (await meter.hit("a", LIMIT)).used == 1
+        await limiter.hit(key, LIMIT)
+    assert [(await limiter.hit(key, LIMIT)).used for key in "dcb"] == [2, 2, 2]
+    assert (await limiter.hit("a", LIMIT)).used == 1

@@ -1,4 +1,4 @@
-"""When the store is away: nobody is refused for it, and nobody waits for it twice."""
+"""While the store is unavailable: no request is refused for that, and only one per backoff waits for it."""
 
 import asyncio
 import logging
@@ -9,23 +9,23 @@ from attrs import define, field
 from limits.errors import StorageError
 
 from adapters.memory.rate_limiter import MemoryRateLimiter
-from adapters.redis import rate_limiter as shared
-from adapters.redis.rate_limiter import RedisRateLimiter
+from adapters.redis.rate_limiter import FIRST_BACKOFF, MAX_BACKOFF, RedisRateLimiter
+from application.backoff import Backoff
 from tests.contracts.rate_limiters import LIMIT, ManualTime
 
 
 @define
 class FlakyCounters:
-    """A store that answers, fails or keeps silent, as it is told."""
+    """A store that works, fails or hangs, as `mood` says."""
 
     mood: str = "well"
-    asked: int = 0
+    calls: int = 0
     count: int = 0
     is_silent: asyncio.Event = field(factory=asyncio.Event)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         assert (key.split("/")[:3], expiry) == (["a", "default", "60"], 60)
-        self.asked += 1
+        self.calls += 1
         await asyncio.sleep(0)
         if self.mood == "failing":
             cause = ConnectionError("redis://:password@store.example.com")
@@ -48,81 +48,82 @@ def counters() -> FlakyCounters:
 
 
 @pytest.fixture
-def meter(counters: FlakyCounters, clock: ManualTime) -> RedisRateLimiter:
-    return RedisRateLimiter(counters, MemoryRateLimiter(clock), clock, clock)
+def limiter(counters: FlakyCounters, clock: ManualTime) -> RedisRateLimiter:
+    backoff = Backoff(FIRST_BACKOFF, MAX_BACKOFF, jitter=lambda: 0.0)
+    return RedisRateLimiter(counters, MemoryRateLimiter(clock), clock, clock, backoff=backoff)
 
 
 @pytest.mark.parametrize("mood", ["failing", "silent"])
-async def test_while_the_store_is_away_this_process_counts_and_the_store_is_asked_once(
-    mood: str, meter: RedisRateLimiter, counters: FlakyCounters, monkeypatch: pytest.MonkeyPatch
+async def test_while_the_store_is_unavailable_this_process_counts_and_the_store_is_tried_once(
+    mood: str, counters: FlakyCounters, clock: ManualTime
 ) -> None:
-    monkeypatch.setattr(shared, "TIME_OUT", 0.001)
+    limiter = RedisRateLimiter(counters, MemoryRateLimiter(clock), clock, clock, timeout=0.001)
     counters.mood = mood
-    assert [(await meter.hit("a", LIMIT)).used for _ in range(4)] == [1, 2, 3, 4]
-    assert counters.asked == 1
+    assert [(await limiter.hit("a", LIMIT)).used for _ in range(4)] == [1, 2, 3, 4]
+    assert counters.calls == 1
 
 
-async def test_it_is_asked_again_ever_later_and_by_one_request_at_a_time(
-    meter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime
+async def test_attempts_back_off_and_are_made_by_one_request_at_a_time(
+    limiter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime
 ) -> None:
     counters.mood = "failing"
-    asked_at = []
+    tried_at = []
     for _ in range(400):
-        before = counters.asked
-        await asyncio.gather(*(meter.hit("a", LIMIT) for _ in range(3)))
-        if counters.asked > before:
-            asked_at.append(clock.seconds)
+        before = counters.calls
+        await asyncio.gather(*(limiter.hit("a", LIMIT) for _ in range(3)))
+        if counters.calls > before:
+            tried_at.append(clock.seconds)
         clock.seconds += 0.5
-    assert counters.asked == len(asked_at) + 2, "three together at first, before any of them knew"
-    waits = [later - earlier for earlier, later in pairwise(asked_at)]
+    assert counters.calls == len(tried_at) + 2, "three concurrent attempts at first"
+    waits = [later - earlier for earlier, later in pairwise(tried_at)]
     assert waits[:6] == [1, 2, 4, 8, 16, 30]
     assert set(waits[6:]) == {30}
 
 
-async def test_once_it_is_back_it_counts_again(
-    meter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime
+async def test_once_the_store_is_back_it_counts_again(
+    limiter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime
 ) -> None:
     counters.count = 41
     counters.mood = "failing"
-    assert (await meter.hit("a", LIMIT)).used == 1
+    assert (await limiter.hit("a", LIMIT)).used == 1
     counters.mood = "well"
-    assert (await meter.hit("a", LIMIT)).used == 2, "not before its time"
+    assert (await limiter.hit("a", LIMIT)).used == 2, "not before its time"
     clock.seconds += 1
-    assert [(await meter.hit("a", LIMIT)).used for _ in range(2)] == [42, 43]
+    assert [(await limiter.hit("a", LIMIT)).used for _ in range(2)] == [42, 43]
 
 
-async def test_its_going_and_its_coming_are_told_once_each_and_without_its_address(
-    meter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime, caplog: pytest.LogCaptureFixture
+async def test_an_outage_and_its_end_are_logged_once_each_and_without_the_address(
+    limiter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
         counters.mood = "failing"
         for _ in range(20):
-            await asyncio.gather(*(meter.hit("a", LIMIT) for _ in range(3)))
+            await asyncio.gather(*(limiter.hit("a", LIMIT) for _ in range(3)))
             clock.seconds += 5
         counters.mood = "well"
         clock.seconds += 30
-        await meter.hit("a", LIMIT)
-        await meter.hit("a", LIMIT)
-    told = [record for record in caplog.records if record.name == "adapters.redis.rate_limiter"]
-    assert [record.message for record in told] == [
+        await limiter.hit("a", LIMIT)
+        await limiter.hit("a", LIMIT)
+    logged = [record for record in caplog.records if record.name == "adapters.redis.rate_limiter"]
+    assert [record.message for record in logged] == [
         "the limits' store is away: each worker counts alone",
         "the limits' store is back",
     ]
-    assert told[0].__dict__["error"] == "ConnectionError"
-    assert "example" not in str([record.__dict__ for record in told])
+    assert logged[0].__dict__["error"] == "ConnectionError"
+    assert "example" not in str([record.__dict__ for record in logged])
 
 
-async def test_a_request_that_is_given_up_leaves_the_asking_to_the_next(
-    meter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime
+async def test_after_a_cancelled_attempt_the_next_request_tries(
+    limiter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime
 ) -> None:
     counters.mood = "failing"
-    await meter.hit("a", LIMIT)
+    await limiter.hit("a", LIMIT)
     clock.seconds += 1
     counters.mood = "silent"
-    asking = asyncio.create_task(meter.hit("a", LIMIT))
+    asking = asyncio.create_task(limiter.hit("a", LIMIT))
     await counters.is_silent.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     counters.mood = "well"
-    assert (await meter.hit("a", LIMIT)).used == 1
-    assert counters.asked == 3
+    assert (await limiter.hit("a", LIMIT)).used == 1
+    assert counters.calls == 3
