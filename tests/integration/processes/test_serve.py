@@ -34,7 +34,7 @@ def test_it_does_not_start_without_a_database_and_says_so_in_one_line(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "takes"),
+    ("name", "value", "accepted"),
     [
         ("EVO_TODO_PORT", "eighty", "whole number from 1 to 65535"),
         ("EVO_TODO_WORKERS", "0", "whole number from 1 to 64"),
@@ -46,13 +46,13 @@ def test_it_does_not_start_without_a_database_and_says_so_in_one_line(tmp_path: 
     ],
 )
 def test_a_setting_that_cannot_be_read_stops_the_start_with_one_line_about_it(
-    name: str, value: str, takes: str, tmp_path: Path
+    name: str, value: str, accepted: str, tmp_path: Path
 ) -> None:
     line = refusal_of_start(tmp_path, {"DATABASE_URL": SQLITE, name: value})
 
     assert name in line
     assert value in line
-    assert takes in line
+    assert accepted in line
 
 
 @pytest.mark.parametrize(
