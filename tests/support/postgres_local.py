@@ -3,6 +3,7 @@
 PostgreSQL refuses to run as root, so root's servers run as `nobody`.
 """
 
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 
@@ -27,6 +29,7 @@ from tests.support import postgres_keeper
 GRACE = 30  # seconds: far more than any step takes on a busy machine
 PORTS = range(20_000, 32_000)  # below the ports that systems hand out to clients, so it is still free on restart
 SOCKET_PATH_LIMIT = 80  # bytes that leave room for the socket's name; the system's limit is 103 or more
+_untried_ports = random.sample(PORTS, len(PORTS))
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -34,12 +37,21 @@ class PostgresUnavailableError(Exception):
     """There are no programs to run, or they do not run."""
 
 
+@cache
+def _port_locks() -> int:
+    """A file whose bytes are the ports; a process locks the ones that it uses, until it ends."""
+    return os.open(Path(tempfile.gettempdir(), f"evo-todo-ports-{os.getuid()}"), os.O_RDWR | os.O_CREAT, 0o600)
+
+
 def free_port() -> int:
-    for port in random.sample(PORTS, 100):
+    """A port that nobody listens on, and that no other call returns, in this or another test process of this user."""
+    while _untried_ports:
+        port = _untried_ports.pop()
         with socket.socket() as probe, suppress(OSError):
+            fcntl.lockf(_port_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             probe.bind(("127.0.0.1", port))
             return port
-    raise PostgresUnavailableError("a hundred ports were tried and none is free")
+    raise PostgresUnavailableError(f"no port of {PORTS} is free")
 
 
 @frozen
