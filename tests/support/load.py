@@ -19,8 +19,8 @@ class Load:
 
     service: Service
     token: str
-    promised: list[str] = field(factory=list)
-    other_answers: list[httpx.Response] = field(factory=list)
+    acknowledged: list[str] = field(factory=list)
+    other_responses: list[httpx.Response] = field(factory=list)
     _enough: threading.Event = field(factory=threading.Event)
 
     def create(self, client: int) -> None:
@@ -32,9 +32,9 @@ class Load:
                     self._enough.wait(0.05)
                     continue
                 if response.status_code == 201:
-                    self.promised.append(response.json()["id"])
+                    self.acknowledged.append(response.json()["id"])
                 else:
-                    self.other_answers.append(response)
+                    self.other_responses.append(response)
                     self._enough.wait(0.05)
 
     @contextmanager
@@ -49,13 +49,13 @@ class Load:
             end.result()
 
     def wait_for(self, more: int) -> None:
-        goal = len(self.promised) + more
-        eventually(lambda: len(self.promised) >= goal)
+        goal = len(self.acknowledged) + more
+        eventually(lambda: len(self.acknowledged) >= goal)
 
 
-def assert_kept(promised: list[str], service: Service, token: str) -> None:
+def assert_kept(acknowledged: list[str], service: Service, token: str) -> None:
     """Every acknowledged task is found by its id, and no id occurs twice."""
-    assert len(set(promised)) == len(promised)
+    assert len(set(acknowledged)) == len(acknowledged)
     with service.client(token) as client:
-        lost = [task for task in promised if client.get(f"/api/alice/tasks/{task}").status_code != 200]
+        lost = [task for task in acknowledged if client.get(f"/api/alice/tasks/{task}").status_code != 200]
     assert lost == []

@@ -26,7 +26,7 @@ class LoopbackIssuer:
     """Signs tokens as Better Auth does and publishes its key; `mood` says how it responds."""
 
     mood: Mood = "fine"
-    asked: int = 0
+    request_count: int = 0
     """The number of requests for the key set."""
     port: int = field(factory=free_port)
     _signer: Issuer = field(init=False)
@@ -76,7 +76,7 @@ class LoopbackIssuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.asked += 1
+                issuer.request_count += 1
                 with suppress(OSError):  # the service has closed the connection
                     issuer.respond(self)
 

@@ -21,9 +21,9 @@ from attrs import frozen
 from tests.support.postgres_local import free_port
 
 HOST: Final = "127.0.0.1"
-PATIENCE: Final = 60.0
+TIMEOUT: Final = 60.0
 """Seconds: far more than anything takes for which the service guarantees no time."""
-LAST_WORD: Final = 10.0
+STOP_TIMEOUT: Final = 10.0
 """Seconds within which the service exits after a signal: this one is guaranteed."""
 
 UNLIMITED: Final = {"EVO_TODO_RATE_LIMIT": "off", "EVO_TODO_ADDRESS_RATE_LIMIT": "off"}
@@ -33,7 +33,7 @@ _OURS: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONPA
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], *, within: float = PATIENCE) -> T:
+def eventually(check: Callable[[], T], *, within: float = TIMEOUT) -> T:
     """Poll until the result is true, and return it; a failed connection counts as false."""
     deadline = time.monotonic() + within
     while True:
@@ -75,12 +75,12 @@ class Service:
         whole, _, _ = self.log.rpartition("\n")
         return [json.loads(line) for line in whole.splitlines()]
 
-    def client(self, token: str | None = None, *, timeout: float = PATIENCE) -> httpx.Client:
+    def client(self, token: str | None = None, *, timeout: float = TIMEOUT) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Loading certificates takes longer than most requests here, and TLS is not used.
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False, verify=False)
 
-    def get(self, path: str, token: str | None = None, *, timeout: float = PATIENCE) -> httpx.Response:
+    def get(self, path: str, token: str | None = None, *, timeout: float = TIMEOUT) -> httpx.Response:
         with self.client(token, timeout=timeout) as client:
             return client.get(path)
 
@@ -89,7 +89,7 @@ class Service:
         with socket.socket() as probe:
             return probe.connect_ex((HOST, self.port)) != 0
 
-    def tell(self, what: signal.Signals) -> None:
+    def send_signal(self, what: signal.Signals) -> None:
         """Send the signal to the process that was started, as a supervisor does."""
         self.process.send_signal(what)
 
@@ -99,7 +99,7 @@ class Service:
 
     def wait(self) -> int:
         """The exit code, within the guaranteed time."""
-        return self.process.wait(LAST_WORD)
+        return self.process.wait(STOP_TIMEOUT)
 
     def kill(self) -> None:
         """Kill it and its workers."""
@@ -112,7 +112,7 @@ def environment(settings: dict[str, str], folder: Path) -> dict[str, str]:
 
 
 def evo_todo(
-    *arguments: str, folder: Path, settings: dict[str, str] | None = None, timeout: float = PATIENCE
+    *arguments: str, folder: Path, settings: dict[str, str] | None = None, timeout: float = TIMEOUT
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command until it exits."""
     return subprocess.run(
@@ -165,5 +165,5 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     if list(group(process)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT)
     eventually(lambda: not list(group(process)))

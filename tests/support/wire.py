@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, cast
 
 from attrs import field, frozen
 
-from tests.support.service import HOST, PATIENCE
+from tests.support.service import HOST, TIMEOUT
 
 _BODILESS = {HTTPStatus.CONTINUE, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
 @frozen
-class Answer:
+class Response:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
@@ -48,10 +48,10 @@ class Wire:
     def send_bytes(self, data: bytes) -> None:
         self.connection.sendall(data)
 
-    def has_answer(self, *, within: float) -> bool:
+    def has_response(self, *, within: float) -> bool:
         return bool(select.select([self.connection], [], [], within)[0])
 
-    def answer(self, *, to: str = "GET") -> Answer:
+    def response(self, *, to: str = "GET") -> Response:
         """Read one response and not a byte more."""
         line = self._incoming.readline()
         assert line, "the connection was closed without a response"
@@ -59,7 +59,7 @@ class Wire:
         headers = http.client.parse_headers(self._incoming)
         assert "Transfer-Encoding" not in headers
         is_bodiless = to == "HEAD" or status in _BODILESS
-        return Answer(status, headers, b"" if is_bodiless else self._incoming.read(int(headers["Content-Length"])))
+        return Response(status, headers, b"" if is_bodiless else self._incoming.read(int(headers["Content-Length"])))
 
     def is_closed(self) -> bool:
         """Whether the server closes the connection without another byte."""
@@ -71,7 +71,7 @@ class Wire:
 
 @contextmanager
 def wire(port: int) -> Generator[Wire]:
-    with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
+    with socket.create_connection((HOST, port), timeout=TIMEOUT) as connection:
         it = Wire(connection)
         with it._incoming:
             yield it
