@@ -1,1 +1,1 @@
-"""The service and its peers under the same load: `make bench`; see docs/performance.md."""
+"""Benchmarks of the service and its peers under the same load: `make bench`; see docs/performance.md."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: what to measure, and for how long."""
+"""The command line: `python -m benchmarks`."""
 
 import json
 import sys
@@ -11,16 +11,22 @@ from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
 from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
+from benchmarks.steps import exceeded, files, files_report, steps
 from benchmarks.trust import revocation, soak
 from benchmarks.verdicts import verdicts
+
+UNTIMED = {"steps", "files", "docs"}
+"""Commands that need no load generator and no idle machine."""
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Measure the service: beside its peers unless something else is asked for."""
+    """Measure the service: beside its peers unless another command is given."""
+    if context.invoked_subcommand in UNTIMED:
+        return
     need("wrk", "wrk")
-    keep_to(LOAD_CORES)  # and with it all that it starts, but for the servers
+    keep_to(LOAD_CORES)  # also for child processes; servers are pinned to their own core
     context.with_resource(awake())
     if context.invoked_subcommand is None:
         context.invoke(peers)
@@ -28,7 +34,7 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.option("--seconds", default=4.0, show_default=True, help="Of each run.")
-@click.option("--rounds", default=8, show_default=True, help="How often each is measured; servers take queue.")
+@click.option("--rounds", default=8, show_default=True, help="How often each is measured; the servers take turns.")
 def peers(seconds: float, rounds: int) -> None:
     """Compare with the guide's stack, Fastify, and the framework alone."""
     found = compare(seconds, rounds)
@@ -37,11 +43,11 @@ def peers(seconds: float, rounds: int) -> None:
 
 
 @main.command(name="growth")
-@click.option("--minutes", default=1.0, show_default=True, help="Of mixed load, for the memory.")
+@click.option("--minutes", default=1.0, show_default=True, help="Of mixed load, to measure memory.")
 def growth_command(minutes: float) -> None:
-    """See whether it stays as fast when there is more."""
+    """Measure with growing lists, numbers of users and time."""
     found = growth(minutes)
-    _tell("growth", found)
+    _report("growth", found)
     click.echo(f"\n{verdicts(found)}")
 
 
@@ -49,7 +55,7 @@ def growth_command(minutes: float) -> None:
 @click.option("--seconds", default=3.0, show_default=True, help="Of each run.")
 @click.option("--rounds", default=5, show_default=True, help="How often each is measured, alone and beside a flood.")
 def floods_command(seconds: float, rounds: int) -> None:
-    """See what good requests get while others do their worst."""
+    """Measure good requests beside floods of bad ones."""
     found = floods(seconds, rounds)
     path = report.save("floods", {"versions": versions(), "floods": found})
     click.echo(f"{summary(found)}\n\nIn {path}.")
@@ -58,35 +64,51 @@ def floods_command(seconds: float, rounds: int) -> None:
 @main.command(name="instructions")
 @click.option("--seconds", default=15.0, show_default=True, help="Of each run.")
 def instructions_command(seconds: float) -> None:
-    """Count what the processor does for a request: for machines whose clock says little."""
-    _tell("instructions", {"instructions": instructions(seconds)})
+    """Count the processor's instructions for a request: for busy machines, where times say little."""
+    _report("instructions", {"instructions": instructions(seconds)})
 
 
 @main.command(name="revocation")
 @click.option("--events", default=200, show_default=True)
 def revocation_command(events: int) -> None:
-    """See how soon a revoked session is dead on every worker."""
-    _tell("revocation", revocation(events))
+    """Measure how soon a revoked session is rejected by every worker."""
+    _report("revocation", revocation(events))
 
 
 @main.command(name="soak")
 @click.option("--minutes", default=10.0, show_default=True)
 def soak_command(minutes: float) -> None:
-    """Mix good and hostile traffic, and look for every acknowledged write afterwards."""
+    """Mix good and hostile traffic, then check that every acknowledged write is stored."""
     found = soak(minutes)
-    _tell("soak", found)
+    _report("soak", found)
     failed = {status for status in found["statuses"] if int(status) >= 500 and status != "503"}
     if failed or found["missing"]:
         sys.exit(f"{failed or 'no'} failures, {found['missing']} writes are missing")
 
 
+@main.command(name="steps")
+@click.option("--renew", is_flag=True, help="Keep the new numbers in benchmarks/steps.json.")
+def steps_command(*, renew: bool) -> None:
+    """Count the function calls of a request; fail if one takes a tenth more than the kept number."""
+    found = steps(renew=renew)
+    click.echo(json.dumps(found, indent=1))
+    if not renew and (more := exceeded(found)):
+        sys.exit(f"more calls than before: {', '.join(more)}")
+
+
+@main.command(name="files")
+def files_command() -> None:
+    """Count the source files that a GET of a task and a PATCH .../complete pass."""
+    click.echo(files_report(files()))
+
+
 @main.command()
 def docs() -> None:
-    """Write the newest comparison into docs/performance.md."""
+    """Write the latest comparison into docs/performance.md."""
     report.write_document(report.load("peers"), "")
 
 
-def _tell(name: str, found: dict[str, object]) -> None:
+def _report(name: str, found: dict[str, object]) -> None:
     report.save(name, {"versions": versions(), **found})
     click.echo(json.dumps(found, indent=1))
 

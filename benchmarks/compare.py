@@ -1,4 +1,4 @@
-"""The service beside its peers: saturation in interleaved rounds, then latency at half of each one's own saturation."""
+"""The service and its peers: throughput in interleaved rounds, then latency at half of each server's own maximum."""
 
 import sys
 from contextlib import ExitStack
@@ -25,11 +25,11 @@ TARGETS: Final = (
     (OURS, "create", FASTIFY, 1.0),
     (OURS, "get", CEILING, 0.45),
 )
-"""Whose throughput is to be how many times whose."""
+"""Server, operation, peer, and the least ratio of their throughput."""
 
 
 def compare(seconds: float, rounds: int) -> dict[str, Any]:
-    """Measure everybody; see docs/performance.md for what is in the result."""
+    """Measure all servers; docs/performance.md describes the result."""
     with world() as made, ExitStack() as stack:
         migrate(made)
         fill(made)
@@ -47,14 +47,14 @@ def compare(seconds: float, rounds: int) -> dict[str, Any]:
             check(server, made)
         loads = {operation: Load.of(requests_for(operation, made)) for operation in OPERATIONS}
         found: dict[str, dict[str, list[Result]]] = {one.name: {op: [] for op in OPERATIONS} for one in servers}
-        for number in range(rounds + 1):  # the first warms up
+        for number in range(rounds + 1):  # the first round warms up
             for operation in OPERATIONS:
                 for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
                     result = loads[operation].run(server, seconds if number else min(seconds, 3))
                     expect_all_fine(server, operation, result)
                     if number:
                         found[server.name][operation].append(result)
-                        _say(f"{server.name:30} {operation:7} {result.per_second:8.0f}/s")
+                        _log(f"{server.name:30} {operation:7} {result.per_second:8.0f}/s")
         settle(made)
         half: dict[str, list[Result]] = {one.name: [] for one in servers}
         for _ in range(rounds):
@@ -76,10 +76,10 @@ def compare(seconds: float, rounds: int) -> dict[str, Any]:
 
 
 def check(server: Server, made: World) -> None:
-    """See that each kind of answer is right before it is timed.
+    """Check that each kind of response is correct before it is timed.
 
     Raises:
-        SystemExit: it is not.
+        SystemExit: one is not.
     """
     if server.name == CEILING:
         return
@@ -97,17 +97,17 @@ def check(server: Server, made: World) -> None:
         and (others.status_code, forged.status_code) == (403, 401)
     )
     if not is_right:
-        raise SystemExit(f"{server.name} answers wrongly: {listed} {one} {new} {others} {forged}")
+        raise SystemExit(f"{server.name} gives wrong responses: {listed} {one} {new} {others} {forged}")
 
 
 def expect_all_fine(server: Server, what: str, result: Result) -> None:
-    """Raise SystemExit when a request of a run was not answered well."""
+    """Raise SystemExit when a request of a run failed."""
     if result.failed or result.broken or not result.requests:
-        raise SystemExit(f"{server.name}, {what}: {result.failed} refused, {result.broken} broken: {result}")
+        raise SystemExit(f"{server.name}, {what}: {result.failed} rejected, {result.broken} broken: {result}")
 
 
 def _at_half(server: Server, load: Load, runs: list[Result], seconds: float) -> Result:
-    """The latency where connections think so long between requests that half of what is possible is asked."""
+    """Latency at half the maximum throughput: connections pause between requests."""
     goal = median(one.per_second for one in runs) / 2
     think = CONNECTIONS / goal * 1000
     result = load.run(server, seconds, think=think)
@@ -116,10 +116,10 @@ def _at_half(server: Server, load: Load, runs: list[Result], seconds: float) -> 
 
 
 def ratios(found: dict[str, Any], one: str, operation: str, other: str) -> list[float]:
-    """How many times the other's throughput, round by round."""
+    """The ratio of two servers' throughput, round by round."""
     pairs = zip(*(found["servers"][name]["runs"][operation] for name in (one, other)), strict=True)
     return [mine["per_second"] / theirs["per_second"] for mine, theirs in pairs]
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     sys.stderr.write(f"{line}\n")

@@ -1,4 +1,4 @@
-"""What good requests still get while others do their worst."""
+"""Throughput and latency of good requests beside floods of bad ones."""
 
 import contextlib
 import socket
@@ -21,17 +21,17 @@ from benchmarks.world import World, fill, user, world
 from tests.support.tokens import Issuer
 
 CONNECTIONS: Final = 100
-"""Of an attacker."""
+"""Of a flood."""
 IDLE: Final = 10_000
 SLOW: Final = 200
 LIGHT: Final = 60.0
-"""Milliseconds that each of the good connections thinks: some 500 requests a second."""
+"""Milliseconds of pause between the requests of each good connection: some 500 requests a second."""
 
 Flood = Callable[[], AbstractContextManager[Any]]
 
 
 def floods(seconds: float, rounds: int) -> dict[str, Any]:
-    """Measure good requests by queue alone and with a flood beside them, for each flood and each load."""
+    """Measure good requests alternately alone and beside a flood, for each flood and each load."""
     with world() as made:
         migrate(made)
         fill(made)
@@ -49,17 +49,17 @@ def floods(seconds: float, rounds: int) -> dict[str, Any]:
             }
             loads = {"saturated": 0.0, "half of that": half, "light": LIGHT}
             return {
-                kind: {name: _by_turns(good, server, flood, seconds, rounds, think) for name, think in loads.items()}
+                kind: {name: _alternate(good, server, flood, seconds, rounds, think) for name, think in loads.items()}
                 for kind, flood in kinds.items()
             }
 
 
 def summary(found: dict[str, Any]) -> str:
-    """What becomes of good requests, as a table: medians of the rounds, and from the least to the most."""
+    """A table of the good requests: the median of the rounds, the minimum and the maximum."""
     lines = ["| beside | load | good requests | half within | 99 % within |", "|---|---|---|---|---|"]
     for kind, loads in found.items():
-        for name, queue in loads.items():
-            pairs = list(zip(queue["alone"], queue["beside"], strict=True))
+        for name, rounds in loads.items():
+            pairs = list(zip(rounds["alone"], rounds["beside"], strict=True))
             share = [beside["per_second"] / alone["per_second"] for alone, beside in pairs]
             cells = [f"{median(share):.2f} ({min(share):.2f}-{max(share):.2f}) times"]
             for quantile in ("p50", "p99"):
@@ -72,10 +72,10 @@ def summary(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _by_turns(
+def _alternate(
     good: Load, server: Server, flood: Flood, seconds: float, rounds: int, think: float
 ) -> dict[str, list[dict[str, Any]]]:
-    """Alone and beside it, round by round: on a shared machine, only neighbours in time can be compared."""
+    """Alternate between alone and beside the flood: on a shared machine, only consecutive runs are comparable."""
     found: dict[str, list[dict[str, Any]]] = {"alone": [], "beside": []}
     for _ in range(rounds):
         for name, context in (("alone", contextlib.nullcontext), ("beside", flood)):
@@ -87,7 +87,7 @@ def _by_turns(
 
 
 def _bad(made: World, forger: Issuer | None) -> Load:
-    """Tokens that no key verifies, each another one; without a forger, of keys that nobody has."""
+    """Distinct tokens with invalid signatures; without a forger, distinct tokens with unknown keys."""
     now = int(made.issuer.now())
     stranger = Issuer.new("unknown", name=made.issuer_url, audience=made.issuer_url)
     tokens = []
@@ -100,12 +100,12 @@ def _bad(made: World, forger: Issuer | None) -> Load:
 
 @contextmanager
 def _flood(bad: Load, server: Server, seconds: float) -> Generator[None]:
-    # 1000 a second: each of the connections waits a tenth of a second between two requests.
+    # 1000 a second: each connection pauses a tenth of a second between requests.
     process = bad.start(server.url, seconds + 2, connections=CONNECTIONS, think=CONNECTIONS)
     while process.poll() is None and len(psutil.Process(process.pid).net_connections()) < CONNECTIONS:
-        time.sleep(0.05)  # between two looks at another process, which begins
+        time.sleep(0.05)  # the poll interval while another process starts
     if process.poll() is not None:
-        raise SystemExit("the flood has ended before it was there")
+        raise SystemExit("the flood ended before all of its connections were open")
     try:
         yield
     finally:
@@ -114,10 +114,10 @@ def _flood(bad: Load, server: Server, seconds: float) -> Generator[None]:
 
 @contextmanager
 def _idle(server: Server) -> Generator[int]:
-    """Connections on which nothing is said."""
+    """Idle connections."""
     address = urlsplit(server.url)
     opened: list[socket.socket] = []
-    with contextlib.suppress(OSError):  # as many as this machine lets one process have
+    with contextlib.suppress(OSError):  # as many as this machine allows one process
         while len(opened) < IDLE:
             opened.append(socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=5))
     try:
@@ -129,7 +129,7 @@ def _idle(server: Server) -> Generator[int]:
 
 @contextmanager
 def _slow(server: Server, made: World) -> Generator[None]:
-    """Bodies that come a byte at a time."""
+    """Request bodies that arrive one byte at a time."""
     address, stop = urlsplit(server.url), threading.Event()
     head = (
         f"POST /api/{user(1)}/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {made.token(1)}\r\n"

@@ -1,4 +1,4 @@
-"""Whether it stays as fast when there is more: of tasks, of users, of time."""
+"""Speed and memory as tasks, users and time grow."""
 
 import asyncio
 import tempfile
@@ -17,19 +17,19 @@ from attrs import frozen
 from adapters.http.list_params import encode_cursor
 from benchmarks.compare import expect_all_fine
 from benchmarks.load import OPERATIONS, Load, Request, requests_for
-from benchmarks.machine import cpu_seconds, memory_mib, parts_of_a_core
+from benchmarks.machine import cpu_seconds, limit_cpu, memory_mib
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.world import USERS, World, fill, fill_sqlite, settle, task_id, user, world
 from domain.task import TaskId
 from domain.task_list import PageKey, TaskQuery
 
 SIZES: Final = (20, 1000, 100_000, 1_000_000)
-PEOPLE: Final = (10, 1000, 100_000)
-ASKED: Final = 300
+USER_COUNTS: Final = (10, 1000, 100_000)
+REQUESTS: Final = 300
 SECONDS: Final = 8.0
-TURNS: Final = 8
-PART: Final = 0.3
-"""Of a core: two workers need less than the whole, and load and database little of theirs."""
+ROUNDS: Final = 8
+SHARE: Final = 0.3
+"""Share of a core for each worker: two workers need less than one core, so load and database keep theirs."""
 _MANY: Final = """
 INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, revision, search_text)
 SELECT 'u' || u, md5(u || '-0')::uuid, 'Task', 'Something', false, now(), now(), 1, 'task'
@@ -43,16 +43,16 @@ FROM generate_series($3::int, $4::int - 1) n
 
 
 def growth(minutes: float) -> dict[str, Any]:
-    """Measure it."""
+    """Measure lists, users, search, memory, workers and engines."""
     with world() as made:
         migrate(made)
         fill(made)
         with evo_todo(made) as server:
             found: dict[str, Any] = {
-                # First: what a million new rows leave behind keeps the database busy for minutes.
+                # First: after a million new rows, the database is busy with vacuuming for minutes.
                 "memory": _memory(made, server, minutes),
                 "list": _list_sizes(made, server),
-                "people": _people(made, server),
+                "people": _users(made, server),
                 "search": _search(made, server),
                 "thousand": _thousand(made, server),
             }
@@ -62,7 +62,7 @@ def growth(minutes: float) -> dict[str, Any]:
 
 @contextmanager
 def _changing(made: World, owner: int) -> Generator[Callable[[], object]]:
-    """What raises the revision of somebody's list, so that the next page is read anew."""
+    """A function that raises the revision of a user's list, so that the next page is not served from the cache."""
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(made.administration))
         raising = "UPDATE task_lists SET revision = revision + 1 WHERE owner_id = $1"
@@ -74,7 +74,7 @@ def _changing(made: World, owner: int) -> Generator[Callable[[], object]]:
 
 @frozen
 class _List:
-    """Somebody's list, and a way to ask for it."""
+    """A user's list and a client for it."""
 
     client: httpx.Client
     path: str
@@ -82,7 +82,7 @@ class _List:
     change: Callable[[], object]
 
     def page(self, **parameters: str) -> Callable[[int], httpx.Response]:
-        """Ask for the first page, or for what the parameters say, after a change."""
+        """A function that requests the first page, or the page of these parameters, after a change."""
 
         def ask(_: int) -> httpx.Response:
             self.change()
@@ -97,7 +97,7 @@ class _List:
 
 
 def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
-    """Milliseconds, in lists of each size by queue, of the first and the deepest page, one task, one more task."""
+    """Milliseconds of the first page, the last page, a get and a create, for lists of each size alternately."""
     with ExitStack() as stack:
         lists = {f"{size}": stack.enter_context(_list_of(made, server, 9_100_000 + size, size)) for size in SIZES}
         settle(made)
@@ -109,24 +109,24 @@ def _list_sizes(made: World, server: Server) -> dict[str, dict[str, float]]:
         }
         found: dict[str, dict[str, float]] = {size: {} for size in lists}
         for kind, asks in kinds.items():
-            for size, took in _by_turns(asks).items():
+            for size, took in _alternate(asks).items():
                 found[size][kind] = median(took)
         return found
 
 
 @contextmanager
 def _list_of(made: World, server: Server, owner: int, size: int) -> Generator[_List]:
-    asyncio.run(made.ask("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
-    asyncio.run(made.ask(_GROW, user(owner), str(owner), 0, size))
+    asyncio.run(made.execute("INSERT INTO task_lists VALUES ($1, 1)", user(owner)))
+    asyncio.run(made.execute(_GROW, user(owner), str(owner), 0, size))
     ids: list[UUID] = sorted(task_id(owner, number) for number in range(size))
     with _client(made, server, owner) as client, _changing(made, owner) as change:
         yield _List(client, f"/api/{user(owner)}/tasks", ids, change)
 
 
-def _by_turns(asks: dict[str, Callable[[int], httpx.Response]]) -> dict[str, list[float]]:
-    """Milliseconds of each: on a shared machine, only neighbours in time can be compared."""
+def _alternate(asks: dict[str, Callable[[int], httpx.Response]]) -> dict[str, list[float]]:
+    """Milliseconds of each, alternately: on a shared machine, only consecutive requests are comparable."""
     took: dict[str, list[float]] = {name: [] for name in asks}
-    for number in range(ASKED):
+    for number in range(REQUESTS):
         for name, ask in asks.items():
             took[name].append(ask(number).raise_for_status().elapsed.total_seconds() * 1000)
     return took
@@ -140,24 +140,24 @@ def _creating(one: _List) -> Callable[[int], httpx.Response]:
     return lambda _: one.client.post(one.path, json={"title": "x"})
 
 
-def _people(made: World, server: Server) -> dict[str, float]:
-    """The throughput of getting a task among more and more people, in requests per second."""
+def _users(made: World, server: Server) -> dict[str, float]:
+    """Requests per second of getting a task, with a growing number of users."""
     found = {}
-    for goal in PEOPLE:
+    for goal in USER_COUNTS:
         if goal > USERS:
             asyncio.run(
-                made.ask(
+                made.execute(
                     "INSERT INTO task_lists SELECT 'u' || u, 1 FROM generate_series($1::int, $2::int) u", USERS, goal
                 )
             )
-            asyncio.run(made.ask(_MANY, USERS, goal))
-            asyncio.run(made.ask("VACUUM ANALYZE"))
-        asked = min(goal, 9000)  # as many tokens as the service remembers
+            asyncio.run(made.execute(_MANY, USERS, goal))
+            asyncio.run(made.execute("VACUUM ANALYZE"))
+        asked = min(goal, 9000)  # the service caches 10 000 tokens
         step = goal // asked
         numbers = [number * step for number in range(asked)]
         requests = [Request("GET", f"/api/{user(one)}/tasks/{task_id(one, 0)}", made.token(one)) for one in numbers]
         load = Load.of(requests)
-        load.run(server, 3 + asked / 600)  # until each token has been verified once
+        load.run(server, 3 + asked / 600)  # until each token is cached
         result = load.run(server, SECONDS)
         expect_all_fine(server, f"{goal} people", result)
         found[f"{goal}"] = result.per_second
@@ -165,18 +165,18 @@ def _people(made: World, server: Server) -> dict[str, float]:
 
 
 def _search(made: World, server: Server) -> dict[str, float]:
-    """Milliseconds of a search over 10 000 tasks that finds nothing, and so reads them all."""
+    """Milliseconds of a search without matches, which reads all 10 000 tasks."""
     with _list_of(made, server, 9_000_001, 10_000) as one:
-        took = _by_turns({"search": one.page(q="not to be found")})["search"]
+        took = _alternate({"search": one.page(q="not to be found")})["search"]
     return {"p50": median(took), "p99": quantiles(took, n=100)[98]}
 
 
 def _thousand(made: World, server: Server) -> dict[str, float]:
-    """Milliseconds of the server's CPU for an answer with 1000 tasks."""
+    """Milliseconds of the server's CPU for a response with 1000 tasks."""
     with _list_of(made, server, 9_000_002, 1000) as one:
         before = cpu_seconds(server.process)
-        took = _by_turns({"thousand": one.page(limit="1000")})["thousand"]
-        return {"cpu": (cpu_seconds(server.process) - before) / ASKED * 1000, "p50": median(took)}
+        took = _alternate({"thousand": one.page(limit="1000")})["thousand"]
+        return {"cpu": (cpu_seconds(server.process) - before) / REQUESTS * 1000, "p50": median(took)}
 
 
 def _memory(made: World, server: Server, minutes: float) -> list[float]:
@@ -190,7 +190,7 @@ def _memory(made: World, server: Server, minutes: float) -> list[float]:
 
 
 def _engines() -> dict[str, dict[str, float]]:
-    """Requests per second on SQLite and on PostgreSQL, by queue; on SQLite a create is on disk when it is answered."""
+    """Requests per second on SQLite and PostgreSQL, alternately; SQLite syncs a create to disk before its response."""
     found: dict[str, dict[str, float]] = {"sqlite": {}, "postgresql": {}}
     with world() as made, tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'tasks.db'}"
@@ -210,25 +210,24 @@ def _engines() -> dict[str, dict[str, float]]:
 
 
 def _workers(made: World) -> dict[str, list[float]]:
-    """What one worker and two do, by queue: gets a second, and microseconds of CPU for each.
+    """Gets per second and microseconds of CPU per get, for one worker and for two, alternately.
 
-    Each worker has a part of the server's core and no more, so that even two of them leave load and database as much
-    of theirs as they want. Where that can't be had, two workers share one's core, and only the microseconds tell what
-    a worker's company costs.
+    Each worker is limited to a share of the server's core, so that two workers do not slow down the load generator or
+    the database. Where control groups are not available, two workers share one core, and only the CPU time is compared.
     """
     load = Load.of(requests_for("get", made))
     with evo_todo(made, EVO_TODO_WORKERS="1") as one, evo_todo(made, EVO_TODO_WORKERS="2") as two:
         servers = {"one": one, "two": two}
         for server in servers.values():
-            load.run(server, 2 * SECONDS)  # until each worker has started and knows each token
+            load.run(server, 2 * SECONDS)  # until each worker has started and cached each token
         found: dict[str, list[float]] = {"one": [], "two": [], "one's CPU": [], "two's CPU": []}
         (alone,), (first, second) = one.workers, two.workers
-        with parts_of_a_core([alone, first, second], PART) as is_apart:
-            for _ in range(TURNS):
+        with limit_cpu([alone, first, second], SHARE) as is_limited:
+            for _ in range(ROUNDS):
                 for name, server in servers.items():
                     result = load.run(server, SECONDS / 2)
                     expect_all_fine(server, f"{name} workers", result)
-                    if is_apart:
+                    if is_limited:
                         found[name].append(result.per_second)
                     found[f"{name}'s CPU"].append(result.cpu_per_request * 1e6)
     return found

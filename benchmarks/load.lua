@@ -1,5 +1,5 @@
--- Requests from a file, one after the other: method, path, token, body, between tabs. THINK: mean milliseconds between
--- an answer and the connection's next request. THREADS: wrk's -t; each takes its own part of the file.
+-- Requests from a file, in order: method, path, token and body, separated by tabs. THINK: mean pause in milliseconds
+-- between a response and the connection's next request. THREADS: wrk's -t; each thread reads its own part of the file.
 local requests, at, think, threads = {}, 0, tonumber(os.getenv("THINK")), tonumber(os.getenv("THREADS"))
 local known = 0
 local ffi = require("ffi")
@@ -10,15 +10,15 @@ function setup(thread)
   known = known + 1
 end
 
--- The threads that are ready don't wait for those that are not: to read the whole file in each would take the load's
--- processor a second in which the first of them measure already.
+-- wrk's threads start as soon as they are ready: reading the whole file in each would take a second of the load's
+-- core, during which the first threads already measure.
 function init()
-  math.randomseed(number)  -- else all threads would pause alike
+  math.randomseed(number)  -- otherwise all threads would pause alike
   local file = io.open(os.getenv("REQUESTS"))
   local share = file:seek("end") / threads
   local left = math.floor((number + 1) * share) - math.floor(number * share)
   file:seek("set", math.floor(number * share))
-  if number > 0 then left = left - #file:read("*l") - 1 end  -- the rest of a line: it is the thread's before
+  if number > 0 then left = left - #file:read("*l") - 1 end  -- the rest of a line that belongs to the previous thread
   while left > 0 do
     local line = file:read("*l")
     left = left - #line - 1
@@ -30,8 +30,8 @@ function init()
   file:close()
 end
 
--- wrk's own delay() knows whole milliseconds only: whoever was kept waiting together would come again together. The
--- latency begins after this.
+-- wrk's delay() has a resolution of milliseconds: connections that waited together would send together again. The
+-- measured latency begins after this pause.
 function request()
   if think > 0 then ffi.C.usleep(math.random() * 2000 * think) end
   at = at % #requests + 1

@@ -1,4 +1,4 @@
-"""wrk, away from the servers, with requests of many users."""
+"""The load generator: wrk, on cores of its own, with requests of many users."""
 
 import json
 import os
@@ -25,19 +25,19 @@ OPERATIONS: Final = {
     "first list": "list 20, never asked before",
     "create": "create",
 }
-"""What is measured, and what it is called."""
-_SAME: Final = ("q=", "sort=created_at", "cursor=")
-_WORDS: Final = [
-    words
-    for size in range(len(_SAME) + 1)
-    for more in combinations(_SAME, size)
-    for words in permutations(("limit=20", *more))
+"""Each operation and its name in tables."""
+_NEUTRAL_PARAMS: Final = ("q=", "sort=created_at", "cursor=")
+_QUERY_VARIANTS: Final = [
+    params
+    for size in range(len(_NEUTRAL_PARAMS) + 1)
+    for more in combinations(_NEUTRAL_PARAMS, size)
+    for params in permutations(("limit=20", *more))
 ]
 
 
 @frozen
 class Request:
-    """One line of what wrk sends."""
+    """One request that wrk sends."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Request:
 
 @frozen(kw_only=True)
 class Result:
-    """What a run came to. Times are in seconds."""
+    """The result of a run. Times are in seconds."""
 
     per_second: float
     p50: float
@@ -59,7 +59,7 @@ class Result:
 
 
 def requests_for(operation: str, world: World, count: int = 20_000) -> list[Request]:
-    """That many requests of all users, in an order that is the same each time."""
+    """Requests of all users, in the same random order each time."""
     chance = random.Random(operation)
     tokens = [world.token(number) for number in range(USERS)]
     made = []
@@ -72,17 +72,17 @@ def requests_for(operation: str, world: World, count: int = 20_000) -> list[Requ
             case "list":
                 made.append(Request("GET", f"{path}?limit=20", tokens[who]))
             case "first list":
-                # Each user's list in turn, asked for in other words each time: nobody stores so many answers.
-                who, words = number % USERS, in_other_words(number // USERS)
-                made.append(Request("GET", f"/api/{user(who)}/tasks?{words}", tokens[who]))
+                # Each user's list in turn, with another query string each time: more than any cache holds.
+                who, query = number % USERS, query_variant(number // USERS)
+                made.append(Request("GET", f"/api/{user(who)}/tasks?{query}", tokens[who]))
             case "create":
                 made.append(Request("POST", path, tokens[who], BODY))
     return made
 
 
-def in_other_words(number: int) -> str:
-    """A query string that asks for the first twenty tasks: one of many."""
-    return "&".join(_WORDS[number % len(_WORDS)])
+def query_variant(number: int) -> str:
+    """One of many query strings that mean the first twenty tasks."""
+    return "&".join(_QUERY_VARIANTS[number % len(_QUERY_VARIANTS)])
 
 
 @frozen
@@ -93,7 +93,7 @@ class Load:
 
     @classmethod
     def of(cls, requests: Iterable[Request]) -> "Load":
-        """Write it."""
+        """Write the file."""
         with tempfile.NamedTemporaryFile("w", suffix=".tsv", delete=False) as file:
             file.writelines(f"{one.method}\t{one.path}\t{one.token}\t{one.body}\n" for one in requests)
         return cls(Path(file.name))
@@ -101,8 +101,8 @@ class Load:
     def start(
         self, url: str, seconds: float, *, connections: int = CONNECTIONS, think: float = 0
     ) -> "subprocess.Popen[str]":
-        """Begin; `think` is the mean number of milliseconds between an answer and a connection's next request."""
-        threads = connections if think else 1  # who thinks keeps the thread from all else
+        """Start wrk; `think` is the mean pause in milliseconds between a response and the connection's next request."""
+        threads = connections if think else 1  # a pause blocks its thread
         command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s"]
         command += ["-s", str(SCRIPT), url]
         return subprocess.Popen(
@@ -113,7 +113,7 @@ class Load:
         )
 
     def run(self, server: Server, seconds: float, *, connections: int = CONNECTIONS, think: float = 0) -> Result:
-        """Send it, and tell what came of it."""
+        """Send the requests and return the result."""
         before = cpu_seconds(server.process)
         result = finished(self.start(server.url, seconds, connections=connections, think=think))
         used = cpu_seconds(server.process) - before
@@ -121,17 +121,17 @@ class Load:
 
 
 def finished(process: "subprocess.Popen[str]") -> Result:
-    """Wait for a run, and read what it says."""
+    """Wait for a run and read its result."""
     output, _ = process.communicate()
     line = next((line for line in output.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
         raise SystemExit(f"wrk failed: {output}")
-    said = json.loads(line.removeprefix("RESULT "))
+    values = json.loads(line.removeprefix("RESULT "))
     return Result(
-        per_second=said["requests"] / (said["microseconds"] / 1e6),
-        p50=said["p50"] / 1e6,
-        p99=said["p99"] / 1e6,
-        failed=said["failed"],
-        broken=said["broken"],
-        requests=said["requests"],
+        per_second=values["requests"] / (values["microseconds"] / 1e6),
+        p50=values["p50"] / 1e6,
+        p99=values["p99"] / 1e6,
+        failed=values["failed"],
+        broken=values["broken"],
+        requests=values["requests"],
     )

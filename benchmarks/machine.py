@@ -1,4 +1,4 @@
-"""Which core does what, what a process has used of it, and what the machine has."""
+"""CPU pinning, CPU time and memory of processes, and versions."""
 
 import os
 import platform
@@ -15,29 +15,30 @@ import psutil
 
 SERVER_CORE: Final = 0
 LOAD_CORES: Final = set(range(1, os.cpu_count() or 2)) or {0}
-"""For all else: the load, PostgreSQL, and the benchmark itself."""
+"""For the load generator, PostgreSQL and the benchmark itself."""
 _CPU_GROUPS: Final = Path("/sys/fs/cgroup/cpu")
 
 
 def keep_to(cores: set[int]) -> None:
-    """Have this process, which has begun nothing yet, stay on these cores, with its threads and children to come.
+    """Pin this process, its future threads and child processes to these cores.
 
-    Later would be too late: to pin a process is to pin its first thread, and Node has its signatures checked by others.
+    Call it before the process starts threads: pinning affects the first thread only, and Node verifies signatures in
+    others.
     """
     os.sched_setaffinity(0, cores)
 
 
 @contextmanager
 def awake() -> Generator[None]:
-    """Let no processor fall asleep while nothing is to do, where the system allows it.
+    """Keep idle processors out of sleep states, where the system allows it.
 
-    For each request, four times somebody wakes who sleeps. How long that takes is the machine's affair, above all of
-    virtual ones, and weighs the more the faster the server is; so tools that measure latency keep processors awake.
+    Each request wakes a sleeping process four times. How long a wake-up takes depends on the machine, above all on
+    virtual ones, and matters more the faster the server is; tools that measure latency therefore disable sleep states.
     """
     try:
         latency = os.open("/dev/cpu_dma_latency", os.O_WRONLY)
     except OSError as error:
-        sys.stderr.write(f"processors may sleep ({error}): latencies will be longer, and further apart\n")
+        sys.stderr.write(f"sleep states stay on ({error}): latencies will be longer and vary more\n")
         yield
         return
     try:
@@ -48,10 +49,10 @@ def awake() -> Generator[None]:
 
 
 @contextmanager
-def parts_of_a_core(processes: Sequence[psutil.Process], part: float) -> Generator[bool]:
-    """Give each process that part of a core and no more, as if it had a slower one for itself; whether that worked.
+def limit_cpu(processes: Sequence[psutil.Process], share: float) -> Generator[bool]:
+    """Limit each process to a share of a core; yields whether that worked.
 
-    It takes root, and control groups of version 1.
+    It needs root and control groups of version 1.
     """
     groups = [_CPU_GROUPS / f"evo-todo-benchmark-{process.pid}" for process in processes]
     with ExitStack() as stack:
@@ -61,10 +62,10 @@ def parts_of_a_core(processes: Sequence[psutil.Process], part: float) -> Generat
                 stack.callback(group.rmdir)
                 stack.callback(_leave, process)
                 period = int((group / "cpu.cfs_period_us").read_text())
-                (group / "cpu.cfs_quota_us").write_text(f"{int(period * part)}")
+                (group / "cpu.cfs_quota_us").write_text(f"{int(period * share)}")
                 (group / "cgroup.procs").write_text(f"{process.pid}")
         except OSError as error:
-            sys.stderr.write(f"no part of a core for each process ({error})\n")
+            sys.stderr.write(f"CPU time is not limited ({error})\n")
             stack.close()
             yield False
         else:
@@ -77,19 +78,19 @@ def _leave(process: psutil.Process) -> None:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """What a process and its children have used."""
+    """CPU time of a process and its children."""
     family = [process, *process.children(recursive=True)]
     return float(sum(times.user + times.system for times in (one.cpu_times() for one in family)))
 
 
 def memory_mib(process: psutil.Process) -> float:
-    """Resident memory of the largest of a process and its children: a worker, where something minds workers."""
+    """Resident memory of the largest of a process and its children: a worker, where there is a supervisor."""
     family = [process, *process.children(recursive=True)]
     return float(max(one.memory_info().rss for one in family)) / 2**20
 
 
 def versions() -> dict[str, str]:
-    """What was measured, and on what."""
+    """Versions of the software and the machine."""
     found = {"python": platform.python_version(), "cores": str(os.cpu_count()), "machine": platform.machine()}
     for package in ("litestar", "uvicorn", "asyncpg", "sqlalchemy", "msgspec", "fastapi", "pyjwt", "evo-todo"):
         try:
@@ -103,7 +104,7 @@ def versions() -> dict[str, str]:
 
 
 def need(program: str, package: str) -> None:
-    """Install a program from Debian where it is missing.
+    """Install a missing program from its Debian package.
 
     Raises:
         SystemExit: it is missing and can't be installed.

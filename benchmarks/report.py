@@ -1,4 +1,4 @@
-"""What was measured, as a table, as a plot, and in the documentation."""
+"""Results as a table, as a plot, and in the documentation."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def save(name: str, found: dict[str, Any]) -> Path:
-    """Keep a result as JSON."""
+    """Save a result as JSON."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(found, indent=1) + "\n")
@@ -27,13 +27,13 @@ def save(name: str, found: dict[str, Any]) -> Path:
 
 
 def load(name: str) -> dict[str, Any]:
-    """The newest result of that name."""
+    """The latest result of that name."""
     found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return found
 
 
 def table(found: dict[str, Any]) -> str:
-    """Throughput as multiples of the guide's stack with their spread, and what else was read off."""
+    """Throughput as multiples of the guide's stack with their spread, CPU time, latency and memory."""
     names = ["server", *OPERATIONS.values(), "CPU of a get", "p50 and p99 of get, half load", "memory"]
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for name, server in found["servers"].items():
@@ -46,7 +46,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def targets(found: dict[str, Any]) -> str:
-    """Which of the targets are met."""
+    """The targets and whether they are met."""
     lines = ["| target | measured | met |", "|---|---|---|"]
     for one, operation, other, least in TARGETS:
         spread = ratios(found, one, operation, other)
@@ -63,7 +63,7 @@ def _spread(values: list[float], digits: int = 1) -> str:
 
 
 def plot(found: dict[str, Any]) -> None:
-    """Draw the multiples of the guide's stack."""
+    """Plot the multiples of the guide's stack."""
     chart = pygal.HorizontalBar(
         style=CleanStyle, width=900, height=520, print_values=True, js=[], show_x_guides=True, no_prefix=True
     )
@@ -77,7 +77,7 @@ def plot(found: dict[str, Any]) -> None:
 
 
 def write_document(found: dict[str, Any], more: str) -> None:
-    """Put the figures between the marks in docs/performance.md, and the plot beside it."""
+    """Write the tables between the markers in docs/performance.md, and the plot."""
     plot(found)
     text = DOCUMENT.read_text()
     before, _, rest = text.partition(BEGIN)

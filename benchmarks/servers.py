@@ -1,4 +1,4 @@
-"""The servers that are compared, each as its users would run it, on a core of its own."""
+"""The servers under comparison, each as in production, on its own core."""
 
 import os
 import subprocess
@@ -19,14 +19,14 @@ from tests.support.postgres_local import free_port
 
 HERE: Final = Path(__file__).parent
 ALONE: Final = str(HERE.parent / ".venv" / "alone" / "bin" / "python")
-"""The service's own environment: where Litestar finds a peer's pydantic, it loads that as well."""
+"""The service's own virtual environment: where a peer's pydantic is installed, Litestar would load it."""
 UNLIMITED: Final = "1000000000/minute"
-"""The limit stands, and nobody reaches it."""
+"""Requests are counted, but never rejected."""
 
 
 @frozen
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     name: str
     url: str
@@ -34,13 +34,13 @@ class Server:
 
     @property
     def workers(self) -> list[psutil.Process]:
-        """What answers: the process itself, or those that it minds."""
-        minded = [one for one in self.process.children() if "--multiprocessing-fork" in one.cmdline()]
-        return minded or [self.process]
+        """The processes that serve requests: the server process itself, or the workers that it supervises."""
+        workers = [one for one in self.process.children() if "--multiprocessing-fork" in one.cmdline()]
+        return workers or [self.process]
 
 
 def ours(world: World, **more: str) -> dict[str, str]:
-    """The settings of the service, with all of its walls."""
+    """The settings of the service, with all security checks on."""
     return {
         "DATABASE_URL": world.database(SERVICE),
         "BETTER_AUTH_BASE_URL": world.issuer_url,
@@ -50,7 +50,7 @@ def ours(world: World, **more: str) -> dict[str, str]:
 
 
 def migrate(world: World, database: str | None = None) -> None:
-    """Make the tables and, on PostgreSQL, the role that serves."""
+    """Create the tables and, on PostgreSQL, the service's role."""
     role = {"EVO_TODO_SERVICE_ROLE": SERVICE, "EVO_TODO_SERVICE_PASSWORD": PASSWORD}
     env = {"DATABASE_URL": database} if database else {"DATABASE_URL": world.database(OWNER)} | role
     subprocess.run(
@@ -60,14 +60,14 @@ def migrate(world: World, database: str | None = None) -> None:
 
 @contextmanager
 def evo_todo(world: World, name: str = "evo-todo", under: Sequence[str] = (), **more: str) -> Generator[Server]:
-    """The service, by `evo-todo serve`; `under` is a command that runs it, and watches."""
+    """The service, by `evo-todo serve`; `under` is a command that runs it, such as a profiler."""
     with _started(name, [*under, ALONE, "-m", "entrypoints.cli", "serve"], ours(world, **more), "EVO_TODO_PORT") as it:
         yield it
 
 
 @contextmanager
 def python_peer(world: World, name: str, module: str) -> Generator[Server]:
-    """A peer on uvicorn, with its fastest parts and without an access log."""
+    """A peer on uvicorn, with its fastest components and without an access log."""
     port = "PORT"
     command = [sys.executable, "-m", "uvicorn", f"benchmarks.peers.{module}:app", "--no-access-log"]
     command += ["--log-level", "warning", "--loop", "uvloop", "--http", "httptools"]
@@ -77,7 +77,7 @@ def python_peer(world: World, name: str, module: str) -> Generator[Server]:
 
 @contextmanager
 def fastify(world: World, name: str, *, has_cache: bool) -> Generator[Server]:
-    """The peer on Node, with or without a cache of verified tokens."""
+    """The peer on Node.js, with or without a cache of verified tokens."""
     folder = HERE / "peers" / "fastify"
     if not (folder / "node_modules").is_dir():
         subprocess.run(["npm", "ci", "--loglevel=error", "--ignore-scripts"], cwd=folder, check=True)
@@ -87,7 +87,7 @@ def fastify(world: World, name: str, *, has_cache: bool) -> Generator[Server]:
 
 
 def peer_settings(world: World) -> dict[str, str]:
-    """What the peers read."""
+    """The settings of the peers."""
     return {"DATABASE_URL": world.database(SERVICE), "ISSUER": world.issuer_url}
 
 
@@ -97,12 +97,12 @@ def _started(
 ) -> Generator[Server]:
     port = str(free_port())
     more = ["--port", port] if as_option else []
-    with (Path(os.devnull)).open("w") as nowhere:
+    with Path(os.devnull).open("w") as null:
         process = subprocess.Popen(
             [*command, *more],
             env=os.environ | env | {port_setting: port},
-            stdout=nowhere,
-            stderr=nowhere,
+            stdout=null,
+            stderr=null,
             cwd=HERE.parent,
             start_new_session=True,
             preexec_fn=lambda: keep_to({SERVER_CORE}),
@@ -127,5 +127,5 @@ def _wait_for(server: Server, process: "subprocess.Popen[bytes]") -> None:
             if httpx.get(f"{server.url}/health", timeout=2).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)  # between two looks at another process
+            time.sleep(0.1)  # the poll interval
     raise SystemExit(f"{server.name} does not start")

@@ -1,4 +1,4 @@
-"""How soon a revoked session is dead everywhere, and what hours of good and bad traffic leave behind."""
+"""Time until a revoked session is rejected everywhere, and a soak test with good and hostile traffic."""
 
 import asyncio
 import itertools
@@ -48,34 +48,34 @@ async def _revoke(made: World, server: Server, events: int) -> list[float]:
         token = made.issuer.token("u1", sid=f"r{number}")
         ask = {"Authorization": f"Bearer {token}"}
         before = await asyncio.gather(*(client.get("/api/u1/tasks", headers=ask) for client in clients))
-        if {answer.status_code for answer in before} != {200}:
-            raise SystemExit("a good token was refused")
+        if {response.status_code for response in before} != {200}:
+            raise SystemExit("a valid token was rejected")
         event = made.issuer.security_event(user="u1", session=f"r{number}")
-        answer = await clients[number % len(clients)].post("/api/security-events", content=event, headers=SET)
-        if answer.status_code != httpx.codes.ACCEPTED:
-            raise SystemExit(f"an event was refused: {answer.text}")
+        response = await clients[number % len(clients)].post("/api/security-events", content=event, headers=SET)
+        if response.status_code != httpx.codes.ACCEPTED:
+            raise SystemExit(f"a security event was rejected: {response.text}")
         began = time.perf_counter()
-        await asyncio.gather(*(_until_dead(client, ask) for client in clients))
+        await asyncio.gather(*(_until_rejected(client, ask) for client in clients))
         took.append(time.perf_counter() - began)
     for client in clients:
         await client.aclose()
     return took
 
 
-async def _until_dead(client: httpx.AsyncClient, ask: dict[str, str]) -> None:
+async def _until_rejected(client: httpx.AsyncClient, ask: dict[str, str]) -> None:
     while (await client.get("/api/u1/tasks", headers=ask)).status_code != httpx.codes.UNAUTHORIZED:
         await asyncio.sleep(0.002)
 
 
 async def _one_for_each_worker(made: World, server: Server) -> list[httpx.AsyncClient]:
-    """A client with one connection to each worker: as many are opened as it takes to have met all."""
+    """One client per worker, each with one connection: connections are opened until every worker has one."""
     found: dict[int, httpx.AsyncClient] = {}
     ask = {"Authorization": f"Bearer {made.token(1)}"}
     while len(found) < WORKERS:
         limits = httpx.Limits(max_connections=1, keepalive_expiry=600)
         client = httpx.AsyncClient(base_url=server.url, limits=limits, timeout=10, trust_env=False, verify=_NO_TLS)
         await client.get("/api/u1/tasks", headers=ask)
-        pid = _who_holds(server, client)
+        pid = _worker_of(server, client)
         if pid in found:
             await client.aclose()
         else:
@@ -83,7 +83,7 @@ async def _one_for_each_worker(made: World, server: Server) -> list[httpx.AsyncC
     return list(found.values())
 
 
-def _who_holds(server: Server, client: httpx.AsyncClient) -> int:
+def _worker_of(server: Server, client: httpx.AsyncClient) -> int:
     """The worker at the other end of the client's one connection."""
     [connection] = client._transport._pool.connections  # type: ignore[attr-defined]  # noqa: SLF001  (httpx tells no address)
     stream = connection._connection._network_stream  # noqa: SLF001
@@ -92,26 +92,26 @@ def _who_holds(server: Server, client: httpx.AsyncClient) -> int:
         for seen in child.net_connections("tcp"):
             if tuple(seen.raddr[:2]) == tuple(local[:2]):
                 return int(child.pid)
-    raise SystemExit("no worker holds the connection")
+    raise SystemExit("no worker has the connection")
 
 
 @define
 class _Soak:
-    """What a soak has seen."""
+    """Counters of a soak test."""
 
     statuses: Counter[int] = field(factory=Counter)
     broken: Counter[str] = field(factory=Counter)
     kept: dict[str, str] = field(factory=dict)
-    """Each task that was promised, and whose it is."""
+    """The acknowledged tasks and their owners."""
     memory: list[list[float]] = field(factory=list)
 
 
 def soak(minutes: float) -> dict[str, Any]:
-    """Good and hostile clients together; then each acknowledged write is looked for."""
+    """Run good and hostile clients together, then check that every acknowledged write is stored."""
     with world() as made:
         migrate(made)
         fill(made)
-        # One limit that is met: hostile clients share an address, and some users ask too much.
+        # The address limit is reached: hostile clients share an address. Some users exceed theirs.
         with evo_todo(made, EVO_TODO_WORKERS="2", EVO_TODO_RATE_LIMIT="3000/minute") as server:
             seen = asyncio.run(_run_soak(made, server, minutes * 60))
             missing = asyncio.run(_missing(made, seen.kept))
@@ -150,20 +150,20 @@ async def _good(made: World, server: Server, seen: _Soak, until: float, number: 
             what = chance.random()
             try:
                 if what < 0.4 or not ids:
-                    answer = await client.post(path, json={"title": f"Task {len(ids)}"})
-                    if answer.status_code == httpx.codes.CREATED:
-                        ids.append(answer.json()["id"])
+                    response = await client.post(path, json={"title": f"Task {len(ids)}"})
+                    if response.status_code == httpx.codes.CREATED:
+                        ids.append(response.json()["id"])
                         seen.kept[ids[-1]] = user(number)
                 elif what < 0.6:
-                    answer = await client.get(f"{path}/{chance.choice(ids)}")
+                    response = await client.get(f"{path}/{chance.choice(ids)}")
                 elif what < 0.8:
-                    answer = await client.get(path, params={"limit": 20})
+                    response = await client.get(path, params={"limit": 20})
                 else:
-                    answer = await client.patch(f"{path}/{chance.choice(ids)}/complete")
+                    response = await client.patch(f"{path}/{chance.choice(ids)}/complete")
             except httpx.TransportError as error:
                 seen.broken[type(error).__name__] += 1
                 continue
-            seen.statuses[answer.status_code] += 1
+            seen.statuses[response.status_code] += 1
             await asyncio.sleep(0.02)
 
 
@@ -199,22 +199,22 @@ async def _hostile(made: World, server: Server, seen: _Soak, until: float, numbe
                 return
             method, where, headers, body = next(attacks)(count)
             try:
-                answer = await client.request(method, where, headers=headers, content=body)
-                seen.statuses[answer.status_code] += 1
+                response = await client.request(method, where, headers=headers, content=body)
+                seen.statuses[response.status_code] += 1
             except httpx.TransportError as error:
                 seen.broken[type(error).__name__] += 1
             await asyncio.sleep(0.02)
 
 
 async def _cut_connections(made: World, until: float) -> None:
-    """Now and then the database hangs up on everybody."""
+    """Every 30 seconds the database closes all of the service's connections."""
     while time.monotonic() < until - 30:
         await asyncio.sleep(30)
-        await made.ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{SERVICE}'")
+        await made.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{SERVICE}'")
 
 
 async def _missing(made: World, kept: dict[str, str]) -> int:
-    """How many acknowledged tasks are not in the table, or are another's."""
+    """The number of acknowledged tasks that are not stored, or stored for another owner."""
     connection = await asyncpg.connect(f"{made.server.url.rpartition('/')[0]}/bench")
     rows = await connection.fetch("SELECT id::text, owner_id FROM tasks")
     await connection.close()

@@ -1,25 +1,26 @@
-"""Which targets of growth a result meets."""
+"""The targets of the growth benchmark."""
 
 from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
 FLAT = 1.5
-"""How far apart the least and the most may be of what is to stay the same."""
+"""The largest ratio of maximum to minimum that counts as constant."""
 
 
 def verdicts(found: dict[str, Any]) -> str:
-    """A line for each target: what it is, what was measured, and whether that is met."""
+    """A table of the targets, with bound, measurement and result."""
     sizes, engines, workers = found["list"].values(), found["engines"], found["workers"]
     rows = [
-        (f"{kind}: flat from 20 to 1 000 000 tasks", _apart(one[kind] for one in sizes), FLAT) for kind in _kinds(sizes)
+        (f"{kind}: flat from 20 to 1 000 000 tasks", _spread(one[kind] for one in sizes), FLAT)
+        for kind in _kinds(sizes)
     ]
     rows += [
-        ("get: flat from 10 to 100 000 users", _apart(found["people"].values()), FLAT),
+        ("get: flat from 10 to 100 000 users", _spread(found["people"].values()), FLAT),
         ("search over 10 000 tasks, p99 in ms", found["search"]["p99"], 30),
         ("a list of 1000 tasks, ms of CPU", found["thousand"]["cpu"], 15),
         ("memory of a worker, MiB", max(found["memory"]), 130),
-        ("memory: flat once warm", _apart(found["memory"][2:]), FLAT),
+        ("memory: flat once warm", _spread(found["memory"][2:]), FLAT),
     ]
     lines = [_line(what, measured, f"at most {most:g}", is_met=measured <= most) for what, measured, most in rows]
     least = [
@@ -28,13 +29,13 @@ def verdicts(found: dict[str, Any]) -> str:
     ]
     least += [
         ("durable creates a second on SQLite", engines["sqlite"]["create"], 300),
-        (*_two_beside_one(workers), 1.8),
+        (*_two_workers(workers), 1.8),
     ]
     lines += [_line(what, measured, f"at least {bound:g}", is_met=measured >= bound) for what, measured, bound in least]
     return "\n".join(["| target | bound | measured | met |", "|---|---|---|---|", *lines])
 
 
-def _two_beside_one(workers: dict[str, list[float]]) -> tuple[str, float]:
+def _two_workers(workers: dict[str, list[float]]) -> tuple[str, float]:
     if workers["one"]:
         quotients = [two / one for one, two in zip(workers["one"], workers["two"], strict=True)]
         return "two workers beside one, each with a part of a core", median(quotients)
@@ -46,7 +47,7 @@ def _kinds(sizes: Iterable[dict[str, float]]) -> list[str]:
     return list(next(iter(sizes)))
 
 
-def _apart(values: Iterable[float]) -> float:
+def _spread(values: Iterable[float]) -> float:
     known = list(values)
     return max(known) / min(known)
 

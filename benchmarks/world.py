@@ -1,4 +1,4 @@
-"""A PostgreSQL of the benchmark's own, filled the same for all, and people with tokens."""
+"""The benchmark's own PostgreSQL server with the same data for all servers, and an issuer of tokens."""
 
 import asyncio
 import hashlib
@@ -52,34 +52,34 @@ def user(number: int) -> str:
 
 
 def task_id(of: int, number: int) -> UUID:
-    """The id of a user's task, as the database made it."""
+    """The id of a user's task, as the database computes it."""
     return UUID(hashlib.md5(f"{of}-{number}".encode(), usedforsecurity=False).hexdigest())
 
 
 @frozen
 class World:
-    """What every server needs to know."""
+    """What every server under comparison uses."""
 
     server: PostgresServer
     issuer: Issuer
     issuer_url: str
 
     def database(self, role: str, name: str = "bench") -> str:
-        """The database's address for a role."""
+        """The database URL for a role."""
         return f"postgresql://{role}:{PASSWORD}@127.0.0.1:{self.server.port}/{name}"
 
     def token(self, number: int) -> str:
-        """A token that outlives the run."""
+        """A token that is valid until after the run."""
         now = int(self.issuer.now())
         return self.issuer.token(user(number), iat=now, exp=now + 6 * 86400, sid=f"s{number}")
 
     @property
     def administration(self) -> str:
-        """The database's address for its administrator."""
+        """The database URL for the administrator."""
         return f"{self.server.url.rpartition('/')[0]}/bench"
 
-    async def ask(self, statement: str, *arguments: object, database: str = "bench") -> str:
-        """Run a statement as an administrator."""
+    async def execute(self, statement: str, *arguments: object, database: str = "bench") -> str:
+        """Run a statement as the administrator."""
         connection = await asyncpg.connect(f"{self.server.url.rpartition('/')[0]}/{database}")
         try:
             return str(await connection.execute(statement, *arguments, timeout=600))
@@ -89,7 +89,7 @@ class World:
 
 @contextmanager
 def world() -> Generator[World]:
-    """Start it, without tables yet."""
+    """Start the server and the issuer; there are no tables yet."""
     with installation() as programs, _server(programs) as server, _issuer() as (issuer, url):
         made = World(server, issuer, url)
         asyncio.run(_make(made))
@@ -98,42 +98,42 @@ def world() -> Generator[World]:
 
 @contextmanager
 def _server(programs: Installation) -> Generator[PostgresServer]:
-    # Not durable: the disk of a shared machine would decide, for everybody alike.
+    # Not durable: otherwise the disk of a shared machine would decide all results.
     with programs.server(durable=False) as server:
         yield server
 
 
 async def _make(made: World) -> None:
-    await made.ask(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{PASSWORD}'", database="postgres")
-    await made.ask(f"CREATE DATABASE bench OWNER {OWNER}", database="postgres")
+    await made.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{PASSWORD}'", database="postgres")
+    await made.execute(f"CREATE DATABASE bench OWNER {OWNER}", database="postgres")
 
 
 def fill(made: World) -> None:
-    """The same tasks for us and for the peers."""
+    """Insert the same tasks for the service and its peers."""
 
     async def run() -> None:
-        await made.ask(_PEERS)
-        await made.ask(f"GRANT ALL ON guide_tasks TO {SERVICE}")
-        await made.ask(_FILL_OURS, USERS, TASKS_EACH)
-        await made.ask(_FILL_TASKS, USERS, TASKS_EACH)
-        await made.ask(_FILL_PEERS)
+        await made.execute(_PEERS)
+        await made.execute(f"GRANT ALL ON guide_tasks TO {SERVICE}")
+        await made.execute(_FILL_OURS, USERS, TASKS_EACH)
+        await made.execute(_FILL_TASKS, USERS, TASKS_EACH)
+        await made.execute(_FILL_PEERS)
 
     asyncio.run(run())
     settle(made)
 
 
 def settle(made: World) -> None:
-    """Have the database tidy up after writes now, and not while somebody's latency is measured."""
+    """Vacuum and checkpoint now, not while latency is measured."""
 
     async def run() -> None:
-        await made.ask("VACUUM ANALYZE")
-        await made.ask("CHECKPOINT")
+        await made.execute("VACUUM ANALYZE")
+        await made.execute("CHECKPOINT")
 
     asyncio.run(run())
 
 
 def fill_sqlite(file: Path) -> None:
-    """The same tasks in a migrated SQLite file."""
+    """Insert the same tasks into a migrated SQLite file."""
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     tasks = (
         (user(u), task_id(u, n).hex, f"Task {n}", "Something to do", n % 3 == 0, now, now, n + 1, f"task {n}")

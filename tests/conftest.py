@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.support.postgres import (
 )
 
 NOTES = pytest.StashKey[list[str]]()
+"""How PostgreSQL was started, for the summary."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,7 +36,7 @@ def postgres_programs() -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """An administrator's URL of the run's one server; no durability, no faults."""
+    """The administrator's URL of the server that all tests of one process share; not durable, never stopped."""
 
     def programs() -> Installation:
         found = request.getfixturevalue("postgres_programs")
@@ -70,9 +72,18 @@ def in_ci() -> bool:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (output := getattr(session.config, "workeroutput", None)) is not None:  # in a worker of pytest-xdist
+        output["notes"] = session.config.stash[NOTES]
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if in_ci() and reporter and unproven(reporter) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Collect the notes of a worker of pytest-xdist."""
+    notes = node.config.stash[NOTES]
+    notes += [note for note in getattr(node, "workeroutput", {}).get("notes", []) if note not in notes]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

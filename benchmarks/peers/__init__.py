@@ -1,1 +1,1 @@
-"""What somebody would build instead."""
+"""The servers that the service is compared with."""

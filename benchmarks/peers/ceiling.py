@@ -1,4 +1,4 @@
-"""The framework's ceiling: the same answers from Litestar, with no authentication and no database."""
+"""The framework's ceiling: the same responses from Litestar, without authentication and database."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ NOW = datetime.now(UTC)
 
 
 class Task(Struct):
-    """As large as a real one."""
+    """A task with the members of a real one."""
 
     id: UUID
     user_id: str
@@ -24,7 +24,7 @@ class Task(Struct):
 
 
 class Page(Struct):
-    """Twenty of them."""
+    """A page of tasks."""
 
     data: list[Task]
     count: int
@@ -37,27 +37,27 @@ TWENTY = Page([ONE] * 20, 20, None)
 
 @get("/health")
 async def health() -> dict[str, str]:
-    """Say that it lives."""
+    """Liveness."""
     return {"status": "ok"}
 
 
 @get("/api/{user_id:str}/tasks")
 async def list_tasks(user_id: FromPath[str]) -> Page:
-    """Twenty tasks, the same each time."""
+    """Return the same twenty tasks each time."""
     del user_id
     return TWENTY
 
 
 @post("/api/{user_id:str}/tasks")
 async def create_task(user_id: FromPath[str]) -> Task:
-    """A task, whatever was sent."""
+    """Return the same task each time; the body is ignored."""
     del user_id
     return ONE
 
 
 @get("/api/{user_id:str}/tasks/{task_id:str}")
 async def get_task(user_id: FromPath[str], task_id: FromPath[str]) -> Task:
-    """The same task each time."""
+    """Return the same task each time."""
     del user_id, task_id
     return ONE
 

@@ -1,4 +1,4 @@
-"""The stack of the usual guide, made to work: FastAPI, an ORM session per request, a signature check per request."""
+"""The stack of the usual guide, completed: FastAPI, an ORM session and a signature verification per request."""
 
 import os
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ class Base(DeclarativeBase):
 
 
 class Task(Base):
-    """A row."""
+    """A row of the table."""
 
     __tablename__ = "guide_tasks"
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -38,14 +38,14 @@ class Task(Base):
 
 
 class TaskIn(BaseModel):
-    """What a client sends."""
+    """The body of a request."""
 
     title: str
     description: str | None = None
 
 
 class TaskOut(BaseModel):
-    """What a client gets."""
+    """A task in a response."""
 
     model_config = ConfigDict(from_attributes=True)
     id: UUID
@@ -58,14 +58,14 @@ class TaskOut(BaseModel):
 
 
 class TaskPage(BaseModel):
-    """A list."""
+    """A page of tasks."""
 
     data: list[TaskOut]
     count: int
 
 
 async def session() -> AsyncIterator[AsyncSession]:
-    """One for each request."""
+    """One session per request."""
     async with sessions() as one:
         yield one
 
@@ -97,7 +97,7 @@ Session = Annotated[AsyncSession, Depends(session)]
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say that it lives."""
+    """Liveness."""
     return {"status": "ok"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from attrs import frozen
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.support.browser import PATIENCE, Windows, launch
+from tests.support.browser import TIMEOUT, Windows, launch
 from tests.support.frontend import Frontend, Person, frontend
 from tests.support.pages import TasksPage
 from tests.support.postgres import fresh_database
@@ -20,7 +20,7 @@ Opens = Callable[[Person], TasksPage]
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
         yield browser
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.frontend import FRONTEND, Frontend, command
 from tests.support.interop_calls import accepts, header, refusal
-from tests.support.service import PATIENCE, Service, environment
+from tests.support.service import TIMEOUT, Service, environment
 
 SCRIPT = Path(__file__).with_name("other_tokens.mjs")
 
@@ -32,7 +32,7 @@ def tokens(web: Frontend, shared: dict[str, str]) -> dict[str, str]:
         cwd=FRONTEND,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert completed.returncode == 0, completed.stderr

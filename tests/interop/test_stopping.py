@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.frontend import frontend
-from tests.support.service import HOST, LAST_WORD
+from tests.support.service import HOST, STOP_TIMEOUT
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_it_exits_despite_a_client_that_has_sent_an_incomplete_request(tmp_path:
 
         web.process.send_signal(signal.SIGTERM)
 
-        assert web.process.wait(LAST_WORD) == 128 + signal.SIGTERM
+        assert web.process.wait(STOP_TIMEOUT) == 128 + signal.SIGTERM

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.frontend import FRONTEND, PASSWORD, command
 from tests.support.postgres_local import free_port
-from tests.support.service import PATIENCE, end, environment, eventually, group
+from tests.support.service import TIMEOUT, end, environment, eventually, group
 
 EVO_TODO = Path(sys.executable).with_name("evo-todo")
 
@@ -36,7 +36,7 @@ def test_one_command_runs_both_and_stops_both_whichever_is_interrupted(tmp_path:
             start_new_session=True,  # like a terminal, whose Ctrl-C signals the whole group
         )
     try:
-        with httpx.Client(base_url=web, headers={"Origin": web}, trust_env=False, timeout=PATIENCE) as browser:
+        with httpx.Client(base_url=web, headers={"Origin": web}, trust_env=False, timeout=TIMEOUT) as browser:
             eventually(lambda: browser.get("/login").is_success and httpx.get(f"{api}/readyz").is_success)
             person = {"name": "Ada", "email": "ada@example.com", "password": PASSWORD}
             user = browser.post("/api/auth/sign-up/email", json=person).json()["user"]
@@ -51,7 +51,7 @@ def test_one_command_runs_both_and_stops_both_whichever_is_interrupted(tmp_path:
         for member in group(process):
             if interrupted == "both" or "dev" in member.cmdline():
                 member.send_signal(signal.SIGINT)
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
         assert list(group(process)) == []
     finally:
         end(process)

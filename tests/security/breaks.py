@@ -1,7 +1,6 @@
-"""Which rule to break where, so that its test can be seen red: `make breaks` does it, one after the other.
+"""Rules of docs/security.md, each with a change of src that breaks it: `make breaks` sees the rule's tests fail.
 
-Each is a text of a file in src, what takes its place, and the tests of which at least one must fail then. That each
-text is still there exactly once is a test itself.
+A unit test holds that every place is there exactly once.
 """
 
 import shlex
@@ -9,17 +8,26 @@ from typing import Final
 
 from attrs import frozen
 
+from tests.security.break_places import Place
+
 
 @frozen
 class Break:
-    """One rule, broken."""
+    """One rule, broken by replacing one fragment of source."""
 
     rule: str
-    file: str
-    text: str
-    instead: str
+    scope: str
+    """`file.py::Class.method` below src; `file.py` alone is the whole module."""
+    fragment: str
+    """See Place."""
+    replacement: str
     tests: str = ""
-    """What pytest is to run; by default the test of tests/security that bears the rule's number."""
+    """Arguments for pytest; by default the tests of tests/security that have the rule's number."""
+
+    @property
+    def place(self) -> Place:
+        """Where the fragment is."""
+        return Place(self.scope, self.fragment)
 
     @property
     def target(self) -> list[str]:
@@ -31,188 +39,261 @@ class Break:
 
 
 TOKENS, HTTP, SQL = "adapters/tokens", "adapters/http", "adapters/sql"
+ROW_SECURITY: Final = f"{SQL}/migrations/versions/0003_row_security.py"
 
 BREAKS: Final = (
-    Break("R1", f"{HTTP}/auth.py", "if len(values) > 1:", "if len(values) > 2:"),
-    Break("R1", f"{HTTP}/request.py", "len(fields) == len(headers)", "True"),
-    Break("R1", f"{HTTP}/auth.py", '"bearer +([^\\s]+)"', '"bearer\\\\s*([^\\s]+)"'),
-    Break("R2", f"{TOKENS}/jwt_verifier.py", "if len(unverified_token) > MAX_LENGTH:", "if False:"),
+    Break("R1", f"{HTTP}/auth.py::bearer_token", "len(values) > 1", "len(values) > 2"),
+    Break("R1", f"{HTTP}/context.py::Headers.parse", "len(fields) == len(lines)", "True"),
+    Break("R1", f"{HTTP}/auth.py", 'r"bearer +([^\\s]+)"', 'r"bearer\\s*([^\\s]+)"'),
+    Break("R2", f"{TOKENS}/jwt_verifier.py::JwtVerifier.verify", "len(unverified_token) > MAX_LENGTH", "False"),
     Break(
         "R3",
-        f"{TOKENS}/jws.py",
-        'if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text:',
-        "if False:",
+        f"{TOKENS}/jws.py::decode_base64url",
+        'base64.urlsafe_b64encode(data).rstrip(b"=").decode() != text',
+        "False",
         tests="tests/unit/tokens/test_form.py",
     ),
-    Break("R4", f"{TOKENS}/jws.py", "if len(members) != len(pairs):", "if False:"),
-    Break("R4", f"{TOKENS}/jws.py", "parse_constant=_refuse_constant", "parse_constant=float"),
-    Break("R4", f"{TOKENS}/jws.py", 'data.decode("utf-8")', "data"),
-    Break("R5", f"{TOKENS}/jws.py", 'ALGORITHMS: Final = ("EdDSA", "Ed25519")', 'ALGORITHMS: Final = ("EdDSA",)'),
+    Break("R4", f"{TOKENS}/jws.py::_unique", "len(members) != len(pairs)", "False"),
+    Break("R4", f"{TOKENS}/jws.py::decode_json_object", "parse_constant=_refuse_constant", "parse_constant=float"),
+    Break("R4", f"{TOKENS}/jws.py::decode_json_object", 'data.decode("utf-8")', "data"),
+    Break("R5", f"{TOKENS}/jws.py", '("EdDSA", "Ed25519")', '("EdDSA",)'),
     Break(
         "R5",
-        f"{TOKENS}/jws.py",
-        "if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:",
-        "if not isinstance(algorithm, str) or algorithm.lower() not in [*map(str.lower, ALGORITHMS), 'none']:",
+        f"{TOKENS}/jws.py::_validate_header",
+        "algorithm not in ALGORITHMS",
+        "algorithm.lower() not in [*map(str.lower, ALGORITHMS), 'none']",
         tests="tests/unit/tokens/test_header.py",
     ),
-    Break("R6", f"{TOKENS}/jwks.py", 'and jwk.get("crv") == "Ed25519"', "and True"),
-    Break("R7", f"{TOKENS}/jws.py", "not 1 <= len(kid) <= MAX_KID", "False", tests="tests/unit/tokens/test_header.py"),
+    Break("R6", f"{TOKENS}/jwks.py::_parse_key", 'jwk.get("crv") == "Ed25519"', "True"),
     Break(
-        "R7", f"{TOKENS}/jwks_cache.py", "key = self._keys.get(kid)\n", "key = self._keys.get(kid.strip().lower())\n"
+        "R7",
+        f"{TOKENS}/jws.py::_kid",
+        "not 1 <= len(kid) <= MAX_KID",
+        "False",
+        tests="tests/unit/tokens/test_header.py",
     ),
-    Break("R8", f"{TOKENS}/jws.py", '"jwk", "jku", "x5u", "x5c", "crit"', '"crit"'),
-    Break("R9", f"{TOKENS}/jws.py", '"crit", "b64")', ")"),
-    Break("R10", f"{TOKENS}/jws.py", 'if "typ" in header and not _is_of(_ACCESS_TOKENS, header["typ"]):', "if False:"),
     Break(
-        "R11", f"{TOKENS}/jwt_verifier.py", "jws.deserialize_compact(token.text, key.jose, registry=ED25519)", "pass"
+        "R7",
+        f"{TOKENS}/jwks_cache.py::JwksCache._find_unknown",
+        "self._keys.get(kid)",
+        "self._keys.get(kid.strip().lower())",
     ),
-    Break("R11", f"{TOKENS}/jws.py", "if len(signature) != SIGNATURE_BYTES:", "if False:", tests="tests/unit/tokens"),
+    Break("R8", f"{TOKENS}/jws.py", '("jwk", "jku", "x5u", "x5c", "crit", "b64")', '("crit", "b64")'),
+    Break("R9", f"{TOKENS}/jws.py", '("jwk", "jku", "x5u", "x5c", "crit", "b64")', '("jwk", "jku", "x5u", "x5c")'),
+    Break("R10", f"{TOKENS}/jws.py::parse_access_token", 'not _is_of(_ACCESS_TOKENS, header["typ"])', "False"),
+    Break(
+        "R11",
+        f"{TOKENS}/jws.py::verify_signature",
+        "joserfc.jws.deserialize_compact(token.text, key, registry=ED25519)",
+        "None",
+    ),
+    Break(
+        "R11",
+        f"{TOKENS}/jws.py::_parse",
+        "len(signature) != SIGNATURE_BYTES",
+        "False",
+        tests="tests/unit/tokens",
+    ),
     Break(
         "R12",
-        f"{TOKENS}/jwt_verifier.py",
-        "claims = decode_json_object(token.payload)",
-        "claims = __import__('json').loads(token.payload)",
+        f"{TOKENS}/jws.py::verify_signature",
+        "decode_json_object(token.payload)",
+        "__import__('json').loads(token.payload)",
     ),
     Break(
         "R13",
-        f"{TOKENS}/claims.py",
-        'if claims.get("iss") != self.issuer:',
-        'if claims.get("iss", "") not in self.issuer:',
+        f"{TOKENS}/claims.py::ClaimRules.validate",
+        'claims.get("iss") != self.issuer',
+        'claims.get("iss", "") not in self.issuer',
     ),
-    Break("R13", f"{TOKENS}/claims.py", 'if claims.get("iss") != self.issuer:', "if False:"),
-    Break("R14", f"{TOKENS}/claims.py", 'if not self.accepts_audience(claims.get("aud")):', "if False:"),
-    Break("R15", f"{TOKENS}/claims.py", "if now >= expires_at + self.leeway:", "if False:"),
-    Break("R15", f"{TOKENS}/claims.py", "if max(issued_at, not_before) > now + self.leeway:", "if False:"),
-    Break("R15", f"{TOKENS}/claims.py", "if expires_at - issued_at > self.max_lifetime:", "if False:"),
-    Break("R15", f"{TOKENS}/claims.py", "not isinstance(value, bool) and abs(value)", "abs(value)"),
-    Break("R16", "domain/identity.py", "if not 1 <= len(value) <= MAX_USER_ID:", "if False:"),
-    Break("R16", "domain/identity.py", "if has_control_characters(value):", "if False:"),
+    Break("R13", f"{TOKENS}/claims.py::ClaimRules.validate", 'claims.get("iss") != self.issuer', "False"),
+    Break("R14", f"{TOKENS}/claims.py::ClaimRules.validate", 'not self.accepts_audience(claims.get("aud"))', "False"),
+    Break("R15", f"{TOKENS}/claims.py::ClaimRules.ensure_not_expired", "now >= expires_at + self.leeway", "False"),
     Break(
-        "R17",
-        f"{TOKENS}/jws.py",
-        "except (ValueError, RecursionError) as error:",
-        "except RecursionError as error:",
+        "R15",
+        f"{TOKENS}/claims.py::ClaimRules._validate_dates",
+        "max(issued_at, not_before) > now + self.leeway",
+        "False",
     ),
-    Break("R18", f"{TOKENS}/claims.py", "if not self.issuer or not self.audience:", "if False:"),
     Break(
-        "R18",
-        "entrypoints/settings.py",
-        'if not (allow_http or jwks_url.startswith("https://")',
-        'if not (True or jwks_url.startswith("https://")',
+        "R15",
+        f"{TOKENS}/claims.py::ClaimRules._validate_dates",
+        "expires_at - issued_at > self.max_lifetime",
+        "False",
     ),
-    Break("K1", f"{TOKENS}/jwks_cache.py", "await asyncio.shield(self._flight)", "await self._flight"),
-    Break("K1", f"{TOKENS}/jwks_cache.py", "if self._flight is None and self._monotonic()", "if self._monotonic()"),
+    Break(
+        "R15",
+        f"{TOKENS}/jwt_verifier.py::JwtVerifier.remembered",
+        "self._rules.ensure_not_expired(expires_at=verified.expires_at, now=self._now())",
+        "None",
+        tests="tests/unit/tokens",
+    ),
+    Break("R15", f"{TOKENS}/claims.py::numeric_date", "not isinstance(value, bool)", "True"),
+    Break("R16", "domain/identity.py", "not 1 <= len(value) <= MAX_USER_ID", "False"),
+    Break("R16", "domain/identity.py", "has_control_characters(value)", "False"),
+    Break("R17", f"{TOKENS}/jws.py::_parse", "(ValueError, RecursionError)", "RecursionError"),
+    Break("R18", f"{TOKENS}/claims.py", "not self.issuer or not self.audience", "False"),
+    Break("R18", "entrypoints/settings.py::Settings.from_env", 'jwks_url.startswith("https://")', "True"),
+    Break(
+        "K1",
+        f"{TOKENS}/jwks_cache.py::JwksCache._refresh",
+        "asyncio.shield(self._fetch_task)",
+        "self._fetch_task",
+    ),
+    Break("K1", f"{TOKENS}/jwks_cache.py::JwksCache._start_fetch", "self._fetch_task is None", "True"),
     Break(
         "K2",
-        f"{TOKENS}/jwks_cache.py",
-        "return self._keys.get(kid) or await self._find_unknown(kid)",
-        "return await self._find_unknown(kid)",
+        f"{TOKENS}/jwks_cache.py::JwksCache.find",
+        "self._keys.get(kid) or await self._find_unknown(kid)",
+        "await self._find_unknown(kid)",
     ),
     Break(
-        "K3", f"{TOKENS}/jwks_cache.py", "self._unknown_allowed_at = self._monotonic() + self._times.cooldown", "pass"
+        "K3",
+        f"{TOKENS}/jwks_cache.py::JwksCache._find_unknown",
+        "self._unknown_allowed_at = self._monotonic() + self._config.cooldown",
+        "pass",
     ),
     Break(
         "K4",
         f"{TOKENS}/jwks_cache.py",
-        "self._retry_at = self._monotonic() + backoff * (1 + self._jitter() / 4)",
-        "pass",
+        "self._retry_at = self._monotonic() + self._backoff.fail()",
+        "self._backoff.fail()",
     ),
     Break(
         "K5",
-        f"{TOKENS}/jwks_cache.py",
-        "if not self._keys or now - self._fetched_at >= self._times.max_stale:",
-        "if not self._keys:",
+        f"{TOKENS}/jwks_cache.py::JwksCache._ensure_usable",
+        "now - self._fetched_at >= self._config.max_stale",
+        "False",
     ),
     Break(
         "K6",
-        f"{TOKENS}/jwks_cache.py",
+        f"{TOKENS}/jwks_cache.py::JwksCache._ensure_usable",
         "raise KeysUnavailable(retry_after=max(1, ceil(self._retry_at - now)))",
         'raise InvalidToken("No keys.")',
     ),
-    Break("K7", f"{TOKENS}/jwks.py", "async with asyncio.timeout(DEADLINE):", "async with asyncio.timeout(None):"),
+    Break("K7", f"{TOKENS}/jwks.py::HttpJwks.fetch", "asyncio.timeout(self.timeout)", "asyncio.timeout(None)"),
     Break("K8", f"{TOKENS}/jwks.py", "follow_redirects=False", "follow_redirects=True"),
-    Break("K9", f"{TOKENS}/jwks.py", "if names[key.kid] == 1", "if True"),
-    Break("K9", f"{TOKENS}/jwks.py", 'if "d" in jwk:', "if False:"),
+    Break("K9", f"{TOKENS}/jwks.py::parse_key_set", "count[key.kid] == 1", "True"),
+    Break("K9", f"{TOKENS}/jwks.py::_parse_key", '"d" in jwk', "False"),
     Break(
         "K10",
-        "entrypoints/asgi.py",
-        "keys = asyncio.create_task(_prefetch(await container.get(JwksCache)))\n"
-        "        running.push_async_callback(_cancel, keys)",
-        "await (await container.get(JwksCache)).ensure_loaded()",
+        "entrypoints/asgi.py::create_app.start",
+        "keys = asyncio.create_task(_prefetch(await container.get(JwksCache)))",
+        "await (await container.get(JwksCache)).ensure_loaded()\nkeys = asyncio.create_task(asyncio.sleep(0))",
     ),
     Break(
         "A1",
-        f"{HTTP}/error_mapping.py",
-        'headers = {"WWW-Authenticate": "Bearer"}',
-        'headers = {"WWW-Authenticate": "Basic"}',
+        f"{HTTP}/error_mapping.py::_headers",
+        '{"WWW-Authenticate": "Bearer"}',
+        '{"WWW-Authenticate": "Basic"}',
     ),
     Break(
         "A2",
-        f"{HTTP}/auth.py",
+        f"{HTTP}/auth.py::bearer_token",
         'raise InvalidToken("The Authorization header is malformed: send Bearer, a space, and the token.")',
         "raise InvalidToken(value)",
     ),
+    Break("A3", f"{HTTP}/front.py::Front._serve", "ensure_owner(self.services, context, segments)", "None"),
     Break(
-        "A3",
-        f"{HTTP}/app.py",
-        "Authorization(calls, use_cases)",
-        "calls",
+        "A4",
+        "domain/identity.py::Principal.ensure_owns",
+        "owner != self.user_id",
+        "owner.lower() != self.user_id.lower()",
     ),
-    Break("A4", "domain/identity.py", "if owner != self.user_id:", "if owner.lower() != self.user_id.lower():"),
-    Break("A5", "domain/identity.py", "raise AccessDenied", "return", tests="tests/security -k test_a03"),
-    Break("A6", f"{HTTP}/error_mapping.py", "detail=_detail(error) or kind.detail", 'detail=repr(error) + "Traceback"'),
-    Break("A7", f"{HTTP}/front.py", "ASK_METHODS}", 'ASK_METHODS, "DELETE": "GET"}'),
-    Break("A8", f"{HTTP}/request.py", "if media_type.lower() not in accepted", "if False"),
+    Break(
+        "A5",
+        "domain/identity.py::Principal.ensure_owns",
+        "raise AccessDenied",
+        "return",
+        tests="tests/security -k test_a03",
+    ),
+    Break("A6", f"{HTTP}/error_mapping.py::problem_of", "_detail(error) or kind.detail", 'repr(error) + "Traceback"'),
+    Break(
+        "A7",
+        f"{HTTP}/front.py",
+        '{"HEAD": "GET", "OPTIONS": ANY_METHOD}',
+        '{"HEAD": "GET", "OPTIONS": ANY_METHOD, "DELETE": "GET"}',
+    ),
+    Break("A8", f"{HTTP}/request.py::_ensure_media_type", "media_type not in body.media_types", "False"),
     Break("A8", f"{HTTP}/request.py", "MAX_BODY: Final = 64 * 1024", "MAX_BODY: Final = 640 * 1024"),
-    Break("A8", f"{HTTP}/hot_calls.py", 'fields.get(b"content-type") == _JSON', "True"),
-    Break("A8", f"{HTTP}/hot_calls.py", 'b"content-encoding" not in fields', "True"),
-    Break("A8", f"{HTTP}/hot_calls.py", "<= MAX_BODY", "<= 10 * MAX_BODY"),
+    Break("A8", f"{HTTP}/request.py::_ensure_media_type", 'encoding.lower() != "identity"', "False"),
+    Break("A8", f"{HTTP}/request.py::_read_bytes", "len(content) > MAX_BODY", "len(content) > 10 * MAX_BODY"),
     Break(
         "A9",
-        f"{HTTP}/request.py",
-        "msgspec.json.decode(body, type=declared)",
-        "msgspec.json.decode(body, type=declared, strict=False)",
+        f"{HTTP}/request.py::decode_json",
+        "msgspec.json.decode(content, type=shape)",
+        "msgspec.json.decode(content, type=shape, strict=False)",
         tests="tests/unit/http tests/security -k 'a09 or hostile or refused'",
     ),
     Break(
         "A10",
-        "domain/text.py",
-        'if text.isascii():\n        return "\\0" not in text',
-        "if text.isascii():\n        return True",
+        "domain/text.py::is_storable",
+        'if text.isascii():\n    return "\\0" not in text',
+        "if text.isascii():\n    return True",
     ),
-    Break("A11", f"{HTTP}/request.py", "if not _CANONICAL.fullmatch(text):", "if False:"),
-    Break("A12", f"{HTTP}/cors.py", "origin is None or origin not in self.origins", "origin is None"),
-    Break("A13", f"{HTTP}/front.py", 'b"cache-control", b"no-store"', 'b"cache-control", b"public"'),
+    Break("A11", f"{HTTP}/request.py::parse_task_id", "not is_task_id(text)", "False"),
+    Break("A12", f"{HTTP}/cors.py::Cors.headers", "origin not in self.origins", "False"),
+    Break("A13", f"{HTTP}/responses.py", '(b"cache-control", b"no-store")', '(b"cache-control", b"public")'),
     Break(
         "A14",
-        f"{HTTP}/context.py",
-        "if not self._trusts(here):",
-        "if False:",
+        f"{HTTP}/context.py::TrustedProxies._read",
+        "not self._trusts(address)",
+        "False",
         tests="tests/unit/http/test_client_address.py",
     ),
+    Break("A14", "application/access.py::EnforceRateLimits.for_address", "status.is_exceeded", "False"),
     Break(
         "A14",
-        "application/access.py",
-        'if status.is_exceeded:\n            self._refuse(status, context, "address-limit", None)',
-        "if False:\n            pass",
+        "application/access.py::EnforceRateLimits.for_user_now",
+        "status.is_exceeded",
+        "False",
+        tests="tests/unit/application/test_rate_limits.py",
     ),
-    Break("A15", "domain/audit.py", 'sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]', "token"),
-    Break("A16", "application/access.py", "if self.revocations.is_revoked(principal):", "if False:"),
+    Break(
+        "A15",
+        "domain/audit.py::token_digest",
+        'sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:16]',
+        "token",
+    ),
     Break(
         "A16",
-        "domain/revocation.py",
-        "self._users.setdefault(revocation.user_id, {})",
-        "self._users[revocation.user_id] = {}",
+        "application/access.py::Authenticate._ensure_not_revoked",
+        "self.revocations.is_revoked(principal)",
+        "False",
+    ),
+    Break(
+        "A16",
+        "application/access.py::Authenticate.remembered",
+        "self._ensure_not_revoked(principal)",
+        "None",
+        tests="tests/unit/application tests/security -k 'access or a16'",
+    ),
+    Break(
+        "A16",
+        "domain/revocation.py::RevocationSet.add",
+        "sessions = self._users.setdefault(revocation.user_id, {})",
+        "sessions = self._users[revocation.user_id] = {}",
         tests="tests/unit/domain/test_revocation.py",
     ),
-    Break("A16", "domain/revocation.py", "if not sessions:", "if True:", tests="tests/unit/domain/test_revocation.py"),
+    Break(
+        "A16",
+        "domain/revocation.py::RevocationSet.purge_expired",
+        "not sessions",
+        "True",
+        tests="tests/unit/domain/test_revocation.py",
+    ),
     Break(
         "A16",
         f"{TOKENS}/security_events.py",
-        "if abs(self._now() - issued_at) > FRESH + self._rules.leeway:",
-        "if False:",
+        "abs(self._now() - issued_at) > self._freshness + self._rules.leeway",
+        "False",
     ),
-    Break("A16", f"{TOKENS}/jws.py", 'if not _is_of(_SECURITY_EVENTS, header.get("typ")):', "if False:"),
+    Break(
+        "A16",
+        f"{TOKENS}/jws.py::parse_security_event",
+        'not _is_of(_SECURITY_EVENTS, header.get("typ"))',
+        "False",
+    ),
     Break(
         "A17",
         f"{SQL}/errors.py",
@@ -222,38 +303,40 @@ BREAKS: Final = (
     ),
     Break(
         "A18",
-        "entrypoints/server.py",
+        "entrypoints/server.py::run_server",
         "timeout_graceful_shutdown=grace",
         "timeout_graceful_shutdown=None",
         tests="tests/integration/processes/test_shutdown.py -k never_finishes",
     ),
-    Break("P1", f"{SQL}/migrations/versions/0004_force_row_security.py", '_alter("FORCE")', '_alter("NO FORCE")'),
     Break(
-        "P2",
-        f"{SQL}/migrations/versions/0003_row_security.py",
-        "ENABLE ROW LEVEL SECURITY",
-        "DISABLE ROW LEVEL SECURITY",
+        "P1", f"{SQL}/migrations/versions/0004_force_row_security.py::upgrade", '_alter("FORCE")', '_alter("NO FORCE")'
     ),
+    Break("P2", f"{ROW_SECURITY}::upgrade", '" ENABLE ROW LEVEL SECURITY"', '" DISABLE ROW LEVEL SECURITY"'),
     Break(
         "P3",
-        f"{SQL}/migrations/versions/0003_row_security.py",
-        "NULLIF(current_setting('app.user_id', true), '')",
-        "(current_setting('app.user_id', true)::uuid)::text",
+        ROW_SECURITY,
+        "\"NULLIF(current_setting('app.user_id', true), '')\"",
+        "\"(current_setting('app.user_id', true)::uuid)::text\"",
     ),
-    Break("P4", f"{SQL}/migrations/versions/0003_row_security.py", "SET LOCAL app.user_id", "SET app.user_id"),
-    Break("P5", f"{SQL}/migrations/versions/0003_row_security.py", "WITH CHECK ({_MINE})", "WITH CHECK (true)"),
+    Break("P4", ROW_SECURITY, '"SET LOCAL app.user_id"', '"SET app.user_id"'),
+    Break(
+        "P5",
+        f"{ROW_SECURITY}::upgrade",
+        'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK ({_MINE})"',
+        'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK (true)"',
+    ),
     Break(
         "P6",
-        f"{SQL}/migrations/versions/0003_row_security.py",
-        "LANGUAGE plpgsql VOLATILE AS",
-        "LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS",
+        ROW_SECURITY,
+        '"LANGUAGE plpgsql VOLATILE AS"',
+        '"LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS"',
     ),
     Break(
         "P7",
-        f"{SQL}/migrations/versions/0003_row_security.py",
-        "SET LOCAL app.user_id = %L', u)",
-        "SET LOCAL app.user_id = %L', coalesce(nullif(current_setting(''app.user_id'', true), ''''), u))",
+        ROW_SECURITY,
+        '"SET LOCAL app.user_id = %L\', u)"',
+        "\"SET LOCAL app.user_id = %L', coalesce(nullif(current_setting(''app.user_id'', true), ''''), u))\"",
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
-    Break("P8", f"{SQL}/errors.py", "if not _is_unavailability(error):", "if True:"),
+    Break("P8", f"{SQL}/errors.py", "not _is_unavailability(error)", "True"),
 )

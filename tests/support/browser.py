@@ -26,7 +26,7 @@ from playwright.sync_api import (
 from tests.support.frontend import Frontend, Person
 from tests.support.service_under_pages import Api
 
-PATIENCE: Final = 30_000
+TIMEOUT: Final = 30_000
 """Milliseconds: a generous timeout for everything whose duration is not under test."""
 FLAGS: Final = (
     "--headless",
@@ -160,7 +160,7 @@ class Windows:
 
     def _new(self, web: Frontend, *, is_far: bool) -> Page:
         context = self._browser.new_context(base_url=web.url, viewport=VIEWPORT)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         self.watch.over(context)
         if is_far:
             context.route("**/api/auth/**", _from_afar)

@@ -26,7 +26,7 @@ import httpx
 from attrs import define, field, frozen
 
 from tests.support.postgres_local import free_port
-from tests.support.service import HOST, PATIENCE, end, environment, eventually
+from tests.support.service import HOST, TIMEOUT, end, environment, eventually
 
 FRONTEND: Final = Path(os.environ.get("TEST_FRONTEND", Path(__file__).parents[2] / "frontend"))
 PASSWORD: Final = "a long enough pass phrase"
@@ -120,7 +120,7 @@ class Frontend:
     def _client(self, headers: dict[str, str] | None = None) -> httpx.Client:
         # Loading certificates takes longer than most requests here, and none is needed.
         return httpx.Client(
-            base_url=f"{self.address}/api/auth", headers=headers, timeout=PATIENCE, trust_env=False, verify=False
+            base_url=f"{self.address}/api/auth", headers=headers, timeout=TIMEOUT, trust_env=False, verify=False
         )
 
     def answers(self) -> bool:
@@ -179,7 +179,7 @@ def ended_at_start(*, folder: Path, settings: dict[str, str]) -> "subprocess.Com
             start_new_session=True,
         )
         try:
-            code = process.wait(PATIENCE)
+            code = process.wait(TIMEOUT)
         finally:
             end(process)
         for stream in (output, log):

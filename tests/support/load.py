@@ -1,4 +1,4 @@
-"""Clients that ask for promises while something breaks, and see to it that each is kept."""
+"""Clients that create tasks while something fails, and a check that every acknowledged task is stored."""
 
 import threading
 from collections.abc import Generator
@@ -15,26 +15,26 @@ CLIENTS = 8
 
 @define
 class Load:
-    """Clients that create tasks as fast are answered, and remember what they were promised."""
+    """Clients that create tasks as fast as they get responses, and record the acknowledged ones."""
 
     service: Service
     token: str
-    promised: list[str] = field(factory=list)
-    other_answers: list[httpx.Response] = field(factory=list)
+    acknowledged: list[str] = field(factory=list)
+    other_responses: list[httpx.Response] = field(factory=list)
     _enough: threading.Event = field(factory=threading.Event)
 
     def create(self, client: int) -> None:
         with self.service.client(self.token) as http:
             while not self._enough.is_set():
                 try:
-                    answer = http.post("/api/alice/tasks", json={"title": f"From client {client}"})
-                except httpx.TransportError:  # nothing was promised
+                    response = http.post("/api/alice/tasks", json={"title": f"From client {client}"})
+                except httpx.TransportError:  # nothing was acknowledged
                     self._enough.wait(0.05)
                     continue
-                if answer.status_code == 201:
-                    self.promised.append(answer.json()["id"])
+                if response.status_code == 201:
+                    self.acknowledged.append(response.json()["id"])
                 else:
-                    self.other_answers.append(answer)
+                    self.other_responses.append(response)
                     self._enough.wait(0.05)
 
     @contextmanager
@@ -49,13 +49,13 @@ class Load:
             end.result()
 
     def wait_for(self, more: int) -> None:
-        goal = len(self.promised) + more
-        eventually(lambda: len(self.promised) >= goal)
+        goal = len(self.acknowledged) + more
+        eventually(lambda: len(self.acknowledged) >= goal)
 
 
-def assert_kept(promised: list[str], service: Service, token: str) -> None:
-    """Every promise is found by its id, and none was made twice."""
-    assert len(set(promised)) == len(promised)
+def assert_kept(acknowledged: list[str], service: Service, token: str) -> None:
+    """Every acknowledged task is found by its id, and no id occurs twice."""
+    assert len(set(acknowledged)) == len(acknowledged)
     with service.client(token) as client:
-        lost = [task for task in promised if client.get(f"/api/alice/tasks/{task}").status_code != 200]
+        lost = [task for task in acknowledged if client.get(f"/api/alice/tasks/{task}").status_code != 200]
     assert lost == []

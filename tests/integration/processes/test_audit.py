@@ -51,7 +51,7 @@ def logged(service: Service) -> list[Line]:
 
 
 def stopped(service: Service) -> None:
-    service.tell(signal.SIGTERM)
+    service.send_signal(signal.SIGTERM)
     service.wait()
 
 

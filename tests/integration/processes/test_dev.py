@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.service import (
-    LAST_WORD,
-    PATIENCE,
+    STOP_TIMEOUT,
+    TIMEOUT,
     Service,
     environment,
     eventually,
@@ -45,7 +45,7 @@ def paste(words: list[str], folder: Path) -> tuple[int, Any]:
     if shutil.which("curl"):
         command = [*words, "--write-out", "\n%{http_code}"]
         said = subprocess.run(
-            command, env=environment({}, folder), capture_output=True, text=True, timeout=PATIENCE, check=True
+            command, env=environment({}, folder), capture_output=True, text=True, timeout=TIMEOUT, check=True
         ).stdout
         body, _, status = said.rpartition("\n")
         return int(status), json.loads(body)
@@ -53,7 +53,7 @@ def paste(words: list[str], folder: Path) -> tuple[int, Any]:
     headers = dict(value.split(": ", 1) for option, value in values if option == "-H")
     data = next(value for option, value in values if option == "-d")
     url = next(word for word in words if word.startswith("http"))
-    answer = httpx.post(url, headers=headers, content=data, timeout=PATIENCE, trust_env=False)
+    answer = httpx.post(url, headers=headers, content=data, timeout=TIMEOUT, trust_env=False)
     return answer.status_code, answer.json()
 
 
@@ -88,7 +88,7 @@ def test_interrupting_it_ends_it_whoever_is_connected_and_tokens_and_tasks_outli
         assert status == 201
         with wire(service.port) as idle:
             idle.send("GET /health HTTP/1.1", "Host: localhost")
-            assert idle.answer().status == 200
+            assert idle.response().status == 200
             service.interrupt()
             assert service.wait() in INTERRUPTED
         assert "Traceback" not in service.log
@@ -140,5 +140,5 @@ def test_reloading_it_serves_and_leaves_no_process_behind(folder: Path) -> None:
         service.interrupt()
 
         assert service.wait() in INTERRUPTED
-        eventually(lambda: not list(group(service.process)), within=LAST_WORD)
+        eventually(lambda: not list(group(service.process)), within=STOP_TIMEOUT)
         assert "Traceback" not in service.log

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.postgres_local import free_port
-from tests.support.service import HOST, PATIENCE, environment, evo_todo
+from tests.support.service import HOST, TIMEOUT, environment, evo_todo
 
 NAMES = [
     *("settings", "key-set", "keys", "clock", "expected-claims", "key-set-origin"),
@@ -206,7 +206,7 @@ def started(folder: Path, settings: dict[str, str], stdin: int) -> Iterator["sub
 
 
 def verdict(process: "subprocess.Popen[str]", said: str | None = None) -> dict[str, Any]:
-    output, errors = process.communicate(said, PATIENCE)
+    output, errors = process.communicate(said, TIMEOUT)
     assert said is None or not said.strip() or said.strip() not in output + errors
     found: dict[str, Any] = next(one for one in json.loads(output)["checks"] if one["name"] == "token")
     return found
@@ -240,7 +240,7 @@ class TestStandardInput:
         reading, writing = os.pipe()
         with closing(os.fdopen(writing, "w")), started(tmp_path, around(issuer), reading) as process:
             os.close(reading)
-            output, errors = process.communicate(timeout=PATIENCE)
+            output, errors = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 1
         assert output == ""
         assert "no line on standard input" in errors

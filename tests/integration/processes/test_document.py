@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.loopback_issuer import LoopbackIssuer
-from tests.support.service import PATIENCE, running
+from tests.support.service import TIMEOUT, running
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -36,7 +36,7 @@ def test_the_service_keeps_its_document_under_every_check(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=2 * TIMEOUT,
             check=False,
         )
         assert ran.returncode == 0, ran.stdout

@@ -17,7 +17,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
-def test_what_was_promised_outlives_a_service_that_is_killed(
+def test_what_was_acknowledged_outlives_a_service_that_is_killed(
     database: str, issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     token = issuer.token("alice")
@@ -29,11 +29,11 @@ def test_what_was_promised_outlives_a_service_that_is_killed(
             service.kill()
 
     with running("serve", folder=tmp_path, settings=settings) as service:
-        assert load.other_answers == []
-        assert_kept(load.promised, service, token)
+        assert load.other_responses == []
+        assert_kept(load.acknowledged, service, token)
 
 
-def test_what_was_promised_outlives_a_database_that_crashes_and_the_service_goes_on_by_itself(
+def test_what_was_acknowledged_outlives_a_database_that_crashes_and_the_service_goes_on_by_itself(
     own_postgres: PostgresServer, issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     token = issuer.token("alice")
@@ -43,10 +43,10 @@ def test_what_was_promised_outlives_a_database_that_crashes_and_the_service_goes
         with load.running():
             load.wait_for(100)
             own_postgres.crash()
-            eventually(lambda: load.other_answers)
+            eventually(lambda: load.other_responses)
             own_postgres.start()
             load.wait_for(100)
 
-        assert {answer.status_code for answer in load.other_answers} == {503}
-        assert all("Retry-After" in answer.headers for answer in load.other_answers)
-        assert_kept(load.promised, service, token)
+        assert {answer.status_code for answer in load.other_responses} == {503}
+        assert all("Retry-After" in answer.headers for answer in load.other_responses)
+        assert_kept(load.acknowledged, service, token)

@@ -15,7 +15,7 @@ from tests.support.postgres import OWNER, PostgresServer, as_role
 from tests.support.service import Service, eventually, running
 
 TASKS = "/api/alice/tasks"
-PATIENT_CLIENT = 3.5
+CLIENT_TIMEOUT = 3.5
 """Seconds after which a client gives up on a database that doesn't answer."""
 
 
@@ -62,7 +62,7 @@ def test_without_its_database_it_still_decides_who_may_and_asks_the_others_to_tr
 
     own_postgres.stop()
 
-    with service.client(token, timeout=PATIENT_CLIENT) as client:
+    with service.client(token, timeout=CLIENT_TIMEOUT) as client:
         for _ in range(3):
             assert_try_later(client.get(TASKS))
             assert_try_later(client.post(TASKS, json={"title": "Buy milk"}))
@@ -138,7 +138,7 @@ def test_a_sqlite_file_that_stays_locked_can_be_read_and_written_later(
     token = issuer.token("alice")
     with closing(sqlite3.connect(service.folder / "tasks.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with service.client(token, timeout=PATIENT_CLIENT) as client:
+        with service.client(token, timeout=CLIENT_TIMEOUT) as client:
             assert_try_later(client.post(TASKS, json={"title": "Buy milk"}))
             assert client.get(TASKS).status_code == 200
         other.execute("ROLLBACK")
@@ -159,13 +159,13 @@ async def a_connection(url: str) -> AsyncIterator["asyncpg.Connection"]:
 async def a_client(service: Service, token: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(
-        base_url=service.url, headers=headers, timeout=PATIENT_CLIENT, trust_env=False
+        base_url=service.url, headers=headers, timeout=CLIENT_TIMEOUT, trust_env=False
     ) as client:
         yield client
 
 
 async def every_connection_waits_for_a_lock(url: str) -> None:
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with a_connection(url) as observer, asyncio.timeout(PATIENT_CLIENT):
+    async with a_connection(url) as observer, asyncio.timeout(CLIENT_TIMEOUT):
         while await observer.fetchval(waiting) < WRITERS:  # noqa: ASYNC110  (what is waited for is another process)
             await asyncio.sleep(0.01)

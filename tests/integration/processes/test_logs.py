@@ -52,7 +52,7 @@ def test_nothing_that_a_client_wrote_is_in_the_log_and_every_answer_is(
         answers = list(everything_a_client_does(client, token, forged))
     with wire(service.port) as connection:
         connection.send_bytes(b"Secret-Garbage\r\n\r\n")
-        connection.answer()
+        connection.response()
     ids = {answer.headers["X-Request-Id"] for answer in answers}
     eventually(lambda: ids <= {line.get("request_id") for line in service.log_lines if line["event"] == "request"})
 
@@ -89,7 +89,7 @@ def test_a_request_id_that_a_client_brings_is_echoed_and_logged(service: Service
 def test_a_request_id_that_could_harm_the_log_is_replaced_or_refused(service: Service, hostile: str) -> None:
     with wire(service.port) as connection:
         connection.send("GET /health HTTP/1.1", "Host: localhost", f"X-Request-Id: {hostile}", "Connection: close")
-        answer = connection.answer()
+        answer = connection.response()
 
     given = answer.headers["X-Request-Id"]
     assert answer.status in {200, 400}
@@ -101,6 +101,6 @@ def test_a_request_id_that_could_harm_the_log_is_replaced_or_refused(service: Se
 def test_a_refusal_of_what_is_no_request_is_found_in_the_log_by_its_id(service: Service) -> None:
     with wire(service.port) as connection:
         connection.send_bytes(b"hello\r\n\r\n")
-        refused = connection.answer().json["request_id"]
+        refused = connection.response().json["request_id"]
 
     eventually(lambda: any(line.get("request_id") == refused for line in service.log_lines), within=5)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service import PATIENCE, running
+from tests.support.service import TIMEOUT, running
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -49,7 +49,7 @@ def test_the_first_request_creates_a_task(tmp_path: Path, path_with_curl: str) -
             env={"PATH": path_with_curl, "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=True,
         )
     assert json.loads(ran.stdout)["title"] == "Buy milk"

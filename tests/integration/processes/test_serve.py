@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.loopback_issuer import LoopbackIssuer, Mood
 from tests.support.postgres_local import free_port
-from tests.support.service import LAST_WORD, Service, eventually, evo_todo, group, running
+from tests.support.service import STOP_TIMEOUT, Service, eventually, evo_todo, group, running
 
 SQLITE = "sqlite:///tasks.db"
 PROBLEM = "application/problem+json"
@@ -113,9 +113,9 @@ def test_two_workers_make_the_tables_serve_together_and_stop_together(
         assert {answer.status_code for answer in answers} == {201}
         assert sorted(answer.json()["revision"] for answer in answers) == list(range(1, 41))
 
-        service.tell(signal.SIGTERM)
+        service.send_signal(signal.SIGTERM)
         service.wait()
-        eventually(lambda: not list(group(service.process)), within=LAST_WORD)
+        eventually(lambda: not list(group(service.process)), within=STOP_TIMEOUT)
         assert all("event" in line for line in service.log_lines)
 
 
@@ -168,12 +168,12 @@ def test_whatever_the_issuer_does_known_keys_go_on_and_unknown_ones_are_refused(
         moods: tuple[Mood, ...] = ("talking garbage", "failing")
         for mood in moods:
             own_issuer.mood = mood
-            asked = own_issuer.asked
+            asked = own_issuer.request_count
 
             def is_served_while_the_issuer_is_asked_again(asked: int = asked) -> bool:
                 assert service.get("/api/alice/tasks", token).status_code == 200
                 assert service.get("/api/alice/tasks", forged).status_code == 401
-                return own_issuer.asked > asked
+                return own_issuer.request_count > asked
 
             eventually(is_served_while_the_issuer_is_asked_again)
             assert service.get("/readyz").status_code == 200

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.http.routing import TASKS as LIST
 from tests.support.loopback_issuer import LoopbackIssuer
-from tests.support.service import LAST_WORD, Service, eventually, group, running
+from tests.support.service import STOP_TIMEOUT, Service, eventually, group, running
 from tests.support.wire import Wire, wire
 
 BODY = b'{"title":"Buy milk"}'
@@ -36,21 +36,21 @@ def announce(connection: Wire, token: str) -> None:
         f"Content-Length: {len(BODY)}",
         "Expect: 100-continue",
     )
-    assert connection.answer().status == 100
+    assert connection.response().status == 100
 
 
 def assert_stops_in_time(service: Service) -> None:
     assert service.wait() in {0, -signal.SIGTERM}
-    eventually(lambda: not list(group(service.process)), within=LAST_WORD)
+    eventually(lambda: not list(group(service.process)), within=STOP_TIMEOUT)
     assert service.is_refusing()
 
 
 def test_an_idle_connection_does_not_hold_up_the_end(own_service: Service) -> None:
     with wire(own_service.port) as idle:
         idle.send("GET /health HTTP/1.1", "Host: localhost")
-        assert idle.answer().status == 200
+        assert idle.response().status == 200
 
-        own_service.tell(signal.SIGTERM)
+        own_service.send_signal(signal.SIGTERM)
 
         assert idle.is_closed()
         assert_stops_in_time(own_service)
@@ -61,12 +61,12 @@ def test_what_is_in_flight_is_finished_while_newcomers_are_refused(
 ) -> None:
     with wire(own_service.port) as busy:
         announce(busy, issuer.token("alice"))
-        own_service.tell(signal.SIGTERM)
+        own_service.send_signal(signal.SIGTERM)
         eventually(own_service.is_refusing)
 
         busy.send_bytes(BODY)
 
-        created = busy.answer()
+        created = busy.response()
         assert created.status == 201
         assert created.json["title"] == "Buy milk"
         assert created.headers["Connection"] == "close"
@@ -85,10 +85,10 @@ def test_a_client_that_never_finishes_does_not_hold_up_the_end(issuer: LoopbackI
             services.append(service)
             waiting.append(stuck)
         for service in services:
-            service.tell(signal.SIGTERM)
+            service.send_signal(signal.SIGTERM)
         for service, stuck in zip(services, waiting, strict=True):
             assert_stops_in_time(service)
-            answer = stuck.answer()
+            answer = stuck.response()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
             assert [
                 line["status"] for line in service.log_lines if line["event"] == "request" and line["route"] == LIST

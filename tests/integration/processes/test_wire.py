@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.service import Service, eventually
-from tests.support.wire import Answer, Wire, wire
+from tests.support.wire import Response, Wire, wire
 
 HOST = "Host: localhost"
 HEALTH = ("GET /health HTTP/1.1", HOST)
@@ -23,14 +23,14 @@ def credentials(issuer: LoopbackIssuer) -> str:
     return f"Authorization: Bearer {issuer.token('alice')}"
 
 
-def lasting_headers(answer: Answer) -> list[tuple[str, str]]:
+def lasting_headers(answer: Response) -> list[tuple[str, str]]:
     return [(name, value) for name, value in answer.headers.items() if name.lower() not in OF_THE_MOMENT]
 
 
 def send_fields_until_answered(connection: Wire) -> None:
     """Send field after field, but none after the answer: what arrives unread would take the answer along."""
     for number in range(200):
-        if connection.has_answer(within=0.02 if number >= 50 else 0):
+        if connection.has_response(within=0.02 if number >= 50 else 0):
             return
         connection.send_bytes(b"X-Filler: " + b"x" * 1000 + b"\r\n")
     raise AssertionError("200 KB of fields and no answer")
@@ -57,7 +57,7 @@ def chunk(data: bytes) -> bytes:
 def test_what_is_no_request_is_refused_in_words(connection: Wire, garbage: bytes) -> None:
     connection.send_bytes(garbage)
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 400
     assert answer.is_problem
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
@@ -67,7 +67,7 @@ def test_what_is_no_request_is_refused_in_words(connection: Wire, garbage: bytes
 def test_the_service_is_no_proxy(connection: Wire) -> None:
     connection.send_bytes(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 501
     assert answer.is_problem
     assert connection.is_closed()
@@ -92,7 +92,7 @@ def test_a_body_of_two_lengths_is_refused_and_nothing_behind_it_is_read(
     connection.send("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, *framing, body=b"0\r\n\r\n")
     connection.send(*HEALTH)
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 400
     assert answer.is_problem
     assert connection.is_closed()
@@ -102,7 +102,7 @@ def test_a_head_without_end_is_refused_and_the_connection_closed(connection: Wir
     connection.send_bytes(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
     send_fields_until_answered(connection)
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 431
     assert answer.is_problem
     assert connection.is_closed()
@@ -111,7 +111,7 @@ def test_a_head_without_end_is_refused_and_the_connection_closed(connection: Wir
 def test_a_head_that_is_too_large_is_refused(connection: Wire) -> None:
     connection.send(*HEALTH, *(f"X-Filler-{number}: {'x' * 1000}" for number in range(40)))
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 431
     assert answer.is_problem
 
@@ -120,7 +120,7 @@ def test_a_head_that_is_too_large_is_refused(connection: Wire) -> None:
 def test_a_request_names_exactly_one_host(connection: Wire, hosts: tuple[str, ...]) -> None:
     connection.send("GET /health HTTP/1.1", *hosts)
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 400
     assert answer.is_problem
 
@@ -128,18 +128,18 @@ def test_a_request_names_exactly_one_host(connection: Wire, hosts: tuple[str, ..
 def test_http_1_0_needs_no_host_and_gets_its_connection_closed(connection: Wire) -> None:
     connection.send("GET /health HTTP/1.0")
 
-    assert connection.answer().status == 200
+    assert connection.response().status == 200
     assert connection.is_closed()
 
 
 @pytest.mark.parametrize("path", ["/health", "/readyz", "/docs", "/openapi.json", "/api/alice/tasks", "/api/bob/tasks"])
 def test_head_is_get_without_a_body_on_a_connection_that_goes_on(connection: Wire, credentials: str, path: str) -> None:
     connection.send(f"GET {path} HTTP/1.1", HOST, credentials)
-    got = connection.answer()
+    got = connection.response()
     connection.send(f"HEAD {path} HTTP/1.1", HOST, credentials)
-    asked = connection.answer(to="HEAD")
+    asked = connection.response(to="HEAD")
     connection.send(f"GET {path} HTTP/1.1", HOST, credentials)
-    again = connection.answer()
+    again = connection.response()
 
     assert asked.status == got.status == again.status
     assert int(asked.headers["Content-Length"]) == len(got.body)
@@ -157,7 +157,7 @@ def test_requests_that_come_at_once_are_answered_in_their_order(connection: Wire
     connection.send("HEAD /health HTTP/1.1", HOST)
     connection.send(*HEALTH)
 
-    answers = [connection.answer(to=method) for method in ("POST", "GET", "GET", "GET", "HEAD", "GET")]
+    answers = [connection.response(to=method) for method in ("POST", "GET", "GET", "GET", "HEAD", "GET")]
 
     assert [answer.status for answer in answers] == [201, 200, 404, 401, 200, 200]
 
@@ -165,7 +165,7 @@ def test_requests_that_come_at_once_are_answered_in_their_order(connection: Wire
 def test_garbage_behind_a_request_does_not_take_the_place_of_its_answer(connection: Wire, credentials: str) -> None:
     connection.send("GET /api/alice/tasks HTTP/1.1", HOST, credentials, body=b"\x00garbage\r\n\r\n")
 
-    assert connection.answer().status == 200
+    assert connection.response().status == 200
 
 
 def test_a_chunked_body_beyond_the_limit_is_refused_and_what_follows_is_read_apart_from_it(
@@ -174,26 +174,26 @@ def test_a_chunked_body_beyond_the_limit_is_refused_and_what_follows_is_read_apa
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked")
     connection.send(*create, body=b"".join(chunk(b" " * 1000) for _ in range(70)) + chunk(b""))
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 413
     assert answer.is_problem
     if answer.headers["Connection"] != "close":
         connection.send(*HEALTH)
-        assert connection.answer().json == {"status": "ok"}
+        assert connection.response().json == {"status": "ok"}
 
 
 def test_a_chunked_body_within_the_limit_is_taken(connection: Wire, credentials: str) -> None:
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked")
     connection.send(*create, body=chunk(b'{"title":') + chunk(b'"Buy milk"}') + chunk(b""))
 
-    assert connection.answer().status == 201
+    assert connection.response().status == 201
 
 
 def test_a_declared_body_beyond_the_limit_is_refused_before_it_is_sent(connection: Wire, credentials: str) -> None:
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON)
     connection.send(*create, "Content-Length: 1000000", "Expect: 100-continue")
 
-    answer = connection.answer()
+    answer = connection.response()
     assert answer.status == 413
     assert answer.is_problem
 
@@ -202,15 +202,15 @@ def test_who_asks_first_whether_to_send_a_body_is_told(connection: Wire, credent
     body = b'{"title":"Buy milk"}'
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, JSON, f"Content-Length: {len(body)}", "Expect: 100-continue")
     connection.send(*create, credentials)
-    assert connection.answer().status == 100
+    assert connection.response().status == 100
     connection.send_bytes(body)
-    assert connection.answer().status == 201
+    assert connection.response().status == 201
 
 
 def test_who_may_not_send_a_body_is_told_before_sending_it(connection: Wire) -> None:
     connection.send("POST /api/alice/tasks HTTP/1.1", HOST, JSON, "Content-Length: 9", "Expect: 100-continue")
 
-    assert connection.answer().status == 401
+    assert connection.response().status == 401
 
 
 def test_a_trailer_is_no_header(connection: Wire, credentials: str) -> None:
@@ -218,19 +218,19 @@ def test_a_trailer_is_no_header(connection: Wire, credentials: str) -> None:
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, JSON, "Transfer-Encoding: chunked", "Trailer: Authorization")
     connection.send(*create, body=chunk(b'{"title":"Buy milk"}') + f"0\r\n{credentials}\r\n\r\n".encode())
 
-    assert connection.answer().status == 401
+    assert connection.response().status == 401
 
 
 def test_the_request_after_a_trailer_has_its_own_fields(connection: Wire, credentials: str) -> None:
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked")
     body = chunk(b'{"title":"Buy milk"}') + f"0\r\nX-Request-Id: trailer\r\n{credentials}\r\n\r\n".encode()
     connection.send(*create, body=body)
-    assert connection.answer().status == 201
+    assert connection.response().status == 201
     connection.send("GET /api/alice/tasks HTTP/1.1", HOST, "X-Request-Id: own")
-    answer = connection.answer()
+    answer = connection.response()
     assert (answer.status, answer.headers["X-Request-Id"]) == (401, "own")
     connection.send("GET /api/alice/tasks HTTP/1.1", HOST, credentials)
-    assert connection.answer().status == 200
+    assert connection.response().status == 200
 
 
 def test_trailers_without_end_get_the_connection_closed(connection: Wire, credentials: str) -> None:
@@ -238,7 +238,7 @@ def test_trailers_without_end_get_the_connection_closed(connection: Wire, creden
     connection.send(*create, body=chunk(b'{"title":"Buy milk"}') + b"0\r\n")
     send_fields_until_answered(connection)
 
-    assert connection.answer().status in {201, 400, 431}
+    assert connection.response().status in {201, 400, 431}
     assert connection.is_closed()
 
 
@@ -248,11 +248,11 @@ def test_a_trailer_or_a_chunk_size_without_end_gets_the_connection_closed(
 ) -> None:
     connection.send("POST /api/alice/tasks HTTP/1.1", HOST, credentials, JSON, "Transfer-Encoding: chunked", body=start)
     for number in range(200):
-        if connection.has_answer(within=0.02 if number >= 50 else 0):
+        if connection.has_response(within=0.02 if number >= 50 else 0):
             break
         connection.send_bytes(b"x" * 1000)
 
-    assert connection.answer().status in {400, 431}
+    assert connection.response().status in {400, 431}
     assert connection.is_closed()
 
 
@@ -286,7 +286,7 @@ def test_a_target_with_its_host_is_read_as_the_path_in_it(
 ) -> None:
     connection.send(f"GET {target} HTTP/1.1", HOST, credentials)
 
-    assert connection.answer().status == status
+    assert connection.response().status == status
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_an_odd_request_line_is_answered_and_nothing_breaks(
 ) -> None:
     connection.send(request_line, HOST, credentials, "Connection: close")
 
-    assert connection.answer().status < 500
+    assert connection.response().status < 500
     assert connection.is_closed()
 
 
@@ -323,11 +323,11 @@ def test_an_offer_to_speak_another_protocol_is_passed_over(connection: Wire, cre
 
     connection.send(*create, body=body if pieces == 1 else b"")
     if pieces == 2:
-        assert not connection.has_answer(within=0.2)
+        assert not connection.has_response(within=0.2)
         connection.send_bytes(body)
 
-    assert connection.answer().status == 201
+    assert connection.response().status == 201
     connection.send(*HEALTH, *offer)
-    assert connection.answer().status == 200
+    assert connection.response().status == 200
     connection.send(*HEALTH)
-    assert connection.answer().status == 200
+    assert connection.response().status == 200

@@ -57,10 +57,10 @@ def test_a_worker_that_ends_takes_no_promise_along_and_is_replaced(
         eventually(lambda: has_started(service, WORKERS + 1))
         load.wait_for(50)
 
-    assert {answer.status_code for answer in load.other_answers} <= {503}
+    assert {answer.status_code for answer in load.other_responses} <= {503}
     assert len(workers(service) - before) == 1, "one came in its place, the others stayed"
     assert len(workers(service)) == WORKERS
-    assert_kept(load.promised, service, token)
+    assert_kept(load.acknowledged, service, token)
 
 
 async def test_connections_that_are_cut_cost_no_promise_and_no_failure_of_ours(
@@ -77,8 +77,8 @@ async def test_connections_that_are_cut_cost_no_promise_and_no_failure_of_ours(
         load.wait_for(50)
     await database.close()
 
-    assert {answer.status_code for answer in load.other_answers} <= {503}
-    assert_kept(load.promised, service, token)
+    assert {answer.status_code for answer in load.other_responses} <= {503}
+    assert_kept(load.acknowledged, service, token)
 
 
 def test_a_database_that_is_restarted_again_and_again_needs_no_hand(
@@ -93,5 +93,5 @@ def test_a_database_that_is_restarted_again_and_again_needs_no_hand(
             own_postgres.start()
         load.wait_for(50)
 
-    assert {answer.status_code for answer in load.other_answers} <= {503}
-    assert_kept(load.promised, service, token)
+    assert {answer.status_code for answer in load.other_responses} <= {503}
+    assert_kept(load.acknowledged, service, token)

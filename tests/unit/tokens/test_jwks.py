@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from adapters.tokens.jwks import PublicKey, parse_key_set
 from tests.support.json_cases import BAD_MEMBERS, JSON, NOT_ONE_OBJECT, WRONG_ENCODINGS, short, unhurried
 from tests.support.tokens import ABSENT, Issuer, base64url, compact_json
 
-GOOD = Issuer.new("good")
+GOOD = Issuer("good", Ed25519PrivateKey.from_private_bytes(b"\1" * 32))  # fixed: it is part of test names
 OTHER = Issuer.new("other")
 X = GOOD.jwk()["x"]
 
