@@ -12,8 +12,7 @@ from attrs import field, frozen
 from dishka import Provider, Scope, provide
 from litestar.types import ASGIApp
 
-from adapters.memory.audit import MemoryAuditLog
-from adapters.memory.revocations import MemoryRevocations
+from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.tokens.jwks import PublicKey, parse_key_set
 from adapters.tokens.jwks_cache import JwksCache, JwksReadiness

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.revocations import MemoryRevocations
+from adapters.memory.audit_and_revocations import MemoryRevocations
 from application.ports import Revocations
 from tests.contracts.revocations import BOB, NOON, ONE, RevocationsContract, token
 from tests.support.clock import ManualClock

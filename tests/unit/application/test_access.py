@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import field, frozen
 
-from adapters.memory.audit import MemoryAuditLog
-from adapters.memory.revocations import MemoryRevocations
+from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
 from application.access import Authenticate, Authorize
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import AccessDenied, InvalidToken

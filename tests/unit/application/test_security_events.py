@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from attrs import frozen
 
-from adapters.memory.audit import MemoryAuditLog
-from adapters.memory.revocations import MemoryRevocations
+from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
 from adapters.memory.task_lists import MemoryTaskLists
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
 from domain.audit import AuditContext, AuditKind
