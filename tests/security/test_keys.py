@@ -78,7 +78,7 @@ def unknown(number: int) -> str:
     return Issuer.new(f"unknown-{number}").token("alice")
 
 
-async def test_k01_one_fetch_at_a_time_and_who_gives_up_takes_nobody_along() -> None:
+async def test_k01_one_fetch_at_a_time_and_a_cancelled_waiter_does_not_cancel_it() -> None:
     gate, fetches, issuer = asyncio.Event(), 0, PublishedAs()
 
     async def slow() -> Mapping[str, PublicKey]:
@@ -99,7 +99,7 @@ async def test_k01_one_fetch_at_a_time_and_who_gives_up_takes_nobody_along() -> 
     assert all(isinstance(result, PublicKey) for result in results[1:])
 
 
-async def test_k02_a_known_key_waits_for_nobody_elses_refresh() -> None:
+async def test_k02_a_known_key_does_not_wait_for_a_refresh_that_another_caused() -> None:
     gate, issuer = asyncio.Event(), PublishedAs()
 
     async def slow() -> Mapping[str, PublicKey]:
@@ -118,7 +118,7 @@ async def test_k02_a_known_key_waits_for_nobody_elses_refresh() -> None:
         await stranger
 
 
-async def test_k03_a_flood_of_unknown_keys_asks_once_a_cool_down_and_hides_no_rotation() -> None:
+async def test_k03_a_flood_of_unknown_keys_causes_one_fetch_per_cooldown_and_hides_no_rotation() -> None:
     issuer, clock = PublishedAs(), ManualTime()
     async with speaking_for(issuer, clock) as api:
         assert await statuses(api, issuer.signer.token("alice")) == [200]
@@ -133,7 +133,7 @@ async def test_k03_a_flood_of_unknown_keys_asks_once_a_cool_down_and_hides_no_ro
         assert issuer.fetches == before + 2
 
 
-async def test_k04_a_failed_fetch_keeps_the_old_keys_and_pauses_before_the_next() -> None:
+async def test_k04_a_failed_fetch_keeps_the_old_keys_and_backs_off() -> None:
     issuer, clock = PublishedAs(), ManualTime()
     async with speaking_for(issuer, clock) as api:
         token = issuer.signer.token("alice")
@@ -148,7 +148,7 @@ async def test_k04_a_failed_fetch_keeps_the_old_keys_and_pauses_before_the_next(
         assert issuer.fetches == before + 1, "not even a second has passed"
 
 
-async def test_k05_keys_have_a_life_and_a_hard_end() -> None:
+async def test_k05_keys_have_a_ttl_and_a_hard_limit() -> None:
     issuer, clock = PublishedAs(), ManualTime()
     async with speaking_for(issuer, clock) as api:
         token = issuer.signer.token("alice")
@@ -163,7 +163,7 @@ async def test_k05_keys_have_a_life_and_a_hard_end() -> None:
         assert await statuses(api, issuer.signer.token("alice")) == [503]
 
 
-async def test_k06_without_keys_a_good_looking_token_is_503_and_a_malformed_one_401() -> None:
+async def test_k06_without_keys_a_well_formed_token_is_503_and_a_malformed_one_401() -> None:
     issuer = PublishedAs(fails=True)
     async with speaking_for(issuer) as api:
         assert await statuses(api, issuer.signer.token("alice"), "no.token.this", "x") == [503, 401, 401]
@@ -192,7 +192,7 @@ async def test_k07_an_issuer_that_drips_is_cut_off(own_issuer: LoopbackIssuer) -
     ],
     ids=["redirect", "status", "no keys", "no list", "twice", "too large", "encoded"],
 )
-async def test_k08_what_is_no_plain_small_key_set_is_no_answer(reply: httpx.Response) -> None:
+async def test_k08_only_a_small_plain_key_set_is_accepted(reply: httpx.Response) -> None:
     requests: list[httpx.Request] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -208,7 +208,7 @@ async def test_k08_what_is_no_plain_small_key_set_is_no_answer(reply: httpx.Resp
         assert not ours.trust_env
 
 
-def test_k09_each_key_is_judged_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_k09_each_key_is_validated_alone(caplog: pytest.LogCaptureFixture) -> None:
     good, duplicate = Issuer.new("good"), Issuer.new("twice")
     unusable: list[Any] = [
         {"use": "enc"},

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from adapters.tokens.jwks import MAX_BYTES, HttpJwks, key_set_client
+from adapters.tokens.jwks import MAX_BYTES, HttpJwks, JwksFetchError, key_set_client
 from tests.support.json_cases import NOT_ONE_OBJECT, short
 from tests.support.jwks_fetch import DOCUMENT, KEYS, failure, failure_at, fetched, success
 from tests.support.loopback_server import Loopback, Responder, chunked, loopback, response, sending
@@ -98,6 +98,12 @@ class TestResponse:
         too_long = f"the response is longer than {MAX_BYTES} bytes"
         assert await failure(response(DOCUMENT.ljust(MAX_BYTES + 1))) == too_long
         assert await failure(chunked(DOCUMENT, b" " * (MAX_BYTES - len(DOCUMENT) + 1))) == too_long
+
+    async def test_the_limit_is_a_setting(self) -> None:
+        async with loopback(sending(response(DOCUMENT, "Connection: close"))) as site, key_set_client() as client:
+            assert await HttpJwks(client, site.url, max_bytes=len(DOCUMENT))() == KEYS
+            with pytest.raises(JwksFetchError, match="longer than"):
+                await HttpJwks(client, site.url, max_bytes=len(DOCUMENT) - 1)()
 
     async def test_an_endless_response_is_refused(self) -> None:
         async def endless(writer: asyncio.StreamWriter) -> None:

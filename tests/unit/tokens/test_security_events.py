@@ -69,6 +69,15 @@ async def test_a_recent_event_is_accepted_although_the_clocks_differ_a_little(ag
     await verify(SIGNER.security_event(), now=NOW + age)
 
 
+async def test_the_freshness_is_a_setting() -> None:
+    keys = PublishedKeys(published(SIGNER))
+    verifier = JwtSecurityEventVerifier(keys, RULES, ManualTime(NOW + 40), freshness=10)
+    await verifier.verify(SIGNER.security_event())
+    verifier = JwtSecurityEventVerifier(keys, RULES, ManualTime(NOW + 41), freshness=10)
+    with pytest.raises(InvalidSecurityEvent, match="not signed recently"):
+        await verifier.verify(SIGNER.security_event())
+
+
 async def test_the_event_may_be_older_than_its_signing_but_not_newer() -> None:
     old = await verify(SIGNER.security_event(details={"event_timestamp": NOW - 86400}))
     new = await verify(SIGNER.security_event(details={"event_timestamp": NOW + 86400}))
