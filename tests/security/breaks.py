@@ -193,7 +193,7 @@ BREAKS: Final = (
         'raise InvalidToken("The Authorization header is malformed: send Bearer, a space, and the token.")',
         "raise InvalidToken(value)",
     ),
-    Break("A3", f"{HTTP}/front.py::Front._serve", "ensure_owner(self.services, context, segments)", "None"),
+    Break("A3", f"{HTTP}/front.py::Front.__call__", "ensure_owner(self.services, context, segments)", "None"),
     Break(
         "A4",
         "domain/identity.py::Principal.ensure_owns",
@@ -231,7 +231,7 @@ BREAKS: Final = (
         'if text.isascii():\n    return "\\0" not in text',
         "if text.isascii():\n    return True",
     ),
-    Break("A11", f"{HTTP}/request.py::parse_task_id", "not is_task_id(text)", "False"),
+    Break("A11", f"{HTTP}/request.py::parse_task_id", "_TASK_ID.fullmatch(text) is None", "False"),
     Break("A12", f"{HTTP}/cors.py::Cors.headers", "origin not in self.origins", "False"),
     Break("A13", f"{HTTP}/responses.py", '(b"cache-control", b"no-store")', '(b"cache-control", b"public")'),
     Break(

@@ -9,6 +9,7 @@ from adapters.http.problems import NoCredentials
 from adapters.http.routing import Services
 from domain.errors import AccessDenied, InvalidToken, TooManyRequests
 from domain.identity import Principal, UserId
+from domain.rate_limit import RateLimitStatus
 
 PUBLIC_PATHS: Final = frozenset(
     {"", "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/api/security-events"}
@@ -82,7 +83,7 @@ async def count_refusal(services: Services, context: RequestContext) -> None:
         raise
 
 
-async def enforce_user_limit(services: Services, context: RequestContext) -> None:
+async def enforce_user_limit(services: Services, context: RequestContext) -> RateLimitStatus | None:
     """Count a request of the authenticated user; waits only for counters outside this process.
 
     Raises:
@@ -90,11 +91,9 @@ async def enforce_user_limit(services: Services, context: RequestContext) -> Non
     """
     limits = services.enforce_rate_limits
     try:
-        context.rate_limit = (
-            limits.for_user_now(context.principal, context.audit)
-            if limits.is_local
-            else await limits.for_user(context.principal, context.audit)
-        )
+        if limits.is_local:
+            return limits.for_user_now(context.principal, context.audit)
+        return await limits.for_user(context.principal, context.audit)
     except TooManyRequests as error:
         context.rate_limit = error.status
         raise

@@ -9,19 +9,12 @@ _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
 
 
-def etag(revision: Revision) -> str:
-    """The entity tag of a task, or of a list, at that revision."""
-    return f'"{revision}"'
-
-
-def if_match(header: str | None) -> Revisions | None:
-    """The revisions that `If-Match` allows; a weak tag matches nothing (RFC 9110 §13.1.1). `None` without the header.
+def if_match(header: str) -> Revisions:
+    """The revisions that `If-Match` allows; a weak tag matches nothing (RFC 9110 §13.1.1).
 
     Raises:
         RequestError: (400) the header is not a list of entity tags.
     """
-    if header is None:
-        return None
     if header.strip() == "*":
         return ANY_REVISION
     if not _LIST.fullmatch(header.strip()):
@@ -29,13 +22,11 @@ def if_match(header: str | None) -> Revisions | None:
     return Revisions(frozenset(_revisions(header, weak=False)))
 
 
-def if_none_match(header: str | None) -> Revisions | None:
-    """The revisions the client has, compared weakly (RFC 9110 §13.1.2); `None` when it names none.
+def if_none_match(header: str) -> Revisions:
+    """The revisions the client has, compared weakly (RFC 9110 §13.1.2).
 
     A header that is not a list of entity tags is ignored: the full response is never wrong.
     """
-    if header is None:
-        return None
     if header.strip() == "*":
         return ANY_REVISION
     return Revisions(frozenset(_revisions(header, weak=True)))

@@ -49,16 +49,20 @@ class Headers:
 
     def get(self, name: bytes) -> str | None:
         """The field's value, its lines joined by commas (RFC 9110 §5.3); `None` when it is absent."""
-        values = self.getlist(name)
-        return b", ".join(values).decode("latin-1") if values else None
+        if self.unique is not None:
+            value = self.unique.get(name)
+        else:
+            value = b", ".join(values) if (values := self.getlist(name)) else None
+        return None if value is None else value.decode("latin-1")
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first line of that name."""
-        values = self.getlist(name)
-        return values[0] if values else None
+        if self.unique is not None:
+            return self.unique.get(name)
+        return next((value for key, value in self.lines if key == name), None)
 
 
-@define
+@define(eq=False, repr=False)
 class RequestContext:
     """Everything that is known about one request; the checks of `front` fill it in."""
 
@@ -75,19 +79,9 @@ class RequestContext:
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
-    authenticated: Principal | None = None
     rate_limit: RateLimitStatus | None = None
-
-    @property
-    def principal(self) -> Principal:
-        """Who asks, on every route that needs a token.
-
-        Raises:
-            LookupError: authentication has not run.
-        """
-        if self.authenticated is None:
-            raise LookupError("this route is public: there is no principal")
-        return self.authenticated
+    principal: Principal = field(init=False)
+    """Who asks, on every route that needs a token; unset on public ones."""
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)

@@ -26,25 +26,20 @@ class Cors:
         """Allow exactly these origins: scheme, host and port."""
         return cls(frozenset(origin.encode() for origin in origins))
 
-    def headers(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+    def headers(self, origin: bytes) -> list[tuple[bytes, bytes]]:
         """The CORS headers of every response to a request from that origin."""
-        if origin is None or origin not in self.origins:
-            return [(b"vary", b"Origin")]
+        if origin not in self.origins:
+            return []
         return [
-            (b"vary", b"Origin"),
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-credentials", b"true"),
             (b"access-control-expose-headers", _EXPOSED),
         ]
 
     @staticmethod
-    def is_preflight(method: str, headers: Headers) -> bool:
-        """Whether this is a preflight: OPTIONS with an origin and the method that the browser wants to use."""
-        return (
-            method == "OPTIONS"
-            and headers.first(b"origin") is not None
-            and headers.first(b"access-control-request-method") is not None
-        )
+    def is_preflight(headers: Headers) -> bool:
+        """Whether an OPTIONS request is a preflight: it has an origin and the method that the browser wants to use."""
+        return headers.first(b"origin") is not None and headers.first(b"access-control-request-method") is not None
 
     def preflight_headers(self, headers: Headers) -> list[tuple[bytes, bytes]]:
         """What the response to a preflight has beside the common headers; nothing for an origin not allowed."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from http import HTTPStatus
 from typing import Final, cast
 
 from attrs import field, frozen
@@ -59,10 +60,20 @@ class Front:
         current_request.set(context)
         response = HeaderInjector(send, scope, context, self.cors)
         try:
-            if self.cors.is_preflight(scope["method"], context.headers):
+            if scope["method"] == "OPTIONS" and self.cors.is_preflight(context.headers):
                 await response.respond(Response(204, self.cors.preflight_headers(context.headers)))
             else:
-                await self._serve(scope, receive, context, response)
+                ensure_acceptable(scope, context)
+                segments = [*filter(None, context.path.split("/"))]
+                if needs_token(context):
+                    context.principal = await authenticate(self.services, context)
+                    context.rate_limit = await enforce_user_limit(self.services, context)
+                    ensure_owner(self.services, context, segments)
+                method = _ROUTED_AS.get(scope["method"], scope["method"])
+                if (route := self._direct.find(method, context, segments)) is not None:
+                    await response.respond(await route.respond(self.services, context, receive))
+                else:
+                    await self._route(scope, method, receive, context, response)
         except asyncio.CancelledError:
             # The server cancels what is left when its time is up; this is the outermost layer, and the task ends here.
             if not response.status:
@@ -73,24 +84,13 @@ class Front:
             await response.respond(error_response(error, context))
         seconds = time.perf_counter() - started
         self.services.metrics.count(context.route, scope["method"], response.status, seconds)
-        level = logging.DEBUG if context.route in _PROBES and response.status == 200 else logging.INFO  # noqa: PLR2004
+        level = logging.DEBUG if context.route in _PROBES and response.status == HTTPStatus.OK else logging.INFO
         self.log.note(level, scope["method"], context.route, response.status, seconds, context.request_id)
 
-    async def _serve(
-        self, scope: HTTPScope, receive: Receive, context: RequestContext, response: HeaderInjector
+    async def _route(
+        self, scope: HTTPScope, method: str, receive: Receive, context: RequestContext, response: HeaderInjector
     ) -> None:
-        """Check the request, and respond. Raises what a check raises."""
-        ensure_acceptable(scope, context)
-        segments = [*filter(None, context.path.split("/"))]
-        if needs_token(context):
-            context.authenticated = await authenticate(self.services, context)
-            await enforce_user_limit(self.services, context)
-            ensure_owner(self.services, context, segments)
-        method = _ROUTED_AS.get(scope["method"], scope["method"])
-        route = self._direct.find(method, context, segments)
-        if route is not None:
-            await response.respond(await route.respond(self.services, context, receive))
-            return
+        """Leave the request to Litestar's router."""
         # A copy where the method differs: the server goes by the method of the request.
         routed = scope if method == scope["method"] else cast("HTTPScope", {**scope, "method": method})
         await self.router(routed, receive, response)

@@ -13,7 +13,6 @@ import msgspec
 from attrs import define, field, frozen
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
-from adapters.http.conditional_requests import etag
 from adapters.http.context import RequestContext
 from adapters.http.cors import Cors
 from adapters.http.error_mapping import problem_of
@@ -91,12 +90,14 @@ class HeaderInjector:
         if b"allow" in names:
             own = [_with_head(line) for line in own]
         context = self._context
+        origin = context.headers.first(b"origin")
         return [
             *own,
             *security,
             (b"x-request-id", context.request_id.encode()),
-            *self._cors.headers(context.headers.first(b"origin")),
-            *rate_limit_headers(context.rate_limit),
+            (b"vary", b"Origin"),
+            *(() if origin is None else self._cors.headers(origin)),
+            *(() if context.rate_limit is None else rate_limit_headers(context.rate_limit)),
         ]
 
 
@@ -109,10 +110,8 @@ def _with_head(line: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
     return name, b", ".join(sorted(methods | ({b"HEAD"} if b"GET" in methods else set())))
 
 
-def rate_limit_headers(status: RateLimitStatus | None) -> HeaderLines:
-    """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10 §3, §4); none without a limit."""
-    if status is None:
-        return []
+def rate_limit_headers(status: RateLimitStatus) -> HeaderLines:
+    """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10 §3, §4)."""
     limit = status.limit
     policy = limit.policy
     return [
@@ -145,7 +144,8 @@ def not_modified(revision: Revision) -> Response:
 
 
 def _etag(revision: Revision) -> tuple[bytes, bytes]:
-    return b"etag", etag(revision).encode()
+    """The revision as a strong entity tag (RFC 9110 §8.8.3)."""
+    return b"etag", b'"%d"' % revision
 
 
 @lru_cache(4096)

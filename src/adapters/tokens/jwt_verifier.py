@@ -58,8 +58,9 @@ class JwtVerifier:
         """See the port. The cached result holds while the key set is fresh and has the token's key."""
         if len(unverified_token) > MAX_LENGTH:
             return None
-        verified = self._cache.get(sha256(unverified_token).digest())
-        if verified is None:
+        try:
+            verified = self._cache[sha256(unverified_token).digest()]
+        except KeyError:
             return None
         key = self._keys.current(verified.key.kid)
         if key is not verified.key and key != verified.key:  # a refreshed key set has equal keys, not the same ones

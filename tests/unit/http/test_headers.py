@@ -37,5 +37,5 @@ def test_another_name_is_another_field(name: bytes, more: list[tuple[bytes, byte
 
 def test_a_request_without_authentication_has_no_principal() -> None:
     context = RequestContext("r", Headers.parse([]), "/health", "/health", b"", AuditContext("r"))
-    with pytest.raises(LookupError):
+    with pytest.raises(AttributeError):
         _ = context.principal

@@ -21,6 +21,7 @@ from adapters.http.schemas import (
     TaskView,
 )
 from domain.identity import UserId
+from domain.task import Revisions
 from domain.task_list import NotModified
 
 _EXAMPLE: Final = {
@@ -55,7 +56,7 @@ async def list_tasks(services: Services, request: RequestContext, _: None) -> Re
     """List tasks; from the page cache when the list has not changed since."""
     owner, query_string = UserId(request.user_id), request.query_string
     query = read_query(query_string)
-    known_to_client = if_none_match(request.headers.get(b"if-none-match"))
+    known_to_client = _known_to_client(request)
     cached = services.page_cache.find(owner, query_string)
     known = known_to_client if cached is None else cached.known_revisions(known_to_client)
     page = await services.list_tasks(request.principal, owner, query, known=known)
@@ -108,14 +109,14 @@ async def create_task(services: Services, request: RequestContext, new: NewTask)
 async def get_task(services: Services, request: RequestContext, _: None) -> Response:
     """Get a task."""
     task = await services.get_task(request.principal, UserId(request.user_id), parse_task_id(request.task_id))
-    known = if_none_match(request.headers.get(b"if-none-match"))
+    known = _known_to_client(request)
     if known is not None and task.revision in known:
         return not_modified(task.revision)
     return task_response(task)
 
 
 async def _change_task(services: Services, request: RequestContext, update: TaskUpdate) -> Response:
-    expected = if_match(request.headers.get(b"if-match"))
+    expected = _expected(request)
     task = await services.change_task(
         request.principal,
         UserId(request.user_id),
@@ -169,7 +170,7 @@ patch_task = route(
 )
 async def delete_task(services: Services, request: RequestContext, _: None) -> Response:
     """Delete a task."""
-    expected = if_match(request.headers.get(b"if-match"))
+    expected = _expected(request)
     await services.delete_task(
         request.principal,
         UserId(request.user_id),
@@ -194,7 +195,7 @@ async def delete_task(services: Services, request: RequestContext, _: None) -> R
 )
 async def complete_task(services: Services, request: RequestContext, body: Completion | None) -> Response:
     """Toggle whether a task is done, or set it."""
-    expected = if_match(request.headers.get(b"if-match"))
+    expected = _expected(request)
     task = await services.complete_task(
         request.principal,
         UserId(request.user_id),
@@ -221,7 +222,7 @@ async def complete_task(services: Services, request: RequestContext, body: Compl
 )
 async def restore_task(services: Services, request: RequestContext, _: Restoration | None) -> Response:
     """Restore a deleted task."""
-    expected = if_match(request.headers.get(b"if-match"))
+    expected = _expected(request)
     task = await services.restore_task(
         request.principal,
         UserId(request.user_id),
@@ -229,6 +230,16 @@ async def restore_task(services: Services, request: RequestContext, _: Restorati
         expected=expected,
     )
     return task_response(task)
+
+
+def _expected(request: RequestContext) -> Revisions | None:
+    header = request.headers.get(b"if-match")
+    return None if header is None else if_match(header)
+
+
+def _known_to_client(request: RequestContext) -> Revisions | None:
+    header = request.headers.get(b"if-none-match")
+    return None if header is None else if_none_match(header)
 
 
 ROUTES: Final = (
