@@ -34,7 +34,7 @@ def startup_error(folder: Path, settings: dict[str, str]) -> str:
         ({"EVO_TODO_TRUSTED_PROXIES": "10.0.0.0/8,proxy.example.com"}, "addresses and networks"),
         ({"EVO_TODO_TOKEN_LIFETIME": "900"}, "a duration with a unit"),
         ({"EVO_TODO_KEY_GRACE": "14m"}, "must not be shorter than EVO_TODO_TOKEN_LIFETIME"),
-        ({"EVO_TODO_ISSUER": ""}, "not empty"),
+        ({"EVO_TODO_ISSUER": ""}, "must not be empty"),
     ],
 )
 def test_an_invalid_setting_stops_the_start_with_one_line(
