@@ -309,6 +309,20 @@ BREAKS: Final = (
         tests="tests/integration/processes/test_shutdown.py -k never_finishes",
     ),
     Break(
+        "A18",
+        "entrypoints/server.py::run_server",
+        "timeout_worker_healthcheck=worker_timeout",
+        "timeout_worker_healthcheck=1",
+        tests="tests/integration/processes/test_workers.py -k only_slow",
+    ),
+    Break(
+        "A18",
+        "entrypoints/loop_watchdog.py::LoopWatchdog.run",
+        "self.end_process()",
+        "None",
+        tests="tests/unit/test_loop_watchdog.py",
+    ),
+    Break(
         "P1", f"{SQL}/migrations/versions/0004_force_row_security.py::upgrade", '_alter("FORCE")', '_alter("NO FORCE")'
     ),
     Break("P2", f"{ROW_SECURITY}::upgrade", '" ENABLE ROW LEVEL SECURITY"', '" DISABLE ROW LEVEL SECURITY"'),
