@@ -339,4 +339,17 @@ BREAKS: Final = (
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
     Break("P8", f"{SQL}/errors.py", "not _is_unavailability(error)", "True"),
+    Break(
+        "V5",
+        f"{SQL}/statements.py::_bump_revision",
+        "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
+        "None",
+    ),
+    Break(
+        "V5",
+        "adapters/memory/task_lists.py::_List.ensure_accepts",
+        "actor.was_issued_by(self.purged_at)",
+        "False",
+        tests="tests/unit/test_memory_task_lists.py",
+    ),
 )
