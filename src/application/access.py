@@ -10,8 +10,7 @@ from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import AccessDenied, InvalidToken, TooManyRequests
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
-
-REVOKED: Final = "The token has been revoked."
+from domain.revocation import REVOKED
 
 MAX_KNOWN_SESSIONS: Final = 10_000
 """Sessions remembered as already recorded in the audit log; the least recently used is evicted and recorded again."""

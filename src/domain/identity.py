@@ -1,5 +1,7 @@
 """Users, sessions, and the ownership rule."""
 
+import math
+from datetime import UTC, datetime
 from typing import Any, NewType
 
 from attrs import Attribute, field, frozen
@@ -38,6 +40,15 @@ class Principal:
     """The session of the token, if the issuer includes one."""
     issued_at: float = field(default=0.0, eq=False)
     """When the token was issued, in seconds since 1970."""
+
+    @property
+    def issued_second(self) -> datetime:
+        """When the token was issued, in whole seconds: issuers may truncate the date, so all are compared like that."""
+        return datetime.fromtimestamp(math.floor(self.issued_at), UTC)
+
+    def was_issued_by(self, instant: datetime) -> bool:
+        """Whether the token was issued at or before the instant; one of the same second counts as issued before it."""
+        return math.floor(self.issued_at) <= instant.timestamp()
 
     def ensure_owns(self, owner: UserId) -> None:
         """The ownership rule: a user may access their own list and no other.

@@ -1,11 +1,14 @@
 """Revocation of tokens before they expire: the events that cause it, and the set that requests are checked against."""
 
-import math
 from datetime import datetime
+from typing import Final
 
 from attrs import define, field, frozen
 
 from domain.identity import Principal, SessionId, UserId
+
+REVOKED: Final = "The token has been revoked."
+"""Why a revoked token is invalid, wherever that is noticed."""
 
 
 @frozen
@@ -44,13 +47,13 @@ class Revocation:
         """Whether this revokes the principal's token.
 
         A session's revocation matches all of its tokens. A user's revocation matches the tokens issued up to
-        `revoked_at`. Either date may be truncated to whole seconds, so a token of the same second is revoked too.
+        `revoked_at`, those of the same second included.
         """
         if principal.user_id != self.user_id:
             return False
         if self.session_id is not None:
             return principal.session_id == self.session_id
-        return math.floor(principal.issued_at) <= self.revoked_at.timestamp()
+        return principal.was_issued_by(self.revoked_at)
 
 
 @define

@@ -389,4 +389,17 @@ BREAKS: Final = (
         "in_transport + int.from_bytes(answer, sys.byteorder)",
         "0",
     ),
+    Break(
+        "V5",
+        f"{SQL}/statements.py::_bump_revision",
+        "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
+        "None",
+    ),
+    Break(
+        "V5",
+        "adapters/memory/task_lists.py::_List.ensure_accepts",
+        "actor.was_issued_by(self.purged_at)",
+        "False",
+        tests="tests/unit/test_memory_task_lists.py",
+    ),
 )

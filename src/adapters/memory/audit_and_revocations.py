@@ -71,6 +71,3 @@ class MemoryRevocations:
         now = self._clock.now()
         self._revoked.purge_expired(now)
         self._revoked.add(Revocation(user_id, session_id, at, now + self._keep_for))
-
-    async def wait_for_propagation(self) -> None:
-        """See the port: with one process there is nothing to wait for."""

@@ -1,6 +1,5 @@
 """Revocations, stored in SQL and held in memory, so that no request queries them."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,6 @@ from sqlalchemy import Executable, bindparam, delete, func, literal, select, tup
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.database import Database
-from adapters.sql.errors import DEADLINE
 from adapters.sql.executors import delete_in_batches
 from adapters.sql.tables import revocations
 from domain.errors import RevocationsUnavailable
@@ -30,9 +28,6 @@ FULL_REFRESH_INTERVAL: Final = 60.0
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between two refreshes, with or without notifications."""
-
-PROPAGATION_DELAY: Final = POLL_INTERVAL + DEADLINE
-"""Seconds after which every worker has refreshed, and the requests that it accepted before have ended."""
 
 PURGE_BATCH: Final = 1000
 """Rows deleted in one transaction."""
@@ -68,7 +63,6 @@ class SqlRevocations:
     """Seconds without a successful refresh after which no token is accepted."""
     _now: Callable[[], datetime] = _now
     _monotonic: Callable[[], float] = time.monotonic
-    _propagation_delay: float = PROPAGATION_DELAY
     _purge_batch: int = PURGE_BATCH
     _revoked: RevocationSet = field(init=False, factory=RevocationSet)
     _newest: datetime | None = field(init=False, default=None)
@@ -94,10 +88,6 @@ class SqlRevocations:
             await connection.execute(self._upsert(revocation))
             if self._database.dialect == "postgresql":
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
-
-    async def wait_for_propagation(self) -> None:
-        """See the port."""
-        await asyncio.sleep(self._propagation_delay)
 
     async def refresh(self) -> None:
         """Read the revocations since the last refresh; the first one, and one each minute, reads all of them.
