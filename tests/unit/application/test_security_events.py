@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from attrs import frozen
@@ -9,7 +9,7 @@ from application.security_events import EraseAccount, ReceiveSecurityEvent, Revo
 from domain.audit import AuditContext, AuditKind
 from domain.errors import InvalidSecurityEvent, TaskNotFound
 from domain.identity import Principal, SessionId, UserId
-from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked
+from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked, TokenLifetimes
 from domain.task_list import TaskQuery
 from tests.contracts.task_lists import add, get, new, page
 from tests.support.clock import ManualClock
@@ -48,7 +48,7 @@ class World:
 @pytest.fixture
 def world() -> World:
     clock, log, lists = ManualClock(), MemoryAuditLog(), MemoryTaskLists()
-    revocations = MemoryRevocations(clock, timedelta(days=7))
+    revocations = MemoryRevocations(clock, TokenLifetimes())
     revoke, erase = RevokeSession(revocations, log, clock), EraseAccount(revocations, lists, log, clock)
     return World(lists, revocations, log, ReceiveSecurityEvent(EventVerifier(), revoke, erase, log, clock))
 
@@ -91,7 +91,7 @@ async def test_tasks_are_erased_only_after_no_token_can_write(world: World) -> N
             order.append("settled")
             await add(world.lists, new("from a worker that has not heard of it"))
 
-    revocations = Slow(ManualClock(), timedelta(days=7))
+    revocations = Slow(ManualClock(), TokenLifetimes())
     erase = EraseAccount(revocations, world.lists, world.log, ManualClock())
     await erase(AccountPurged(ALICE, NOW), CONTEXT)
     assert order == ["settled"]
