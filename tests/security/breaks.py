@@ -339,4 +339,22 @@ BREAKS: Final = (
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
     Break("P8", f"{SQL}/errors.py", "not _is_unavailability(error)", "True"),
+    Break(
+        "V7",
+        "domain/identity.py::address_identity",
+        "_network(address, CLIENT_PREFIXES[address.version][0])",
+        "str(address)",
+    ),
+    Break("V7", "domain/identity.py::parse_address", "address.ipv4_mapped or IPv6Address(int(address))", "address"),
+    Break("V7", "adapters/system/audit_filters.py::_sources", "wider_networks(peer)", "()"),
+    Break(
+        "V7",
+        "adapters/system/audit_filters.py::RateLimitedAuditLog._count",
+        "(event.kind, event.reason)",
+        "(event.kind, None)",
+    ),
+    Break("V7", f"{HTTP}/context.py::_parse_hop", "_WITH_PORT.fullmatch(text)", "None"),
+    Break(
+        "V7", "application/access.py::EnforceRateLimits.for_address", "address_identity(context.peer)", "context.peer"
+    ),
 )
