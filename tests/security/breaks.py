@@ -401,5 +401,21 @@ BREAKS: Final = (
         "actor.was_issued_by(self.purged_at)",
         "False",
         tests="tests/unit/test_memory_task_lists.py",
+        "V7",
+        "domain/identity.py::address_identity",
+        "_network(address, CLIENT_PREFIXES[address.version][0])",
+        "str(address)",
+    ),
+    Break("V7", "domain/identity.py::parse_address", "address.ipv4_mapped or IPv6Address(int(address))", "address"),
+    Break("V7", "adapters/system/audit_filters.py::_sources", "wider_networks(peer)", "()"),
+    Break(
+        "V7",
+        "adapters/system/audit_filters.py::RateLimitedAuditLog._count",
+        "(event.kind, event.reason)",
+        "(event.kind, None)",
+    ),
+    Break("V7", f"{HTTP}/context.py::_parse_hop", "_WITH_PORT.fullmatch(text)", "None"),
+    Break(
+        "V7", "application/access.py::EnforceRateLimits.for_address", "address_identity(context.peer)", "context.peer"
     ),
 )
