@@ -11,6 +11,9 @@ from attrs import Factory, define, field, frozen
 
 from domain.identity import Principal, SessionId, UserId
 
+REVOKED: Final = "The token has been revoked."
+"""Why a revoked token is invalid, wherever that is noticed."""
+
 EVENT_FRESHNESS: Final = 300.0
 """Seconds after its signing during which a security event is accepted; a sender signs a new one for each attempt."""
 
@@ -89,13 +92,13 @@ class Revocation:
         """Whether this revokes the principal's token.
 
         A session's revocation matches all of its tokens. A user's revocation matches the tokens issued up to
-        `revoked_at`. Either date may be truncated to whole seconds, so a token of the same second is revoked too.
+        `revoked_at`, those of the same second included.
         """
         if principal.user_id != self.user_id:
             return False
         if self.session_id is not None:
             return principal.session_id == self.session_id
-        return math.floor(principal.issued_at) <= self.revoked_at.timestamp()
+        return principal.was_issued_by(self.revoked_at)
 
 
 def _key(user_id: UserId, session_id: SessionId | None) -> bytes:

@@ -309,6 +309,20 @@ BREAKS: Final = (
         tests="tests/integration/processes/test_shutdown.py -k never_finishes",
     ),
     Break(
+        "A18",
+        "entrypoints/server.py::run_server",
+        "timeout_worker_healthcheck=worker_timeout",
+        "timeout_worker_healthcheck=1",
+        tests="tests/integration/processes/test_workers.py -k only_slow",
+    ),
+    Break(
+        "A18",
+        "entrypoints/loop_watchdog.py::LoopWatchdog.run",
+        "self.end_process()",
+        "None",
+        tests="tests/unit/test_loop_watchdog.py",
+    ),
+    Break(
         "P1", f"{SQL}/migrations/versions/0004_force_row_security.py::upgrade", '_alter("FORCE")', '_alter("NO FORCE")'
     ),
     Break("P2", f"{ROW_SECURITY}::upgrade", '" ENABLE ROW LEVEL SECURITY"', '" DISABLE ROW LEVEL SECURITY"'),
@@ -339,4 +353,69 @@ BREAKS: Final = (
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
     Break("P8", f"{SQL}/errors.py", "not _is_unavailability(error)", "True"),
+    Break(
+        "V3",
+        f"{HTTP}/server/uvicorn_protocol.py::HardenedHttpProtocol.on_message_complete",
+        "not self.parser.should_keep_alive()",
+        "False",
+    ),
+    Break(
+        "V3",
+        f"{HTTP}/server/response_cycle.py::FastResponseCycle.send",
+        "self.waiting_for_100_continue and self.more_body",
+        "False",
+    ),
+    Break(
+        "V3",
+        f"{HTTP}/server/uvicorn_protocol.py::HardenedHttpProtocol._refuse",
+        "newest is None or not (newest.more_body and newest.response_started)",
+        "True",
+    ),
+    Break(
+        "V6",
+        f"{HTTP}/server/uvicorn_protocol.py::HardenedHttpProtocol.pause_writing",
+        "self._deadline.start()",
+        "None",
+    ),
+    Break(
+        "V6",
+        f"{HTTP}/server/uvicorn_protocol.py::HardenedHttpProtocol._start_asgi_task",
+        "self.flow.write_paused",
+        "False",
+    ),
+    Break(
+        "V6",
+        f"{HTTP}/server/write_deadline.py::unacknowledged",
+        "in_transport + int.from_bytes(answer, sys.byteorder)",
+        "0",
+    ),
+    Break(
+        "V5",
+        f"{SQL}/statements.py::_bump_revision",
+        "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
+        "None",
+    ),
+    Break(
+        "V5",
+        "adapters/memory/task_lists.py::_List.ensure_accepts",
+        "actor.was_issued_by(self.purged_at)",
+        "False",
+        tests="tests/unit/test_memory_task_lists.py",
+        "V7",
+        "domain/identity.py::address_identity",
+        "_network(address, CLIENT_PREFIXES[address.version][0])",
+        "str(address)",
+    ),
+    Break("V7", "domain/identity.py::parse_address", "address.ipv4_mapped or IPv6Address(int(address))", "address"),
+    Break("V7", "adapters/system/audit_filters.py::_sources", "wider_networks(peer)", "()"),
+    Break(
+        "V7",
+        "adapters/system/audit_filters.py::RateLimitedAuditLog._count",
+        "(event.kind, event.reason)",
+        "(event.kind, None)",
+    ),
+    Break("V7", f"{HTTP}/context.py::_parse_hop", "_WITH_PORT.fullmatch(text)", "None"),
+    Break(
+        "V7", "application/access.py::EnforceRateLimits.for_address", "address_identity(context.peer)", "context.peer"
+    ),
 )

@@ -97,7 +97,13 @@ class Api:
 
 @asynccontextmanager
 async def running(*overrides: Provider, **env: str) -> AsyncIterator[Api]:
-    issuer = Issuer.new()
+    async with running_for(Issuer.new(), *overrides, **env) as api:
+        yield api
+
+
+@asynccontextmanager
+async def running_for(issuer: Issuer, *overrides: Provider, **env: str) -> AsyncIterator[Api]:
+    """The application, with the keys of this issuer."""
     app = create_app(settings(**env), KeysOf(issuer), *overrides)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar and httpx type ASGI differently
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:

@@ -72,6 +72,3 @@ class MemoryRevocations:
         now = self._clock.now()
         deque(self._revoked.purge_expired(now), maxlen=0)
         self._revoked.add(Revocation(user_id, session_id, at, now + self._lifetimes.retention(token_lifetime)))
-
-    async def wait_for_propagation(self) -> None:
-        """See the port: with one process there is nothing to wait for."""

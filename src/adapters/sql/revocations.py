@@ -11,7 +11,6 @@ from sqlalchemy import Executable, delete, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.database import Database
-from adapters.sql.errors import DEADLINE
 from adapters.sql.executors import delete_in_batches
 from adapters.sql.revocation_reads import ALL_SESSIONS, PAGE, START, Key, RevocationReads, Watermark
 from adapters.sql.tables import revocations
@@ -30,9 +29,6 @@ FULL_READ_SHARE: Final = 0.05
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between two refreshes, with or without notifications."""
-
-PROPAGATION_DELAY: Final = POLL_INTERVAL + DEADLINE
-"""Seconds after which every worker has refreshed, and the requests that it accepted before have ended."""
 
 PURGE_BATCH: Final = 1000
 """Rows deleted in one transaction."""
@@ -55,7 +51,6 @@ class SqlRevocations:
     """Seconds without a successful refresh after which no token is accepted."""
     _now: Callable[[], datetime] = _now
     _monotonic: Callable[[], float] = time.monotonic
-    _propagation_delay: float = PROPAGATION_DELAY
     _purge_batch: int = PURGE_BATCH
     _page: int = PAGE
     _reads: RevocationReads = field(init=False)
@@ -100,10 +95,6 @@ class SqlRevocations:
             await connection.execute(self._upsert(revocation))
             if self._database.dialect == "postgresql":
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
-
-    async def wait_for_propagation(self) -> None:
-        """See the port."""
-        await asyncio.sleep(self._propagation_delay)
 
     async def refresh(self) -> None:
         """Read the revocations since the last refresh; the first one reads all of them.

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     true,
     tuple_,
@@ -45,6 +46,9 @@ OWNER: Final = bindparam("owner", type_=String)
 _0, _1 = literal_column("0", Integer), literal_column("1", Integer)
 _TASK: Final = bindparam("task", type_=tasks.c.id.type)
 _LIMIT: Final = bindparam("limit", type_=Integer)
+_ISSUED_AT: Final = bindparam("issued_at", type_=task_lists.c.purged_at.type)
+"""When the actor's token was issued, in whole seconds."""
+_PURGED_AT: Final = bindparam("purged_at", type_=task_lists.c.purged_at.type)
 _MAX_BIGINT: Final = 2**63 - 1
 
 
@@ -162,29 +166,48 @@ def _task(owner: ColumnElement[str]) -> Select[Any]:
     return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == _TASK)
 
 
-# Changes. `next_revision`, `next_revision_and_task` and `new_task` begin a transaction: they set the user, take the
-# list's next revision and lock its row. The others follow them in the same transaction.
+# Changes. `next_revision`, `next_revision_and_task`, `new_task` and `purge` begin a transaction: they set the user,
+# take the list's next revision and lock its row. The others follow them in the same transaction. The first three return
+# no row, and change nothing, if the list refuses the token: its account was purged after the token was issued.
 
 _INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 
 
-def _bump_revision(dialect: str) -> Any:
+def _upsert_list(dialect: str, set_: dict[str, Any], where: ColumnElement[bool] | None = None, **first: Any) -> Any:
+    """Insert the list's row at revision 1, with these values; if there is one, raise its revision and set others."""
+    values = {"revision": _1, **first}
     insert_or_update = _INSERT[dialect](task_lists)
     if dialect == "postgresql":
         me = set_user_cte()
-        first = insert_or_update.from_select(["owner_id", "revision"], select(me.c.id, _1))
+        made = insert_or_update.from_select(["owner_id", *values], select(me.c.id, *values.values()))
     else:
-        first = insert_or_update.values(owner_id=OWNER, revision=_1)
-    return first.on_conflict_do_update(
-        index_elements=[task_lists.c.owner_id], set_={"revision": task_lists.c.revision + _1}
+        made = insert_or_update.values(owner_id=OWNER, **values)
+    return made.on_conflict_do_update(
+        index_elements=[task_lists.c.owner_id], set_={"revision": task_lists.c.revision + _1, **set_}, where=where
     )
+
+
+def _bump_revision(dialect: str) -> Any:
+    is_accepted = or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)
+    return _upsert_list(dialect, {}, is_accepted)
 
 
 @cache
 def next_revision(dialect: str) -> Executable:
     """Increment the list's revision; its row, created if it is missing, stays locked until the transaction ends."""
     statement: Executable = _bump_revision(dialect).returning(task_lists.c.revision)
+    return statement
+
+
+@cache
+def purge(dialect: str) -> Executable:
+    """Increment the list's revision, and refuse the tokens issued up to `purged_at` from now on."""
+    at = task_lists.c.purged_at
+    later = func.greatest if dialect == "postgresql" else func.max
+    statement: Executable = _upsert_list(
+        dialect, {"purged_at": later(func.coalesce(at, _PURGED_AT), _PURGED_AT)}, purged_at=_PURGED_AT
+    )
     return statement
 
 

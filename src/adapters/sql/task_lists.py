@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -11,8 +12,9 @@ from adapters.sql.database import Database
 from adapters.sql.executors import Executor, Rows, Transaction, delete_in_batches
 from adapters.sql.tables import row_to_task
 from application.ports import EditableTaskList, TaskList
-from domain.errors import TaskNotFound
-from domain.identity import UserId
+from domain.errors import InvalidToken, TaskNotFound
+from domain.identity import Principal, UserId
+from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 
@@ -55,6 +57,8 @@ class SqlEditableTaskList:
     _transaction: Transaction
     _dialect: str
     _owner: UserId
+    _issued_at: datetime
+    """When the actor's token was issued."""
     _revision: Revision | None = field(default=None, init=False)
     has_changed: bool = field(default=False, init=False)
 
@@ -68,7 +72,7 @@ class SqlEditableTaskList:
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
         if self._revision is None and self._dialect == "postgresql":
-            ((revision, *row),) = await self._run(statements.next_revision_and_task(), task=task_id)
+            revision, *row = _only(await self._run(statements.next_revision_and_task(), task=task_id))
             self._revision = Revision(revision)
             rows: Rows = [row] if row[0] is not None else []
         else:
@@ -86,17 +90,10 @@ class SqlEditableTaskList:
         """Store a new task and return it with this change's revision."""
         return await self._store(statements.INSERT_TASK, task)
 
-    async def erase(self, limit: int) -> int:
-        """Remove at most so many tasks and tombstones; return how many there were."""
-        await self.next_revision()
-        erased = len(await self._run(statements.ERASE_TASKS, limit=limit))
-        self.has_changed = erased > 0
-        return erased
-
     async def next_revision(self) -> Revision:
         """The revision of this change. The first call takes it, and the list's lock."""
         if self._revision is None:
-            ((revision,),) = await self._run(statements.next_revision(self._dialect))
+            (revision,) = _only(await self._run(statements.next_revision(self._dialect)))
             self._revision = Revision(revision)
         return self._revision
 
@@ -107,7 +104,20 @@ class SqlEditableTaskList:
         return stored
 
     async def _run(self, statement: Any, **parameters: Any) -> Rows:
-        return await self._transaction.run(statement, {"owner": self._owner, **parameters})
+        return await self._transaction.run(
+            statement, {"owner": self._owner, "issued_at": self._issued_at, **parameters}
+        )
+
+
+def _only(rows: Rows) -> Any:
+    """The only row of a statement that takes the list's next revision.
+
+    Raises:
+        InvalidToken: there is none, because the list refuses the token.
+    """
+    if not rows:
+        raise InvalidToken(REVOKED)
+    return rows[0]
 
 
 @define
@@ -126,33 +136,34 @@ class SqlTaskLists:
         """See the port."""
         return SqlTaskList(self._executor, self._dialect, owner)
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
-        return self._edit(owner)
+        return self._edit(owner, actor)
 
-    async def add(self, owner: UserId, task: Task) -> Task:
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         if self._dialect != "postgresql":
-            async with self._edit(owner) as edit:
+            async with self._edit(owner, actor) as edit:
                 return await edit.add(task)
-        ((revision,),) = await self._executor.write(
-            statements.new_task(), {"owner": owner, **statements.task_params(task)}
-        )
+        parameters = {"owner": owner, "issued_at": actor.issued_second, **statements.task_params(task)}
+        (revision,) = _only(await self._executor.write(statements.new_task(), parameters))
         return task.stored(Revision(revision))
 
-    async def erase(self, owner: UserId) -> None:
+    async def erase(self, owner: UserId, at: datetime) -> None:
         """See the port."""
+        parameters = {"owner": owner, "purged_at": at, "limit": self._erase_batch}
 
         async def erase_batch() -> int:
-            async with self._edit(owner) as edit:
-                return await edit.erase(self._erase_batch)
+            async with self._executor.transaction() as transaction:
+                await transaction.run(statements.purge(self._dialect), parameters)
+                return len(await transaction.run(statements.ERASE_TASKS, parameters))
 
         await delete_in_batches(erase_batch, self._erase_batch)
 
     @asynccontextmanager
-    async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
+    async def _edit(self, owner: UserId, actor: Principal) -> AsyncIterator[SqlEditableTaskList]:
         async with self._executor.transaction() as transaction:
-            edit = SqlEditableTaskList(transaction, self._dialect, owner)
+            edit = SqlEditableTaskList(transaction, self._dialect, owner, actor.issued_second)
             yield edit
             if not edit.has_changed:
                 transaction.abandon()

@@ -11,7 +11,7 @@ from adapters.sql.database import connect
 from adapters.sql.errors import DEADLINE
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
-from tests.contracts.task_lists import ALICE, START, add, get, new, revision, save
+from tests.contracts.task_lists import START, add, edit, get, new, revision, save
 from tests.support.postgres import SERVICE, as_role
 
 WHO = "SELECT pg_backend_pid()"
@@ -274,7 +274,7 @@ async def test_a_cancelled_change_keeps_no_lock_and_stores_nothing(
         has_begun = asyncio.Event()
 
         async def leave() -> None:
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.save((await tasks.get(task.id)).toggled(at=START))
                 has_begun.set()
                 await asyncio.Event().wait()
@@ -296,7 +296,7 @@ async def test_a_change_whose_connection_is_lost_is_unavailability(migrated_post
         lists = SqlTaskLists(database)
         task = await add(lists, new())
         with pytest.raises(StorageUnavailable):
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.get(task.id)
                 cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
                 killer = await asyncpg.connect(as_role(migrated_postgres_url, SERVICE))
