@@ -401,6 +401,8 @@ BREAKS: Final = (
         "actor.was_issued_by(self.purged_at)",
         "False",
         tests="tests/unit/test_memory_task_lists.py",
+    ),
+    Break(
         "V7",
         "domain/identity.py::address_identity",
         "_network(address, CLIENT_PREFIXES[address.version][0])",

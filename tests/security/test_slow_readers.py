@@ -117,7 +117,7 @@ async def test_a_client_that_asks_again_and_again_without_reading_is_cut_off(ser
     await asking
 
 
-async def test_v06_who_reads_slowly_gets_the_whole_page(server: Server) -> None:
+async def test_a_slow_but_steady_reader_gets_the_whole_page(server: Server) -> None:
     """It takes longer than the limit for a client that takes nothing."""
     await server.start(LessImpatient)
     client, loop = await server.client(), asyncio.get_running_loop()
