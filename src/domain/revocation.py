@@ -127,9 +127,18 @@ class RevocationSet:
 
     def add(self, revocation: Revocation) -> None:
         """Add a revocation. Of several for the same session, or the same user, the later of each date is kept."""
-        key = _key(revocation.user_id, revocation.session_id)
-        expires_at = math.ceil(revocation.expires_at.timestamp())
-        revoked_at = 0 if revocation.session_id is not None else math.floor(revocation.revoked_at.timestamp())
+        self.add_fields(
+            revocation.user_id,
+            revocation.session_id,
+            math.floor(revocation.revoked_at.timestamp()),
+            math.ceil(revocation.expires_at.timestamp()),
+        )
+
+    def add_fields(self, user_id: UserId, session_id: SessionId | None, revoked_at: int, expires_at: int) -> None:
+        """The same, with dates in whole seconds since 1970, the expiry rounded up: for millions of them."""
+        key = _key(user_id, session_id)
+        if session_id is not None:
+            revoked_at = 0  # it matches at any time, and the integer takes less memory
         part = self._parts[key[0]]
         if (known := part.get(key)) is not None:
             expires_at, revoked_at = max(expires_at, known & _EXPIRY_MASK), max(revoked_at, known >> _EXPIRY_BITS)

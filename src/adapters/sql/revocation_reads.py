@@ -3,18 +3,30 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from attrs import define, field, frozen
-from sqlalchemy import Select, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Select,
+    bindparam,
+    cast,
+    extract,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from adapters.sql.database import Database
+from adapters.sql.executors import FULL_SCAN
 from adapters.sql.tables import revocations
-from domain.identity import SessionId
-from domain.revocation import Revocation
 
-PAGE: Final = 1000
-"""Rows of a page: reading and adding them takes some 5 ms of the event loop."""
+PAGE: Final = 2000
+"""Rows of a page: decoding them, and then adding them, takes a few milliseconds of the event loop."""
 
 LOOKBACK: Final = timedelta(seconds=30)
 """How far back a poll begins before the instant up to which the last one was complete: a transaction that began
@@ -31,8 +43,17 @@ START: Final[Key] = ("", "")
 _TICK: Final = timedelta(microseconds=1)
 """The databases' resolution of an instant."""
 _TABLE: Final = revocations.c
-_COLUMNS: Final = select(_TABLE.user_id, _TABLE.session_id, _TABLE.revoked_at, _TABLE.expires_at)
 _CLOCK: Final = select(func.clock_timestamp())
+
+
+def _columns(dialect: str) -> Select[Any]:
+    """The ids, and the dates in whole seconds since 1970, rounded down: drivers take long to make a datetime."""
+
+    def seconds(column: Column[Any]) -> ColumnElement[int]:
+        epoch = extract("epoch", column)  # on SQLite an integer
+        return cast(func.floor(epoch), BigInteger) if dialect == "postgresql" else epoch
+
+    return select(_TABLE.user_id, _TABLE.session_id, seconds(_TABLE.revoked_at), seconds(_TABLE.expires_at))
 
 
 def _limited(statement: Select[Any], rows: int) -> Select[Any]:
@@ -40,15 +61,18 @@ def _limited(statement: Select[Any], rows: int) -> Select[Any]:
     return statement.limit(literal_column(str(rows)))
 
 
-def _by_key(rows: int) -> Select[Any]:
+@cache
+def _by_key(dialect: str, rows: int) -> Select[Any]:
     key = tuple_(_TABLE.user_id, _TABLE.session_id)
     after = tuple_(bindparam("user_id", type_=_TABLE.user_id.type), bindparam("session_id", type_=_TABLE.user_id.type))
-    return _limited(_COLUMNS.where(key > after).order_by(_TABLE.user_id, _TABLE.session_id), rows)
+    following = _columns(dialect).where(key > after).order_by(_TABLE.user_id, _TABLE.session_id)
+    return _limited(following, rows).execution_options(**{FULL_SCAN: True})
 
 
-def _by_record(rows: int) -> Select[Any]:
+@cache
+def _by_record(dialect: str, rows: int) -> Select[Any]:
     after = bindparam("after", type_=_TABLE.recorded_at.type)
-    newer = _COLUMNS.add_columns(_TABLE.recorded_at).where(_TABLE.recorded_at > after)
+    newer = _columns(dialect).add_columns(_TABLE.recorded_at).where(_TABLE.recorded_at > after)
     return _limited(newer.order_by(_TABLE.recorded_at), rows)
 
 
@@ -58,16 +82,6 @@ class RevocationReads:
 
     _database: Database
     _page: int = PAGE
-    _next_by_key: Select[Any] = field(init=False)
-    _next_by_record: Select[Any] = field(init=False)
-
-    @_next_by_key.default
-    def _build_by_key(self) -> Select[Any]:
-        return _by_key(self._page)
-
-    @_next_by_record.default
-    def _build_by_record(self) -> Select[Any]:
-        return _by_record(self._page)
 
     async def clock(self, now: datetime) -> datetime:
         """The clock that `recorded_at` is read from: PostgreSQL's; on SQLite ours, which shows `now`."""
@@ -78,10 +92,15 @@ class RevocationReads:
         return shown
 
     async def pages(self, after: Key) -> AsyncIterator[Sequence[Any]]:
-        """The rows after a primary key, expired ones among them."""
-        while rows := await self._read(self._next_by_key, user_id=after[0], session_id=after[1]):
-            yield rows
-            after = rows[-1][0], rows[-1][1]
+        """The rows after a primary key, expired ones among them. While one page is used, the next is being read."""
+        reading = self._start_reading(after)
+        try:
+            while rows := await reading:
+                reading = self._start_reading((rows[-1][0], rows[-1][1]))
+                await asyncio.sleep(0)  # the statement is sent
+                yield rows
+        finally:
+            reading.cancel()
 
     async def new_pages(self, after: datetime) -> AsyncIterator[Sequence[Any]]:
         """The rows recorded after an instant, with that instant as a fifth column, the oldest first.
@@ -89,7 +108,7 @@ class RevocationReads:
         Of more than a page's rows that were recorded at one instant, which only a bulk insert makes, some are left out:
         see `is_cut`.
         """
-        while rows := await self._read(self._next_by_record, after=after):
+        while rows := await self._read(_by_record(self._database.dialect, self._page), after=after):
             yield rows
             if len(rows) < self._page:
                 return
@@ -100,15 +119,12 @@ class RevocationReads:
         """Whether rows of a page's only instant may be missing in it and in the next one."""
         return len(rows) == self._page and bool(rows[0][4] == rows[-1][4])
 
+    def _start_reading(self, after: Key) -> asyncio.Task[Sequence[Any]]:
+        statement = _by_key(self._database.dialect, self._page)
+        return asyncio.create_task(self._read(statement, user_id=after[0], session_id=after[1]))
+
     async def _read(self, statement: Select[Any], **parameters: Any) -> Sequence[Any]:
-        await asyncio.sleep(0)  # a read on SQLite may not wait for anything
         return await self._database.poll_executor.read(statement, parameters)
-
-
-def to_revocation(row: Sequence[Any]) -> Revocation:
-    """The revocation of a row."""
-    user_id, session_id, revoked_at, expires_at = row[:4]
-    return Revocation(user_id, None if session_id == ALL_SESSIONS else SessionId(session_id), revoked_at, expires_at)
 
 
 @define

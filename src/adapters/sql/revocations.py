@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.database import Database
 from adapters.sql.executors import delete_in_batches
-from adapters.sql.revocation_reads import ALL_SESSIONS, PAGE, START, Key, RevocationReads, Watermark, to_revocation
+from adapters.sql.revocation_reads import ALL_SESSIONS, PAGE, START, Key, RevocationReads, Watermark
 from adapters.sql.tables import revocations
 from domain.errors import RevocationsUnavailable
 from domain.identity import Principal, SessionId, UserId
@@ -164,10 +164,10 @@ class SqlRevocations:
         self._refreshed_at = began
 
     def _add(self, rows: Sequence[Any]) -> None:
-        now = self._now()
-        for row in rows:
-            if row[3] > now:
-                self._revoked.add(to_revocation(row))
+        now, add = self._now().timestamp(), self._revoked.add_fields
+        for user_id, session_id, revoked_at, expires_at, *_ in rows:
+            if expires_at + 1 > now:
+                add(user_id, None if session_id == ALL_SESSIONS else session_id, revoked_at, expires_at + 1)
 
     def _upsert(self, revocation: Revocation) -> Executable:
         """Insert the row; if there is one already, keep the later of each date."""
