@@ -22,7 +22,6 @@ from sqlalchemy import (
 )
 
 from adapters.sql.database import Database
-from adapters.sql.executors import FULL_SCAN
 from adapters.sql.tables import revocations
 
 PAGE: Final = 2000
@@ -66,7 +65,7 @@ def _by_key(dialect: str, rows: int) -> Select[Any]:
     key = tuple_(_TABLE.user_id, _TABLE.session_id)
     after = tuple_(bindparam("user_id", type_=_TABLE.user_id.type), bindparam("session_id", type_=_TABLE.user_id.type))
     following = _columns(dialect).where(key > after).order_by(_TABLE.user_id, _TABLE.session_id)
-    return _limited(following, rows).execution_options(**{FULL_SCAN: True})
+    return _limited(following, rows)
 
 
 @cache
@@ -121,7 +120,12 @@ class RevocationReads:
 
     def _start_reading(self, after: Key) -> asyncio.Task[Sequence[Any]]:
         statement = _by_key(self._database.dialect, self._page)
-        return asyncio.create_task(self._read(statement, user_id=after[0], session_id=after[1]))
+        return asyncio.create_task(self._read_page(statement, {"user_id": after[0], "session_id": after[1]}))
+
+    async def _read_page(self, statement: Select[Any], parameters: dict[str, str]) -> Sequence[Any]:
+        if self._database.dialect == "sqlite":  # in a thread: a page takes too long for a read in the event loop
+            return (await self._database.read(statement, parameters)).all()
+        return await self._database.poll_executor.read(statement, parameters)
 
     async def _read(self, statement: Select[Any], **parameters: Any) -> Sequence[Any]:
         return await self._database.poll_executor.read(statement, parameters)
