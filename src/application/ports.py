@@ -52,20 +52,27 @@ class TaskLists(Protocol):
     def open(self, owner: UserId) -> TaskList:
         """Open the owner's list for reading. Each read has a snapshot of its own."""
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
         """Open the owner's list for a change, in one transaction.
 
-        A clean exit commits, an exception rolls back. If nothing was saved, no revision is used.
+        A clean exit commits, an exception rolls back. If nothing was saved, no revision is used. Entering it, or the
+        first call inside, raises InvalidToken if the actor's token was issued before the list was erased.
         """
 
-    async def add(self, owner: UserId, task: Task) -> Task:
-        """Store a new task as a change of its own; return it with its revision."""
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
+        """Store a new task as a change of its own; return it with its revision.
 
-    async def erase(self, owner: UserId) -> None:
-        """Permanently delete the owner's tasks and tombstones; if there were any, increase the list's revision.
+        Raise InvalidToken if the actor's token was issued before the list was erased.
+        """
 
-        Long lists are deleted in batches, each its own transaction, so others may see a partially erased list. Safe to
-        repeat, also after a failure. Tasks stored later have higher revisions than all erased ones.
+    async def erase(self, owner: UserId, at: datetime) -> None:
+        """Refuse all changes with tokens issued up to that instant, then permanently delete all tasks and tombstones.
+
+        The refusal is stored with the list, also for an owner who never had one, before anything is deleted: it holds
+        in every process, whatever each knows of revocations, and no task is left or stored afterwards by such a token.
+        The list's revision increases. Long lists are deleted in batches, each its own transaction, so others may see a
+        partially erased list. Safe to repeat, also after a failure. Tasks stored later have higher revisions than all
+        erased ones.
         """
 
 
@@ -100,14 +107,16 @@ class Revocations(Protocol):
         Raises RevocationsUnavailable if the revocations have not been refreshed for too long.
         """
 
-    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+    async def revoke(
+        self, user_id: UserId, session_id: SessionId | None, at: datetime, token_lifetime: float | None = None
+    ) -> None:
         """Revoke a session, or with `None` all of a user's tokens issued up to `at`; effective here immediately.
+
+        It is kept as long as these tokens can be accepted (TokenLifetimes.retention); never shorter than an earlier
+        revocation of the same.
 
         Raises StorageUnavailable if it could not be stored: it may then be effective here, but not elsewhere.
         """
-
-    async def wait_for_propagation(self) -> None:
-        """Wait until earlier revocations are effective in all workers, and requests started before have ended."""
 
 
 class SecurityEventVerifier(Protocol):

@@ -1,6 +1,7 @@
 """Use cases of task lists, one class per verb.
 
-Each raises AccessDenied before it opens a list, and StorageUnavailable if the storage is unavailable.
+Each raises AccessDenied before it opens a list, and StorageUnavailable if the storage is unavailable. Those that change
+it raise InvalidToken if the list was erased after the actor's token was issued, which a worker may not know yet.
 """
 
 from attrs import frozen
@@ -50,7 +51,7 @@ class CreateTask:
         actor.ensure_owns(owner)
         now = self.clock.now()
         task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
-        return await self.lists.add(owner, task)
+        return await self.lists.add(owner, actor, task)
 
 
 @frozen
@@ -71,7 +72,7 @@ class ChangeTask:
     ) -> Task:
         """Raise TaskNotFound, RevisionMismatch, or InvalidField."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        async with self.lists.edit(owner, actor) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
             changed = task.changed(change, at=self.clock.now())
@@ -96,7 +97,7 @@ class CompleteTask:
     ) -> Task:
         """`None` toggles, a boolean sets. Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        async with self.lists.edit(owner, actor) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
             now = self.clock.now()
@@ -118,7 +119,7 @@ class DeleteTask:
     ) -> None:
         """Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        async with self.lists.edit(owner, actor) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
             await tasks.save(task.deleted(at=self.clock.now()))
@@ -136,7 +137,7 @@ class RestoreTask:
     ) -> Task:
         """Raise TaskNotFound if neither the task nor its tombstone exists, or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        async with self.lists.edit(owner, actor) as tasks:
             task = await tasks.get_including_deleted(task_id)
             task.ensure_revision(expected)
             restored = task.restored(at=self.clock.now())

@@ -389,4 +389,35 @@ BREAKS: Final = (
         "in_transport + int.from_bytes(answer, sys.byteorder)",
         "0",
     ),
+    Break(
+        "V5",
+        f"{SQL}/statements.py::_bump_revision",
+        "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
+        "None",
+    ),
+    Break(
+        "V5",
+        "adapters/memory/task_lists.py::_List.ensure_accepts",
+        "actor.was_issued_by(self.purged_at)",
+        "False",
+        tests="tests/unit/test_memory_task_lists.py",
+    ),
+    Break(
+        "V7",
+        "domain/identity.py::address_identity",
+        "_network(address, CLIENT_PREFIXES[address.version][0])",
+        "str(address)",
+    ),
+    Break("V7", "domain/identity.py::parse_address", "address.ipv4_mapped or IPv6Address(int(address))", "address"),
+    Break("V7", "adapters/system/audit_filters.py::_sources", "wider_networks(peer)", "()"),
+    Break(
+        "V7",
+        "adapters/system/audit_filters.py::RateLimitedAuditLog._count",
+        "(event.kind, event.reason)",
+        "(event.kind, None)",
+    ),
+    Break("V7", f"{HTTP}/context.py::_parse_hop", "_WITH_PORT.fullmatch(text)", "None"),
+    Break(
+        "V7", "application/access.py::EnforceRateLimits.for_address", "address_identity(context.peer)", "context.peer"
+    ),
 )

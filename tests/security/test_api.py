@@ -14,7 +14,7 @@ from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import AuditLog, EditableTaskList, TaskList, TaskLists
 from domain.audit import AuditKind
 from domain.errors import StorageUnavailable
-from domain.identity import UserId
+from domain.identity import Principal, UserId
 from domain.task import Task
 from tests.support.api import ORIGIN, Api, InMemory, running
 from tests.support.attacks import CHALLENGE, TASKS
@@ -52,12 +52,12 @@ class ClosedLists(MemoryTaskLists):
         del owner
         raise StorageUnavailable
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
-        del owner
+    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
+        del owner, actor
         raise StorageUnavailable
 
-    async def add(self, owner: UserId, task: Task) -> Task:
-        del owner, task
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
+        del owner, actor, task
         raise StorageUnavailable
 
 

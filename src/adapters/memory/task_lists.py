@@ -4,12 +4,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 
 from attrs import Factory, define, field, frozen
 
 from application.ports import EditableTaskList, TaskList
-from domain.errors import TaskNotFound
-from domain.identity import UserId
+from domain.errors import InvalidToken, TaskNotFound
+from domain.identity import Principal, UserId
+from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, PageKey, TaskPage, TaskQuery
 
@@ -18,7 +20,13 @@ from domain.task_list import NotModified, PageKey, TaskPage, TaskQuery
 class _List:
     tasks: dict[TaskId, Task] = Factory(dict)
     revision: Revision = Revision(0)
+    purged_at: datetime | None = None
+    """Tokens issued up to this instant may not change the list."""
     lock: asyncio.Lock = Factory(asyncio.Lock)
+
+    def ensure_accepts(self, actor: Principal) -> None:
+        if self.purged_at is not None and actor.was_issued_by(self.purged_at):
+            raise InvalidToken(REVOKED)
 
 
 def _get_including_deleted(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
@@ -65,7 +73,7 @@ class MemoryTaskList:
                 for task in self._list.tasks.values()
                 if task.deleted_at is None
                 and query.completed in {None, task.completed}
-                and task.mentions(query.text)
+                and query.finds(task)
                 and follows(task)
             ),
             key=key,
@@ -109,29 +117,31 @@ class MemoryTaskLists:
         """See the port."""
         return MemoryTaskList(self._lists[owner])
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
-        return self._edit(owner)
+        return self._edit(owner, actor)
 
-    async def add(self, owner: UserId, task: Task) -> Task:
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         owned = self._lists[owner]
         async with owned.lock:
+            owned.ensure_accepts(actor)
             stored = task.stored(Revision(owned.revision + 1))
             owned.tasks, owned.revision = {**owned.tasks, task.id: stored}, stored.revision
         return stored
 
-    async def erase(self, owner: UserId) -> None:
+    async def erase(self, owner: UserId, at: datetime) -> None:
         """See the port."""
         owned = self._lists[owner]
         async with owned.lock:
-            if owned.tasks:
-                owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
+            owned.purged_at = max(owned.purged_at or at, at)
+            owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
 
     @asynccontextmanager
-    async def _edit(self, owner: UserId) -> AsyncIterator[EditableTaskList]:
+    async def _edit(self, owner: UserId, actor: Principal) -> AsyncIterator[EditableTaskList]:
         owned = self._lists[owner]
         async with owned.lock:
+            owned.ensure_accepts(actor)
             edit = MemoryEditableTaskList(dict(owned.tasks), Revision(owned.revision + 1))
             yield edit
             if edit.has_changed:

@@ -48,6 +48,8 @@ task_lists = Table(
     metadata,
     Column("owner_id", String(MAX_USER_ID), primary_key=True),
     Column("revision", BigInteger, nullable=False),
+    # When the account was purged: tokens issued up to then may not change the list, whatever a worker knows of them.
+    Column("purged_at", UtcDateTime),
 )
 
 tasks = Table(

@@ -11,7 +11,7 @@ from adapters.sql.database import Database, connect
 from adapters.sql.readiness import BYPASSES, UNGUARDED, RowSecurityReadiness, row_security_problem
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
-from tests.contracts.task_lists import START, add, get, new, save
+from tests.contracts.task_lists import START, add, erase, get, new, save
 from tests.support.postgres import OWNER, SERVICE, PostgresServer, as_role, execute
 
 PASSWORD = 'it\'s a "long" one\\'
@@ -71,7 +71,7 @@ async def test_the_role_can_do_the_services_work_under_row_level_security(
         lists = SqlTaskLists(service)
         task = await save(lists, (await add(lists, new())).toggled(at=START))
         assert await get(lists, task.id) == task
-        await lists.erase(task.owner)
+        await erase(lists)
         async with service.reads.connect() as connection:
             (attributes,) = await connection.exec_driver_sql(
                 "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"

@@ -10,14 +10,15 @@ from sqlalchemy import Dialect, Executable
 
 from adapters.sql.database import Database, connect
 from adapters.sql.executors import CompiledStatement, compile_statement
-from adapters.sql.statements import INSERT_TASK, live_task, next_revision, page_of, task_params
+from adapters.sql.page_statements import page_of
+from adapters.sql.statements import INSERT_TASK, live_task, next_revision, task_params
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import UserId
 from domain.task import ANY_REVISION, Task
 from domain.task_list import Order, TaskQuery
-from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, page, restore, revision, save
+from tests.contracts.task_lists import ALICE, BOB, START, add, edit, erase, get, new, page, restore, revision, save
 from tests.support.postgres import OWNER, SERVICE, as_role
 
 FILTER = re.compile(r"\b(tasks|task_lists)\.owner_id = (me\.id|raised\.owner_id|\$\d+::VARCHAR)")
@@ -98,9 +99,9 @@ class TestWithoutTheOwnerFilter:
         changed = await save(lists, hers.toggled(at=START))
         await save(lists, changed.deleted(at=START))
         assert (await restore(lists, hers.id)).title == "hers"
-        async with lists.edit(ALICE) as tasks:
+        async with edit(lists) as tasks:
             assert (await tasks.get(hers.id)).owner == ALICE
-        await lists.erase(ALICE)
+        await erase(lists)
         assert len(unfiltered) == 2 + 2 + 1 + 1
         assert (await page(lists, TaskQuery())).tasks == ()
         assert await page(lists, TaskQuery(), BOB) == before
@@ -112,7 +113,7 @@ class TestWithoutTheOwnerFilter:
         with pytest.raises(TaskNotFound):
             await get(lists, his.id)
         with pytest.raises(TaskNotFound):
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.get_including_deleted(his.id)
         assert len(unfiltered) == 2
 
@@ -188,7 +189,7 @@ class TestPolicies:
         lists = SqlTaskLists(guarded)
         with pytest.raises(StorageUnavailable):
             async with guarded.executor.transaction() as transaction:
-                await transaction.run(next_revision("postgresql"), {"owner": ALICE})
+                await transaction.run(next_revision("postgresql"), {"owner": ALICE, "issued_at": START})
                 await transaction.run(INSERT_TASK, task_params(new(owner=BOB)))
         assert await revision(lists) == 0
 

@@ -11,7 +11,7 @@ from adapters.sql.task_lists import SqlTaskLists
 from application.ports import TaskLists
 from domain.errors import InvalidField
 from domain.task import Task, TaskChange
-from tests.contracts.task_lists import ALICE, TaskListsContract, add, get, new, restore, revision, save
+from tests.contracts.task_lists import TaskListsContract, add, edit, erase, get, new, restore, revision, save
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_a_long_list_is_erased_in_batches(database: Database, statements: 
     for number in range(5):
         await add(lists, new(f"{number}"))
     statements.clear()
-    await lists.erase(ALICE)
+    await erase(lists)
     assert ["DELETE" in statement for statement in statements] == [False, True] * 3
     assert await revision(lists) == 8
 
@@ -85,11 +85,11 @@ async def test_a_long_list_is_erased_in_batches(database: Database, statements: 
 async def test_an_edit_that_waited_for_another_sees_the_others_change(database: Database) -> None:
     lists = SqlTaskLists(database)
     task = await add(lists, new())
-    async with lists.edit(ALICE) as first:
+    async with edit(lists) as first:
         await first.save((await first.get(task.id)).changed(TaskChange(title="Bread"), at=task.created_at))
 
         async def describe() -> Task:
-            async with lists.edit(ALICE) as second:
+            async with edit(lists) as second:
                 found = await second.get(task.id)
                 return await second.save(found.changed(TaskChange(description="White"), at=task.created_at))
 

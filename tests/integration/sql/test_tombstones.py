@@ -14,7 +14,7 @@ from application.ports import TaskLists
 from domain.errors import TaskNotFound
 from domain.identity import UserId
 from domain.task import Revision, Task, TaskId
-from tests.contracts.task_lists import ALICE, BOB, START, add, get, new, restore, revision, save
+from tests.contracts.task_lists import ALICE, BOB, START, add, edit, get, new, restore, revision, save
 from tests.support.postgres import OWNER, SERVICE, as_role
 
 LATER = START + timedelta(days=30)
@@ -77,7 +77,7 @@ async def test_a_task_that_is_being_restored_is_not_deleted(
     lists: TaskLists, tombstones: SqlTombstones, admin_database: Database
 ) -> None:
     task = await deleted(lists)
-    async with lists.edit(ALICE) as edited:
+    async with edit(lists) as edited:
         tombstone = await edited.get_including_deleted(task.id)
         purging = asyncio.create_task(tombstones.purge_before(LATER))
         if admin_database.dialect == "postgresql":

@@ -16,6 +16,7 @@ from application.ports import TaskList, TaskLists
 from domain.identity import UserId
 from domain.task import Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
+from tests.contracts.task_lists import erase
 from tests.support.api import Api, InMemory, running
 
 ALICE, BOB = UserId("alice"), UserId("bob")
@@ -121,7 +122,7 @@ async def test_what_a_client_has_is_not_sent_again_and_what_it_lacks_is(api: Api
 async def test_nothing_that_was_erased_is_sent_again(api: Api, lists: CountedLists) -> None:
     await api.task("Milk")
     await api("GET", TASKS)
-    await lists.erase(ALICE)
+    await erase(lists)
     assert (await api("GET", TASKS)).json()["data"] == []
     await api.task("Bread")
     assert [task["title"] for task in (await api("GET", TASKS)).json()["data"]] == ["Bread"]
