@@ -107,12 +107,14 @@ class RevocationReads:
         Of more than a page's rows that were recorded at one instant, which only a bulk insert makes, some are left out:
         see `is_cut`.
         """
-        while rows := await self._read(_by_record(self._database.dialect, self._page), after=after):
+        statement = _by_record(self._database.dialect, self._page)
+        while rows := await self._database.poll_executor.read(statement, {"after": after}):
             yield rows
             if len(rows) < self._page:
                 return
             # The next page begins with the last instant of this one, of which there may be more rows.
             after = rows[-1][4] if self.is_cut(rows) else rows[-1][4] - _TICK
+            await asyncio.sleep(0)  # a read on SQLite may not wait for anything
 
     def is_cut(self, rows: Sequence[Any]) -> bool:
         """Whether rows of a page's only instant may be missing in it and in the next one."""
@@ -120,6 +122,7 @@ class RevocationReads:
 
     def _start_reading(self, after: Key) -> asyncio.Task[Sequence[Any]]:
         statement = _by_key(self._database.dialect, self._page)
+<<<<<<< HEAD
         return asyncio.create_task(self._read_page(statement, {"user_id": after[0], "session_id": after[1]}))
 
     async def _read_page(self, statement: Select[Any], parameters: dict[str, str]) -> Sequence[Any]:
@@ -129,6 +132,11 @@ class RevocationReads:
 
     async def _read(self, statement: Select[Any], **parameters: Any) -> Sequence[Any]:
         return await self._database.poll_executor.read(statement, parameters)
+=======
+        parameters = {"user_id": after[0], "session_id": after[1]}
+        # On SQLite in a thread; on PostgreSQL on the connection of the poll.
+        return asyncio.create_task(self._database.poll_executor.search(statement, parameters))
+>>>>>>> hold-revocations
 
 
 @define

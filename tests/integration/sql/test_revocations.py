@@ -123,7 +123,7 @@ async def test_a_worker_that_starts_later_reads_all_unexpired_revocations(
 
 async def test_expired_revocations_are_deleted(here: SqlRevocations, database: Database, hand: WorkerClock) -> None:
     await here.revoke(ALICE, ONE, NOON)
-    hand.seconds = 1
+    hand.seconds = 2
     await here.revoke(BOB, ONE, NOON)
     hand.seconds = KEPT.total_seconds() + 1
     assert await here.purge_expired() == 0, "another worker's clock may be behind"

@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.identity import Principal, SessionId, UserId
 from domain.revocation import Revocation, RevocationSet
@@ -67,6 +69,39 @@ def test_the_later_of_two_revocations_counts_in_any_order() -> None:
             revoked.add(one)
         assert revoked.matches(token(issued=5))
         assert len(revoked) == 1
+
+
+def test_the_later_expiry_of_two_revocations_counts_in_any_order() -> None:
+    sooner = LATER - timedelta(days=6)
+    for first, second in ((sooner, LATER), (LATER, sooner)):
+        revoked = RevocationSet()
+        revoked.add(Revocation(ALICE, ONE, NOON, first))
+        revoked.add(Revocation(ALICE, ONE, NOON + timedelta(seconds=5), second))
+        purge(revoked, sooner)
+        assert revoked.matches(token())
+
+
+USERS, SESSIONS = st.sampled_from([ALICE, BOB]), st.sampled_from([None, ONE, OTHER])
+
+
+@given(
+    made=st.lists(st.tuples(USERS, SESSIONS, st.floats(-1e6, 1e6), st.integers(1, 100))),
+    asked=st.lists(st.tuples(USERS, SESSIONS, st.floats(-1e6, 1e6)), min_size=1),
+)
+def test_the_set_revokes_exactly_what_its_revocations_match(
+    made: list[tuple[UserId, SessionId | None, float, int]], asked: list[tuple[UserId, SessionId | None, float]]
+) -> None:
+    revoked = RevocationSet()
+    revocations = [
+        Revocation(user, session, NOON + timedelta(seconds=at), NOON + timedelta(days=days))
+        for user, session, at, days in made
+    ]
+    for one in revocations:
+        revoked.add(one)
+    purge(revoked, NOON)
+    for user, session, issued in asked:
+        principal = token(user, session, issued=issued)
+        assert revoked.matches(principal) is any(one.matches(principal) for one in revocations)
 
 
 def test_expired_revocations_are_purged() -> None:
