@@ -122,21 +122,9 @@ class RevocationReads:
 
     def _start_reading(self, after: Key) -> asyncio.Task[Sequence[Any]]:
         statement = _by_key(self._database.dialect, self._page)
-<<<<<<< HEAD
-        return asyncio.create_task(self._read_page(statement, {"user_id": after[0], "session_id": after[1]}))
-
-    async def _read_page(self, statement: Select[Any], parameters: dict[str, str]) -> Sequence[Any]:
-        if self._database.dialect == "sqlite":  # in a thread: a page takes too long for a read in the event loop
-            return (await self._database.read(statement, parameters)).all()
-        return await self._database.poll_executor.read(statement, parameters)
-
-    async def _read(self, statement: Select[Any], **parameters: Any) -> Sequence[Any]:
-        return await self._database.poll_executor.read(statement, parameters)
-=======
         parameters = {"user_id": after[0], "session_id": after[1]}
         # On SQLite in a thread; on PostgreSQL on the connection of the poll.
         return asyncio.create_task(self._database.poll_executor.search(statement, parameters))
->>>>>>> hold-revocations
 
 
 @define
