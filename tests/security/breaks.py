@@ -432,6 +432,13 @@ BREAKS: Final = (
     ),
     Break(
         "V6",
+        f"{HTTP}/server/write_deadline.py::Backlog.make_room",
+        "self._total > self._limit",
+        "False",
+        tests="tests/unit/http/test_write_deadline.py",
+    ),
+    Break(
+        "V6",
         f"{HTTP}/server/write_deadline.py::unacknowledged",
         "in_transport + int.from_bytes(answer, sys.byteorder)",
         "0",
