@@ -345,7 +345,13 @@ BREAKS: Final = (
         "await connection.close(timeout=CANCEL_TIMEOUT)",
         "connection.terminate()",
     ),
-    Break("V1", f"{SQL}/executors.py::AsyncpgExecutor.search", "self.searches.fetch", "self.reads.fetch"),
+    Break(
+        "V1",
+        f"{SQL}/executors.py::AsyncpgExecutor.search",
+        "self.searches.fetch",
+        "self.reads.fetch",
+        tests="tests/integration/sql/test_searches.py -k delays",
+    ),
     Break(
         "V1",
         f"{SQL}/searches.py::_Turns",
