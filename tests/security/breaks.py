@@ -467,4 +467,39 @@ BREAKS: Final = (
     Break(
         "V7", "application/access.py::EnforceRateLimits.for_address", "address_identity(context.peer)", "context.peer"
     ),
+    Break(
+        "V1",
+        f"{SQL}/asyncpg_pool.py::AsyncpgPool._cancel_and_close",
+        "await connection.close(timeout=CANCEL_TIMEOUT)",
+        "connection.terminate()",
+    ),
+    Break(
+        "V1",
+        f"{SQL}/executors.py::AsyncpgExecutor.search",
+        "self.searches.fetch",
+        "self.reads.fetch",
+        tests="tests/integration/sql/test_searches.py -k delays",
+    ),
+    Break(
+        "V1",
+        f"{SQL}/searches.py::_Turns",
+        "Factory(asyncio.Lock)",
+        "Factory(lambda: asyncio.Semaphore(8))",
+        tests="tests/integration/sql/test_searches.py -k one_users",
+    ),
+    Break(
+        "V1",
+        f"{SQL}/admin.py::prepare_service_role",
+        "await _limit_statements(connection, role.name)",
+        "pass",
+        tests="tests/integration/sql/test_admin.py -k long_statements",
+    ),
+    Break("V6", "domain/task_list.py::TaskPage.from_rows", "min(query.limit, fitting(found))", "query.limit"),
+    Break(
+        "V6",
+        f"{SQL}/page_statements.py::_bounded",
+        "summed.c.before <= MAX_PAGE_BYTES",
+        "true()",
+        tests="tests/integration/sql/test_searches.py -k bytes",
+    ),
 )
