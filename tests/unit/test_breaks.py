@@ -12,6 +12,7 @@ from tests.security.breaks import BREAKS, Break
 RULES = {
     f"{letter}{number}" for letter, last in (("R", 18), ("K", 10), ("A", 18), ("P", 8)) for number in range(1, last + 1)
 }
+RULES |= {"V2", "V9"}
 SOURCE = """
 class Door:
     '''Opens for "alice".'''
