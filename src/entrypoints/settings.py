@@ -29,6 +29,8 @@ class Settings:
     jwks_max_stale: float
     max_token_lifetime: float
     leeway: float
+    scope: str | None
+    """Of a token that was issued to an application; `None`: no such token is accepted."""
     revocation_max_stale: float
     audit_retention: float
     tombstone_retention: float
@@ -79,6 +81,7 @@ class Settings:
             jwks_max_stale=read("EVO_TODO_JWKS_MAX_STALE", "86400", parse.seconds),
             max_token_lifetime=read("EVO_TODO_MAX_TOKEN_LIFETIME", "604800", parse.seconds),
             leeway=read("EVO_TODO_LEEWAY", "30", parse.leeway),
+            scope=read("EVO_TODO_SCOPE", None, parse.scope),
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds),
             tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),

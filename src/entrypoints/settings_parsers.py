@@ -110,6 +110,13 @@ def base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def scope(value: str) -> str:
+    """The name of one scope (RFC 6749 §3.3)."""
+    if not re.fullmatch(r"[!#-\[\]-~]{1,255}", value):
+        raise ValueError("must be the name of one scope, such as tasks: no spaces, quotes or backslashes")
+    return value
+
+
 def origins(value: str) -> tuple[str, ...]:
     """Comma-separated origins."""
     parsed = tuple(origin.strip() for origin in value.split(","))

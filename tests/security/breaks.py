@@ -159,21 +159,8 @@ BREAKS: Final = (
         "self._retry_at = self._monotonic() + self._backoff.fail()",
         "self._backoff.fail()",
     ),
-    Break(
-        "K5",
-        f"{TOKENS}/jwks_cache.py::JwksCache._ensure_usable",
-        "now - self._fetched_at >= self._config.max_stale",
-        "False",
-    ),
-    Break(
-        "K6",
-        f"{TOKENS}/jwks_cache.py::JwksCache._ensure_usable",
-        "raise KeysUnavailable(retry_after=max(1, ceil(self._retry_at - now)))",
-        'raise InvalidToken("No keys.")',
-    ),
     Break("K7", f"{TOKENS}/jwks.py::HttpJwks.fetch", "asyncio.timeout(self.timeout)", "asyncio.timeout(None)"),
     Break("K8", f"{TOKENS}/jwks.py", "follow_redirects=False", "follow_redirects=True"),
-    Break("K9", f"{TOKENS}/jwks.py::parse_key_set", "count[key.kid] == 1", "True"),
     Break("K9", f"{TOKENS}/jwks.py::_parse_key", '"d" in jwk', "False"),
     Break(
         "K10",
@@ -465,7 +452,7 @@ BREAKS: Final = (
     ),
     Break("V7", f"{HTTP}/context.py::_parse_hop", "_WITH_PORT.fullmatch(text)", "None"),
     Break(
-        "V7", "application/access.py::EnforceRateLimits.for_address", "address_identity(context.peer)", "context.peer"
+        "V7", "application/access.py::EnforceRateLimits.client", "address_identity(context.peer)", "context.peer"
     ),
     Break(
         "V1",
@@ -502,4 +489,55 @@ BREAKS: Final = (
         "true()",
         tests="tests/integration/sql/test_searches.py -k bytes",
     ),
+    Break(
+        "K5",
+        f"{TOKENS}/jwks_cache.py::JwksCache._ensure_usable",
+        "self._monotonic() - self._fetched_at >= self._config.max_stale",
+        "False",
+    ),
+    Break(
+        "K6",
+        f"{TOKENS}/jwks_cache.py::JwksCache._ensure_usable",
+        "self._raise_unavailable(self._retry_at)",
+        'raise InvalidToken("No keys.")',
+    ),
+    Break(
+        "K6",
+        f"{TOKENS}/jwks_cache.py::JwksCache._find_unknown",
+        "self._unknown.get(kid)",
+        "True",
+        tests="tests/unit/tokens/test_unknown_keys.py",
+    ),
+    Break(
+        "K6",
+        f"{HTTP}/auth.py::authenticate",
+        "NoCredentials | InvalidToken | KeysUnavailable",
+        "NoCredentials | InvalidToken",
+        tests="tests/unit/http/test_limits.py",
+    ),
+    Break("K9", f"{TOKENS}/jwks.py::parse_key_set", "len(identities[key.kid]) == 1", "True"),
+    Break("K9", f"{TOKENS}/jwks.py::_identity", "jwk.get('x')", "None", tests="tests/unit/tokens/test_jwks.py"),
+    Break("V2", f"{TOKENS}/jwt_verifier.py::JwtVerifier._verify_new", "client.identity", "''"),
+    Break(
+        "V2",
+        f"{TOKENS}/verification_queue.py::VerificationQueue._line_of",
+        "self._balance.get(client, 0)",
+        "0",
+        tests="tests/unit/tokens/test_verification_turns.py",
+    ),
+    Break("V2", "application/access.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
+    Break(
+        "V2",
+        f"{HTTP}/refusal_pacing.py::RefusalPacing.wait",
+        "self._passed < self._per_iteration and not self._waiters",
+        "True",
+        tests="tests/unit/http/test_refusal_pacing.py",
+    ),
+    Break("V9", f"{TOKENS}/claims.py::ClaimRules.validate", '"cnf" in claims', 'claims.get("cnf")'),
+    Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", "name in claims", "claims.get(name)"),
+    Break("V9", f"{TOKENS}/claims.py", '("client_id", "azp", "scope")', '("client_id", "scope")'),
+    Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", 'scope.split(" ")', "scope"),
+    Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", 'scope.split(" ")', "scope.split()"),
+    Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", "self.scope is None", "False"),
+    Break("V9", f"{HTTP}/front.py::Front.__call__", "ensure_scope(self.services, context)", "None"),
 )
