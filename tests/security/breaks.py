@@ -286,9 +286,8 @@ BREAKS: Final = (
     Break(
         "V4",
         f"{SQL}/revocations.py::SqlRevocations._read_all",
-        "self._full_read_after == START",
-        "self._watermark is None",
-        tests="tests/integration/sql/test_revocations.py",
+        "self._full_read_after = rows[-1][0], rows[-1][1]",
+        "pass",
     ),
     Break(
         "V4",
