@@ -49,7 +49,9 @@ def test_behind_a_proxy_each_address_has_its_own_limit(web: Frontend) -> None:
     assert guess(web, **{"X-Forwarded-For": "203.0.113.3"}).status_code == 401
 
 
-@pytest.mark.parametrize("entry", ["203.0.113.{}:51234", "[2001:db8:0:{}::1]", "[2001:db8:1:{}::1]:443", '"192.0.2.{}:1"'])
+@pytest.mark.parametrize(
+    "entry", ["203.0.113.{}:51234", "[2001:db8:0:{}::1]", "[2001:db8:1:{}::1]:443", '"192.0.2.{}:1"']
+)
 def test_behind_a_proxy_that_writes_ports_the_fourth_person_need_not_wait(entry: str, web: Frontend) -> None:
     people = [guess(web, **{"X-Forwarded-For": entry.format(n)}).status_code for n in range(10, 15)]
 

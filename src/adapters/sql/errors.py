@@ -22,6 +22,9 @@ ACQUIRE_TIMEOUT: Final = 1.5
 CLOSE_TIMEOUT: Final = 0.3
 """Seconds that a connection which has missed its deadline is given to close."""
 
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What PostgreSQL's driver raises besides OSError; outside SQLAlchemy nothing wraps it."""
+
 UNDEFINED_TABLE: Final = "42P01"
 UNDEFINED_COLUMN: Final = "42703"
 INSUFFICIENT_PRIVILEGE: Final = "42501"
