@@ -450,9 +450,7 @@ BREAKS: Final = (
         "(event.kind, None)",
     ),
     Break("V7", f"{HTTP}/context.py::_parse_hop", "_WITH_PORT.fullmatch(text)", "None"),
-    Break(
-        "V7", "application/access.py::EnforceRateLimits.client", "address_identity(context.peer)", "context.peer"
-    ),
+    Break("V7", "application/access.py::EnforceRateLimits.client", "address_identity(context.peer)", "context.peer"),
     Break(
         "V1",
         f"{SQL}/asyncpg_pool.py::AsyncpgPool._cancel_and_close",
@@ -539,4 +537,60 @@ BREAKS: Final = (
     Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", 'scope.split(" ")', "scope.split()"),
     Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", "self.scope is None", "False"),
     Break("V9", f"{HTTP}/front.py::Front.__call__", "ensure_scope(self.services, context)", "None"),
+    Break(
+        "V10",
+        f"{SQL}/address.py::shown",
+        'f"{found[0]}://…" if found else "…" if text else ""',
+        "text",
+        tests="tests/security/test_identity.py -k message_about_a_setting",
+    ),
+    Break(
+        "V10",
+        f"{SQL}/address.py",
+        'r"(?:[^\\s@/?#\\[\\]%]|%[0-9A-Fa-f]{2})*"',
+        'r"(?:[^\\s/?#\\[\\]%]|%[0-9A-Fa-f]{2})*"',
+        tests="tests/security/test_identity.py -k two_ways",
+    ),
+    Break(
+        "V10",
+        f"{SQL}/address.py::DatabaseAddress._postgresql",
+        'has_ports(found["hosts"] or "")',
+        "True",
+        tests="tests/security/test_identity.py -k two_ways",
+    ),
+    Break(
+        "V10",
+        f"{SQL}/address.py::DatabaseAddress.name",
+        'f"PostgreSQL database{database} at {where}"',
+        "self.dsn()",
+        tests="tests/security/test_identity.py -k named_by_nothing",
+    ),
+    Break(
+        "V10",
+        "entrypoints/commands.py::explained",
+        'f"{what}: {address.name}: {meaning}: {advice}"',
+        'f"{what}: {error}: {database_of(settings)}"',
+        tests="tests/security/test_identity.py -k not_there",
+    ),
+    Break(
+        "V10",
+        f"{SQL}/sqlite.py",
+        "0o600",
+        "0o644",
+        tests="tests/security/test_identity.py -k 'private or whatever_the_umask'",
+    ),
+    Break(
+        "V10",
+        "entrypoints/dev_issuer.py::create_private_folder",
+        "folder.chmod(PRIVATE)",
+        "None",
+        tests="tests/security/test_identity.py -k whatever_the_umask",
+    ),
+    Break(
+        "V10",
+        "entrypoints/settings.py::_Reader.refuse",
+        "_shown(name, self.env.get(name, ''))",
+        "self.env.get(name, '')",
+        tests="tests/security/test_identity.py -k message_about_a_setting",
+    ),
 )

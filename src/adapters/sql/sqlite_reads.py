@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect
 
 from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
 from adapters.sql.executors import Compile, CompiledStatement, Parameters, Rows, compile_statement
+from adapters.sql.sqlite import create_private
 
 SQLITE: Final[Dialect] = dialect()
 
@@ -153,6 +154,7 @@ def _open_for_reading(
     path: Path, patience: float, is_enough: Callable[[], bool], steps: int, *, check_same_thread: bool = True
 ) -> sqlite3.Connection:
     """A connection whose reads are interrupted when `is_enough`, which is asked after each so many steps."""
+    create_private(path)
     opened = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=check_same_thread)
     opened.set_progress_handler(is_enough, steps)
     opened.execute("PRAGMA query_only = ON")
