@@ -87,7 +87,7 @@ async def test_an_account_is_erased_with_its_tasks_and_no_others(world: World) -
 
 
 async def test_a_worker_that_has_not_heard_of_it_can_store_no_task_afterwards(world: World) -> None:
-    await world.receive("account", CONTEXT)
+    await world.receive("account", CONTEXT, "192.0.2.0")
     create = CreateTask(world.lists, ManualClock(), UuidV7Generator())
     await create(Principal(BOB, ONE, NOW.timestamp()), BOB, title="Buy milk", description=None)
     with pytest.raises(InvalidToken):
