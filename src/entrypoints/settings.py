@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 from attrs import field, frozen
 
 from domain.rate_limit import RateLimit
+from domain.task_list import MAX_TASKS
 from entrypoints import settings_parsers as parse
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ class Settings:
     revocation_max_stale: float
     audit_retention: float
     tombstone_retention: float
+    max_tasks: int | None
+    """Of a list, tombstones included; `None`: off."""
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     """Per user; `None`: off."""
@@ -82,6 +85,7 @@ class Settings:
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds),
             tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),
+            max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),

@@ -9,3 +9,7 @@ class TestMemoryTaskLists(TaskListsContract):
     @pytest.fixture
     def lists(self) -> TaskLists:
         return MemoryTaskLists()
+
+    @pytest.fixture
+    def bounded(self) -> TaskLists:
+        return MemoryTaskLists(3)

@@ -198,7 +198,9 @@ def test_a_tombstone_matches_the_revision_of_its_deletion_but_not_any() -> None:
             tombstone.ensure_revision(expected)
 
 
-def test_a_stored_task_differs_in_its_revision_alone() -> None:
+def test_a_stored_task_differs_in_its_revision_and_in_when_it_was_changed() -> None:
     done = task().changed(TaskChange(title="Bread", description="Two", completed=True), at=LATER)
-    for one in (done, done.deleted(at=LATER)):
-        assert one.stored(Revision(7)) == evolve(one, revision=Revision(7))
+    latest = LATER + timedelta(seconds=1)
+    assert done.stored(Revision(7), latest) == evolve(done, revision=Revision(7), updated_at=latest)
+    gone = done.deleted(at=LATER)
+    assert gone.stored(Revision(7), latest) == evolve(gone, revision=Revision(7), updated_at=latest, deleted_at=latest)
