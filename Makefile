@@ -1,6 +1,6 @@
-# Needs make and Python 3.11 or newer; what has to do with the frontend also needs Node 20.19 or newer. Everything else
-# is installed into .venv and frontend/node_modules, hash by hash. Only relative paths below: make cannot name a target
-# with a space in it.
+# Needs make and Python 3.11 or newer; targets of the frontend also need Node 20.19 or newer. Everything else is
+# installed into .venv and frontend/node_modules and verified by hash. Paths below are relative: a target's name cannot
+# contain a space.
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-# uv trusts the certificates that this machine trusts and never brings a Python of its own.
+# uv uses the certificates of this machine and never downloads a Python.
 export UV_SYSTEM_CERTS ?= 1
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -19,10 +19,11 @@ INSTALL_ALONE := $(BIN)/uv pip install --quiet --python $(ALONE)/bin/python --no
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-annotate
 
-# The rules, which the unit tests alone must reach; measured there only, because measuring costs half as much again.
+# What the unit tests must cover; measured only there, because measuring takes half as much time again.
+# Tests run in several processes (pytest-xdist): those that use servers wait more than they compute.
 COVERED := --cov=domain --cov=application --cov=adapters.tokens --cov-branch --cov-fail-under=95
 
-# The frontend: what it was installed from, and what it was built from.
+# The frontend's installation and build.
 MODULES := frontend/node_modules/.ready
 BUILT := frontend/.next/standalone/server.js
 WEB_SOURCES := $(shell find frontend/src -type f -not -name "*.test.ts" 2>/dev/null) \
@@ -35,67 +36,67 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
 
 .PHONY: run
-run: $(READY)/run ## serve on this machine, with no set-up
+run: $(READY)/run ## serve on this machine, without any set-up
 	@exec $(BIN)/evo-todo dev $(ARGS)
 
 .PHONY: web
-web: $(READY)/run $(BUILT) ## serve the frontend and the API on this machine, with no set-up
+web: $(READY)/run $(BUILT) ## serve the frontend and the API on this machine, without any set-up
 	@exec node frontend/scripts/together.mjs $(BIN)/evo-todo
 
 .PHONY: test
-test: $(READY)/test ## run every test; ARGS="-k title" chooses
+test: $(READY)/test ## run all tests; ARGS="-k title" selects
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest tests/unit $(COVERED)
-	$(BIN)/python -m pytest tests/integration tests/security
+	$(BIN)/python -m pytest tests/unit $(COVERED) -n 2 --dist worksteal
+	$(BIN)/python -m pytest tests/integration tests/security -n 4 --dist worksteal
 endif
 
 .PHONY: e2e
-e2e: $(READY)/e2e $(BUILT) ## check the frontend: units, real tokens, a real browser; ARGS="-k title" chooses
+e2e: $(READY)/e2e $(BUILT) ## test the frontend: units, real tokens, a real browser; ARGS="-k title" selects
 	cd frontend && npm run --silent check
 	$(BIN)/python -m pytest $(or $(ARGS),tests/interop tests/e2e)
 
 .PHONY: lint
-lint: $(READY)/dev audit ## check style, types, the direction of imports, and what is known of dependencies
+lint: $(READY)/dev audit ## check style, types, the direction of imports, and known vulnerabilities
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 .PHONY: audit
-audit: $(READY)/dev ## hold what is installed to run against the vulnerabilities that are known of it
+audit: $(READY)/dev ## check the run-time dependencies for known vulnerabilities
 	$(BIN)/pip-audit --requirement requirements/run.txt --no-deps --disable-pip --progress-spinner off
 
 .PHONY: format
-format: $(READY)/dev ## rewrite the sources in the agreed style
+format: $(READY)/dev ## format the sources
 	$(BIN)/ruff check --fix-only --quiet src tests benchmarks
 	$(BIN)/ruff format src tests benchmarks
 	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
-openapi: $(READY)/run $(MODULES) ## write the API's description to contracts/, and the frontend's types from it
+openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/ and the frontend's types
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
 	cd frontend && npm run --silent schema
 
 .PHONY: mutants
-mutants: $(READY)/dev ## plant small faults in src and see which ones the tests miss
+mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
 	$(BIN)/mutmut run $(ARGS)
 
 .PHONY: bench
-bench: $(READY)/bench $(READY)/alone ## measure beside peers; ARGS="growth", "floods", "soak", "revocation", "instructions", "docs"
+bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="growth", "floods", "soak", "revocation", "instructions", "steps", "files", "docs"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks
-breaks: $(READY)/dev ## break each rule of docs/security.md in a copy and see its test fail; ARGS="R4 P" chooses
+breaks: $(READY)/dev ## break each rule of docs/security.md in a copy and see its tests fail; ARGS="R4 P" selects
 	$(BIN)/python -m tests.security.break_rules $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(READY)/dev ## look for headers and tokens that break the parsers; ARGS="-max_total_time=60"
+fuzz: $(READY)/dev ## fuzz the parsers of headers and tokens; ARGS="-max_total_time=60"
 	$(BIN)/python -m tests.security.fuzz_tokens $(ARGS)
 
 .PHONY: lock
-lock: $(READY)/tools ## resolve every dependency anew
+lock: $(READY)/tools ## update the lock files
 	$(COMPILE) --upgrade --group build -o requirements/build.txt
 	$(COMPILE) --upgrade pyproject.toml -c requirements/build.txt -o requirements/run.txt
 	$(COMPILE) --upgrade pyproject.toml --group test \
@@ -109,17 +110,17 @@ lock: $(READY)/tools ## resolve every dependency anew
 	cd frontend && npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
 
 .PHONY: clean
-clean: ## remove what these targets made, but no data
+clean: ## remove what these targets create, but no data
 	rm -rf $(VENV) dist mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -rf frontend/node_modules frontend/.next
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp per step: a step is repeated when what it was made from has changed, else it costs one stat.
+# One stamp file per step: a step is repeated when its inputs have changed.
 $(READY)/tools: requirements/build.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'Python 3.11 or newer is needed, and "$(PYTHON)" is not: try make PYTHON=python3.13' >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' || \
-	    { echo 'This Python cannot make virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	    { echo 'This Python cannot create virtual environments; on Debian: apt-get install python3-venv' >&2; exit 1; }
 	"$(PYTHON)" -m venv --clear $(VENV)
 	$(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --require-hashes \
 	    -r requirements/build.txt
@@ -138,7 +139,7 @@ $(READY)/e2e: requirements/e2e.txt $(READY)/test
 	$(INSTALL) --require-hashes -r requirements/e2e.txt
 	@touch $@
 
-# The service by itself: where the benchmark's peers are installed too, it would load more than it needs.
+# The service without the benchmark's peers: it would load some of their packages.
 $(READY)/alone: requirements/run.txt pyproject.toml $(READY)/tools
 	"$(PYTHON)" -m venv --clear --without-pip $(ALONE)
 	$(INSTALL_ALONE) --compile-bytecode --require-hashes -r requirements/build.txt -r requirements/run.txt
@@ -163,7 +164,7 @@ $(BUILT): $(MODULES) $(WEB_SOURCES)
 	cd frontend && npm run --silent build
 	@touch $@
 
-# A virtual environment knows where it lies: one that was moved or copied is made anew.
+# A virtual environment contains its own path: one that was moved or copied is created again.
 ifneq ($(shell cat $(READY)/at 2>/dev/null),$(shell pwd))
 .PHONY: $(READY)/tools
 endif

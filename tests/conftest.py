@@ -30,7 +30,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def postgres_programs() -> Iterator[Installation]:
-    with installation() as programs:
+    with installation(in_memory=True) as programs:
         yield programs
 
 

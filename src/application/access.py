@@ -1,6 +1,5 @@
 """Access control of a request: authentication, ownership of the path, rate limits."""
 
-from ipaddress import IPv6Address, ip_address
 from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
@@ -8,7 +7,7 @@ from attrs import Factory, field, frozen
 from application.ports import AuditLog, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import AccessDenied, InvalidToken, TooManyRequests
-from domain.identity import Principal, SessionId, UserId
+from domain.identity import Principal, SessionId, UserId, address_identity
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import REVOKED
 
@@ -121,10 +120,6 @@ class Authorize:
             raise
 
 
-CLIENT_PREFIX: Final = 64
-"""Bits of an IPv6 address that identify a client: the rest is the client's to choose (RFC 4291 §2.5.1)."""
-
-
 def _local(limits: "EnforceRateLimits") -> LocalRateLimiter | None:
     return limits.limiter if isinstance(limits.limiter, LocalRateLimiter) else None
 
@@ -182,7 +177,7 @@ class EnforceRateLimits:
         """
         if self.addresses is None:
             return None
-        status = await self.limiter.hit(f"address:{_client(context.peer)}", self.addresses)
+        status = await self.limiter.hit(f"address:{address_identity(context.peer)}", self.addresses)
         if status.is_exceeded:
             self._refuse(status, context, "address-limit", None)
         return status
@@ -202,14 +197,3 @@ class EnforceRateLimits:
                 )
             )
         raise TooManyRequests(status)
-
-
-def _client(peer: str | None) -> str:
-    """Return the key of a client address. All clients without one, such as those of a local socket, share one key."""
-    try:
-        address = ip_address(peer or "")
-    except ValueError:
-        return peer or "none"
-    if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> (128 - CLIENT_PREFIX) << (128 - CLIENT_PREFIX)))
-    return str(address)

@@ -108,8 +108,13 @@ class Revocations(Protocol):
         Raises RevocationsUnavailable if the revocations have not been refreshed for too long.
         """
 
-    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+    async def revoke(
+        self, user_id: UserId, session_id: SessionId | None, at: datetime, token_lifetime: float | None = None
+    ) -> None:
         """Revoke a session, or with `None` all of a user's tokens issued up to `at`; effective here immediately.
+
+        It is kept as long as these tokens can be accepted (TokenLifetimes.retention); never shorter than an earlier
+        revocation of the same.
 
         Raises StorageUnavailable if it could not be stored: it may then be effective here, but not elsewhere.
         """

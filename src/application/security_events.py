@@ -18,7 +18,7 @@ class RevokeSession:
 
     async def __call__(self, event: SessionRevoked, context: AuditContext) -> None:
         """Raise StorageUnavailable if the revocation could not be stored."""
-        await self.revocations.revoke(event.user_id, event.session_id, event.at)
+        await self.revocations.revoke(event.user_id, event.session_id, event.at, event.token_lifetime)
         self.audit.record(
             AuditEvent(
                 kind=AuditKind.SESSION_REVOKED,

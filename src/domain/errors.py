@@ -63,6 +63,14 @@ class TooManyRequests(DomainError):
 
 
 @define
+class TooManySearches(DomainError):
+    """A search of this user runs, and others wait already."""
+
+    retry_after: int
+    """Seconds after which a retry makes sense."""
+
+
+@define
 class Unavailable(DomainError):
     """A dependency of the request is temporarily unavailable."""
 
@@ -88,3 +96,8 @@ class Overloaded(Unavailable):
 @define
 class StorageUnavailable(Unavailable):
     """The task storage is unavailable: no database, no free connection, or a timeout."""
+
+
+@define
+class SearchUnavailable(Unavailable):
+    """A search takes too long, or too many of other users run."""

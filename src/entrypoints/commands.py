@@ -27,7 +27,7 @@ from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 from entrypoints.logging_config import configure_logging
-from entrypoints.providers import max_token_age
+from entrypoints.providers import token_rules
 from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ async def _purge(settings: Settings, report: Report) -> None:
     database = connect(database_of(settings))
     now = datetime.now(UTC)
     try:
-        revocations = SqlRevocations(database, max_token_age(settings), settings.revocation_max_stale)
+        revocations = SqlRevocations(database, token_rules(settings).lifetimes, settings.revocation_max_stale)
         limit = now - timedelta(seconds=settings.audit_retention)
         report("audit events", await SqlAuditTrail(database).purge_before(limit))
         report("expired revocations", await revocations.purge_expired())

@@ -50,7 +50,7 @@ class Adapters(Provider):
     @provide
     def sql_revocations(self, settings: Settings, database: Database) -> SqlRevocations:
         """Revocations in the database, held in memory."""
-        return SqlRevocations(database, max_token_age(settings), settings.revocation_max_stale)
+        return SqlRevocations(database, token_rules(settings).lifetimes, settings.revocation_max_stale)
 
     @provide
     def revocations(self, revocations: SqlRevocations) -> Revocations:
@@ -167,11 +167,6 @@ class UseCases(Provider):
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Build the container; later providers override earlier ones."""
     return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})
-
-
-def max_token_age(settings: Settings) -> timedelta:
-    """Maximum time after its issue that a token can be accepted."""
-    return timedelta(seconds=settings.max_token_lifetime + 2 * settings.leeway)
 
 
 def token_rules(settings: Settings) -> ClaimRules:

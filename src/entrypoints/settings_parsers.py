@@ -13,6 +13,8 @@ Network = IPv4Network | IPv6Network
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _DATABASES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://", "sqlite:///", "sqlite+aiosqlite:///")
 _MAX_LEEWAY: Final = 60
+MAPPED_PREFIX: Final = 96
+"""Bits before the IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2)."""
 
 
 def text(value: str) -> str:
@@ -150,9 +152,18 @@ def limits_store(value: str) -> str | None:
 def networks(value: str) -> tuple[Network, ...]:
     """Comma-separated addresses and networks; may be empty."""
     try:
-        return tuple(ip_network(entry.strip(), strict=False) for entry in value.split(",") if entry.strip())
-    except ValueError as error:
-        raise ValueError("must be addresses and networks, separated by commas, such as 10.0.0.0/8,::1") from error
+        return tuple(_network(entry.strip()) for entry in value.split(",") if entry.strip())
+    except ValueError:
+        raise ValueError("must be addresses and networks, separated by commas, such as 10.0.0.0/8,::1") from None
+
+
+def _network(entry: str) -> Network:
+    """A network in the form in which addresses are compared: IPv4-mapped IPv6 is IPv4."""
+    network = ip_network(entry, strict=False)
+    if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED_PREFIX:
+        mapped = network.network_address.ipv4_mapped
+        return network if mapped is None else IPv4Network((mapped, network.prefixlen - MAPPED_PREFIX))
+    return network
 
 
 def is_origin(value: str) -> bool:

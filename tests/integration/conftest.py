@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,14 +46,23 @@ def migrated_postgres_url(postgres_server: str, postgres_template: str) -> Itera
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the tables, to be copied."""
+    file = tmp_path_factory.mktemp("template") / "tasks.db"
+    with start_blocking_portal() as portal:
+        portal.call(_migrate, f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture(params=["postgresql", "sqlite"])
-async def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database of each kind, one after the other; on PostgreSQL for the service's role."""
     if request.param == "postgresql":
         return as_role(request.getfixturevalue("migrated_postgres_url"), SERVICE)
-    url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    await _migrate(url)
-    return url
+    file = tmp_path / "tasks.db"
+    shutil.copy(request.getfixturevalue("sqlite_template"), file)
+    return f"sqlite:///{file}"
 
 
 @pytest.fixture
@@ -90,7 +100,7 @@ def statements(database: Database) -> Iterator[list[str]]:
         keep(compiled.sql)
         return compiled
 
-    for compiling in (database.asyncpg_executor, database.inline_reads):
+    for compiling in (database.asyncpg_executor, database.inline_reads, database.thread_reads):
         if compiling is not None:
             compiling.compile = compile_and_keep
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import httpx
 from dishka import Provider, Scope, provide
@@ -11,6 +10,7 @@ from dishka import Provider, Scope, provide
 from adapters.memory.audit_and_revocations import MemoryRevocations
 from adapters.sql.database import Database, connect
 from application.ports import BackgroundWork, Clock, Revocations
+from domain.revocation import TokenLifetimes
 from tests.support.api import Api, running_for
 from tests.support.tokens import ACCOUNT_PURGED, Issuer
 
@@ -38,7 +38,7 @@ class Worker(Provider):
     @provide
     def revocations(self, clock: Clock) -> Revocations:
         """Its own, which it shares with nobody: the worker never learns what others were told."""
-        return MemoryRevocations(clock, timedelta(days=7))
+        return MemoryRevocations(clock, TokenLifetimes())
 
 
 @asynccontextmanager

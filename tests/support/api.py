@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from adapters.tokens.jwks import PublicKey, parse_key_set
 from adapters.tokens.jwks_cache import JwksCache, JwksReadiness
 from application.health import CheckReadiness
 from application.ports import AuditLog, BackgroundWork, Clock, Revocations, TaskLists
+from domain.revocation import TokenLifetimes
 from entrypoints.asgi import create_app
 from entrypoints.settings import Settings
 from tests.support.tokens import AUDIENCE, ISSUER, Issuer
@@ -53,7 +53,7 @@ class InMemory(Provider):
 
     @provide
     def revocations(self, clock: Clock) -> Revocations:
-        return MemoryRevocations(clock, timedelta(days=7))
+        return MemoryRevocations(clock, TokenLifetimes())
 
     @provide
     def audit(self) -> AuditLog:

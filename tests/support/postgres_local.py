@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, STDOUT
@@ -30,6 +30,8 @@ TIMEOUT = 30  # seconds: far more than any step takes on a busy machine
 PORTS = range(20_000, 32_000)  # below the ephemeral ports of clients, so that a port is still free on restart
 SOCKET_PATH_LIMIT = 80  # bytes, without the socket's name; the system's limit is 103 or more
 _untried_ports = random.sample(PORTS, len(PORTS))
+MEMORY = Path("/dev/shm")
+ENOUGH_MEMORY = 4 * 2**30  # bytes; a server takes some 200 MiB
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -222,9 +224,11 @@ def copy_programs(programs: Path, account: pwd.struct_passwd, into: Path) -> Pat
 
 
 @contextmanager
-def temporary_folder() -> Generator[Path]:
+def temporary_folder(*, in_memory: bool = False) -> Generator[Path]:
     """A temporary folder; it is removed and its servers are ended even if this process is killed (SIGKILL)."""
     places = [Path(tempfile.gettempdir()).resolve(), Path("/tmp").resolve()]
+    if in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_MEMORY:
+        places.insert(0, MEMORY)
     place = next((place for place in places if is_world_readable(place)), places[0])
     folder = Path(tempfile.mkdtemp(prefix="evo-todo-pg-", dir=place))
     keeper = subprocess.Popen(
@@ -241,15 +245,22 @@ def temporary_folder() -> Generator[Path]:
 
 
 @contextmanager
-def installation() -> Generator[Installation]:
-    """Find programs that run, and prepare them and a data folder for the account that runs them."""
+def installation(*, in_memory: bool = False) -> Generator[Installation]:
+    """Find programs that run, and prepare them and a data folder for the account that runs them.
+
+    `in_memory`: data is in a file system in memory, if there is one. Every database has 300 files, and creating files
+    on ext4 is slow while others were deleted within the last seconds.
+    """
     programs = next((place.resolve() for place in candidates() if version(place)), None)
     if programs is None:
         raise PostgresUnavailableError("no PostgreSQL: set TEST_DATABASE_URL, start Docker or install PostgreSQL")
-    with temporary_folder() as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder(in_memory=in_memory))
         account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         if account:
             folder.chmod(0o755)
             if not is_world_readable(programs / "postgres"):
-                programs = copy_programs(programs, account, folder / "programs")
+                disk = stack.enter_context(temporary_folder())
+                disk.chmod(0o755)
+                programs = copy_programs(programs, account, disk / "programs")
         yield Installation(programs, account, folder)

@@ -128,13 +128,18 @@ def evo_todo(
 
 
 @contextmanager
-def running(command: str, *options: str, folder: Path, settings: dict[str, str]) -> Generator[Service]:
-    """Start `evo-todo <command>` on a free or given port, wait until it responds, and end it with all its workers."""
+def running(
+    *arguments: str, folder: Path, settings: dict[str, str], program: str = "entrypoints.cli"
+) -> Generator[Service]:
+    """Start `evo-todo <arguments>` on a free or given port, wait until it responds, and end it with all its workers.
+
+    Another module can be run instead of the command line.
+    """
     port = int(settings.get("EVO_TODO_PORT") or free_port())
     with ExitStack() as stack:
         output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
         process = subprocess.Popen(
-            [sys.executable, "-m", "entrypoints.cli", command, *options],
+            [sys.executable, "-m", program, *arguments],
             env=environment(UNLIMITED | settings | {"EVO_TODO_PORT": str(port)}, folder),
             cwd=folder,
             stdin=DEVNULL,

@@ -55,7 +55,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Toggle whether a task is done; with a body, say which, so that a retry is safe. */
+        /** Toggle whether a task is done; a body says which, so that a retry is safe. */
         patch: operations["completeTask"];
         trace?: never;
     };
@@ -68,7 +68,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Bring a deleted task back as it was; one that is not deleted stays as it is, so that a retry is safe. */
+        /** Restore a deleted task; one that is not deleted stays as it is, so that a retry is safe. */
         post: operations["restoreTask"];
         delete?: never;
         options?: never;
@@ -85,7 +85,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a Security Event Token (RFC 8417) that the issuer pushes: session-revoked or account-purged. */
+        /** Receive a Security Event Token (RFC 8417) from the issuer: session-revoked or account-purged. */
         post: operations["receiveSecurityEvent"];
         delete?: never;
         options?: never;
@@ -100,7 +100,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say that the process answers. */
+        /** Say that the process responds. */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -117,7 +117,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say that the process answers, for a load balancer. */
+        /** Say that the process responds, for a load balancer. */
         get: operations["livez"];
         put?: never;
         post?: never;
@@ -193,7 +193,7 @@ export interface components {
         };
         /**
          * NewTask
-         * @description A task to be.
+         * @description A task to create.
          */
         NewTask: {
             /** @description Set by the server; ignored here. */
@@ -220,7 +220,7 @@ export interface components {
         };
         /**
          * TaskUpdate
-         * @description What shall be different; members that are not there stay as they are (RFC 7396).
+         * @description The members to change; absent ones stay as they are (RFC 7396).
          */
         TaskUpdate: {
             /** @description Set by the server; ignored here. */
@@ -251,7 +251,7 @@ export interface components {
         };
         /**
          * Completion
-         * @description Whether the task shall be done; without it, the task is toggled.
+         * @description Whether the task is to be done; without it, the task is toggled.
          */
         Completion: {
             /**
@@ -262,12 +262,12 @@ export interface components {
         };
         /**
          * Restoration
-         * @description Nothing: there is nothing to choose.
+         * @description An empty object.
          */
         Restoration: Record<string, never>;
         /**
          * DeliveryProblem
-         * @description Why an event was not taken (RFC 8935 §2.3).
+         * @description Why a security event was refused (RFC 8935 §2.3).
          */
         DeliveryProblem: {
             err: string;
@@ -275,7 +275,7 @@ export interface components {
         };
         /**
          * Health
-         * @description The process answers.
+         * @description The process responds.
          */
         Health: {
             /**
@@ -286,7 +286,7 @@ export interface components {
         };
         /**
          * Readiness
-         * @description Whatever the service depends on is there.
+         * @description Every dependency of the service is available.
          */
         Readiness: {
             /** @example ready */
@@ -307,18 +307,18 @@ export interface components {
          */
         Problem: {
             /**
-             * @description Names the kind of problem.
+             * @description Identifies the kind of problem.
              * @default about:blank
              * @example about:blank
              */
             type: string;
             title: string;
             status: number;
-            /** @description What happened and what to do, for a person to read. */
+            /** @description What happened and what to do, for people. */
             detail: string;
-            /** @description The path that was asked for. */
+            /** @description The path of the request. */
             instance: string;
-            /** @description Names this request in the logs; also in `X-Request-Id`. */
+            /** @description Identifies this request in the logs; also in `X-Request-Id`. */
             request_id: string;
             errors?: components["schemas"]["FieldProblem"][];
         };
@@ -430,7 +430,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:revision-mismatch",
                  *       "title": "Changed elsewhere",
                  *       "status": 412,
-                 *       "detail": "The task has changed since you read it: get it again and decide anew.",
+                 *       "detail": "The task has changed since you read it: get it again, then decide whether to repeat the change.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -468,7 +468,7 @@ export interface components {
                  *       "type": "about:blank",
                  *       "title": "Request-URI Too Long",
                  *       "status": 414,
-                 *       "detail": "The address is too long: 8 KiB at most.",
+                 *       "detail": "The URL is too long: 8 KiB at most.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -476,7 +476,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is not JSON by its Content-Type, or it is encoded. */
+        /** @description The body's Content-Type is not JSON, or the body is encoded. */
         Problem415: {
             headers: {
                 [name: string]: unknown;
@@ -520,7 +520,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The user, or without a valid token the address, has asked too much: try again after `Retry-After` seconds. */
+        /** @description The user, or without a valid token the address, has used up the rate limit: retry after `Retry-After`. */
         Problem429: {
             headers: {
                 /** @description Seconds. */
@@ -537,7 +537,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:too-many-requests",
                  *       "title": "Too many requests",
                  *       "status": 429,
-                 *       "detail": "This was one request too many. Wait as many seconds as Retry-After says.",
+                 *       "detail": "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -564,7 +564,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The issuer's keys or the database can't be reached: try again after `Retry-After` seconds. */
+        /** @description The issuer's keys or the database can't be reached: retry after `Retry-After` seconds. */
         Problem503: {
             headers: {
                 /** @description Seconds. */
@@ -577,7 +577,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:storage-unavailable",
                  *       "title": "The tasks are not available",
                  *       "status": 503,
-                 *       "detail": "The tasks can't be reached now. Try again later; nothing was changed unless you read so.",
+                 *       "detail": "The database can't be reached. Try again later; an unconfirmed change may or may not have been made.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -712,7 +712,7 @@ export interface operations {
                     "RateLimit-Policy"?: string;
                     /** @description The revision as an entity tag, such as `"7"`. */
                     ETag?: string;
-                    /** @description Where the task is. */
+                    /** @description The path of the task. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -1103,7 +1103,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Change only what is still at this revision: an `ETag`, several, or `*`. Otherwise 412. A deleted task is at the revision of its deletion, and `*` does not match it: nothing is there.
+                 * @description Change only what is still at this revision: an `ETag`, several, or `*`. Otherwise 412. A deleted task has the revision of its deletion, and `*` does not match it.
                  * @example "7"
                  */
                 "If-Match"?: string;
@@ -1184,14 +1184,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The event is done, and known to be. */
+            /** @description The event has taken effect. */
             202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The event is not taken, and why (RFC 8935 §2.3). */
+            /** @description The event was refused, and why (RFC 8935 §2.3). */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -5,6 +5,7 @@ import { createDatabase, type Database, loadOrCreateSecret } from "./database"
 import { maintainSigningKey, signingKeyOptions } from "./keys"
 import { logger } from "./log"
 import { FIND_ALL_SESSIONS, Outbox, securityEventsPlugin } from "./outbox"
+import { IP_ADDRESS } from "./peer-address"
 import { push, type SecurityEvent, securityEventClaims } from "./security-events"
 import { readSettings, SESSION, type Settings } from "./settings"
 
@@ -42,14 +43,8 @@ function configure(
         "/verify-password": PASSWORD_RATE_LIMIT,
       },
     },
-    // peer-address.ts sets this header to the peer's address; the client's value counts only behind trusted proxies.
-    advanced: {
-      database: FIND_ALL_SESSIONS,
-      ipAddress: {
-        ipAddressHeaders: ["x-forwarded-for"],
-        trustedProxies: [...settings.trustedProxies],
-      },
-    },
+    // peer-address.ts sets the header to the client's address.
+    advanced: { database: FIND_ALL_SESSIONS, ipAddress: IP_ADDRESS },
     plugins: [jwt(jwtOptions), twoFactor({ issuer: "Evo-TODO" }), securityEventsPlugin(outbox)],
   })
 }

@@ -23,7 +23,7 @@ from adapters.http.problems import (
     RequestError,
     Stopping,
 )
-from domain.errors import InvalidField, InvalidToken, TooManyRequests, Unavailable
+from domain.errors import InvalidField, InvalidToken, TooManyRequests, TooManySearches, Unavailable
 
 
 def problem_of(error: Exception, context: RequestContext) -> tuple[Problem, Mapping[str, str]]:
@@ -92,7 +92,7 @@ def _headers(error: Exception) -> Mapping[str, str]:
             headers = {"Retry-After": "1"}
         case TooManyRequests():
             headers = {"Retry-After": str(error.status.reset_seconds)}
-        case Unavailable():
+        case Unavailable() | TooManySearches():
             headers = {"Retry-After": str(error.retry_after)}
         case RequestError():
             headers = error.headers

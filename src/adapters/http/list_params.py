@@ -16,14 +16,18 @@ from attrs import evolve
 from adapters.http.problems import InvalidParameter
 from domain.errors import InvalidField
 from domain.task import Revision, TaskId
-from domain.task_list import MAX_PAGE, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
+from domain.task_list import MAX_PAGE, MAX_SEARCH_PARTS, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
 
 PARAMETERS = (
     ("completed", {"type": "boolean"}, "Only tasks that are done, or only those that are not."),
     (
         "q",
         {"type": "string", "maxLength": MAX_SEARCH_TEXT, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"},
-        "Only tasks whose title or description contains this, whatever the case. Empty asks for nothing.",
+        (
+            "Only tasks in whose title or description every word occurs, in any order and whatever the case. What is in"
+            f' quotation marks counts as it stands (`"buy milk"`). At most {MAX_SEARCH_PARTS} words and quoted parts.'
+            " Empty asks for nothing."
+        ),
     ),
     (
         "sort",
@@ -33,7 +37,7 @@ PARAMETERS = (
     (
         "limit",
         {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
-        "How many tasks a page holds at most.",
+        "How many tasks a page holds at most; fewer where they would exceed about 1 MiB: follow `next_cursor`.",
     ),
     (
         "cursor",

@@ -16,9 +16,11 @@ from domain.errors import (
     Overloaded,
     RevisionMismatch,
     RevocationsUnavailable,
+    SearchUnavailable,
     StorageUnavailable,
     TaskNotFound,
     TooManyRequests,
+    TooManySearches,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -165,7 +167,20 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "too-many-requests",
         "Too many requests",
         "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
-        when="The user, or without a valid token the address, has used up the rate limit: retry after `Retry-After`.",
+        when="The user, or without a valid token the address, has used up the rate limit, or searches of this user wait"
+        " already: retry after `Retry-After`.",
+    ),
+    TooManySearches: ProblemType(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-searches",
+        "Too many searches at once",
+        "Another search of yours is running, and this one has waited for it. Wait as many seconds as Retry-After says.",
+    ),
+    SearchUnavailable: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "search-unavailable",
+        "The search takes too long",
+        "The search did not end in time. Narrow it with `completed` or a rarer word, or try again later.",
     ),
     StorageUnavailable: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,

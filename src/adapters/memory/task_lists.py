@@ -83,7 +83,7 @@ class MemoryTaskList:
                 for task in self._list.tasks.values()
                 if task.deleted_at is None
                 and query.completed in {None, task.completed}
-                and task.mentions(query.text)
+                and query.finds(task)
                 and follows(task)
             ),
             key=key,

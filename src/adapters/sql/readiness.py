@@ -98,9 +98,11 @@ class RevocationsReadiness:
     name: str = "revocations"
 
     async def problem(self) -> str | None:
-        """See the port."""
+        """See the port. While they are being read, which may take long at the start, it does not wait."""
         if self._revocations.is_current:
             return None
+        if self._revocations.is_refreshing:
+            return "revocations are still being read, or could not be read for too long: see database"
         try:
             await self._revocations.refresh()
         except StorageUnavailable:

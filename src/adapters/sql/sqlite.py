@@ -1,4 +1,4 @@
-"""What only SQLite needs: connection set-up, short reads inside the event loop, and checks of the database's file."""
+"""What only SQLite needs: connection set-up, and checks of the database's file."""
 
 import contextlib
 import sqlite3
@@ -6,18 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from attrs import define, field
-from sqlalchemy import URL, Connection, Dialect, Executable
-from sqlalchemy.dialects.sqlite.aiosqlite import dialect
-
-from adapters.sql.executors import Compile, Parameters, Rows, compile_statement
-
-SQLITE: Final[Dialect] = dialect()
-
-MAX_VM_STEPS: Final = 20_000
-"""Steps of SQLite's virtual machine after which an inline read is interrupted, after twice as many at the latest: one
-or two milliseconds.
-"""
+from sqlalchemy import URL, Connection
 
 
 def configure_connection(connection: Any, _: Any) -> None:
@@ -34,53 +23,6 @@ def configure_connection(connection: Any, _: Any) -> None:
 def begin_immediate(connection: Connection) -> None:
     """Begin a transaction with the lock for writes: taking it later could fail at once, without waiting."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-@define
-class InlineReads:
-    """Short reads in the event loop's own thread, on a connection of the driver's.
-
-    A thread would have to wait for the interpreter's lock again and again, which takes far longer than SQLite needs for
-    a few rows from its page cache. A read that is not short after all is interrupted, and repeated in a thread. The
-    connection is opened when it is first needed.
-    """
-
-    path: Path
-    max_vm_steps: int = MAX_VM_STEPS
-    compile: Compile = compile_statement
-    _connection: sqlite3.Connection | None = field(init=False, default=None)
-    _interruptions: int = field(init=False, default=0)
-    """Calls of the progress handler during the present read."""
-
-    def read(self, statement: Executable, parameters: Parameters) -> Rows:
-        """Run a single read and return its rows.
-
-        Raises:
-            sqlite3.OperationalError: it takes too long, the file is locked, or it can't be read.
-        """
-        compiled = self.compile(statement, SQLITE)
-        self._interruptions = 0
-        rows = self._open().execute(compiled.sql, compiled.arguments(parameters)).fetchall()
-        return [compiled.row(row) for row in rows]
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            opened = sqlite3.connect(self.path, timeout=0, isolation_level=None)
-            opened.set_progress_handler(self._is_too_long, self.max_vm_steps)
-            opened.execute("PRAGMA query_only = ON")
-            self._connection = opened
-        return self._connection
-
-    def _is_too_long(self) -> bool:
-        # SQLite counts steps across statements, so the first call of a read may come at any of its steps.
-        self._interruptions += 1
-        return self._interruptions > 1
 
 
 _MAGIC: Final = b"SQLite format 3\0"

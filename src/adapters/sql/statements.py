@@ -1,4 +1,4 @@
-"""The SQL statements on tasks: first how the owner is set, then reads, then changes.
+"""The SQL statements on tasks: first how the owner is set, then reads but for pages, then changes.
 
 Each statement names the owner in its conditions. On PostgreSQL each one also sets the user for row-level security, or
 runs in a transaction whose first statement has set it.
@@ -9,21 +9,15 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
-    JSON,
     BigInteger,
-    Column,
     ColumnElement,
     Executable,
     Integer,
     Select,
     String,
-    Text,
-    all_,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -35,11 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.executors import FULL_SCAN
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
-from domain.task import Revisions, Task
-from domain.task_list import Order, TaskQuery
-from domain.text import fold
+from domain.task import Task
 
 OWNER: Final = bindparam("owner", type_=String)
 """The owner of the rows: a parameter of every statement."""
@@ -53,7 +44,6 @@ _PURGED_AT: Final = bindparam("purged_at", type_=task_lists.c.purged_at.type)
 _AT: Final = bindparam("at", type_=task_lists.c.changed_at.type)
 """When the change is made, by the service's clock."""
 _MAX_TASKS: Final = bindparam("max_tasks", type_=BigInteger)
-_MAX_BIGINT: Final = 2**63 - 1
 
 
 # Row-level security (PostgreSQL): its policies compare owner_id with a setting that the function set_user sets for the
@@ -85,11 +75,6 @@ def as_owner(dialect: str, build: Callable[[ColumnElement[str]], Select[Any]]) -
 
 # Reads.
 
-_AFTER: Final = {
-    "id": bindparam("after_id", type_=tasks.c.id.type),
-    "revision": bindparam("after_revision", type_=tasks.c.revision.type),
-}
-
 
 @cache
 def live_task(dialect: str) -> Select[Any]:
@@ -97,69 +82,8 @@ def live_task(dialect: str) -> Select[Any]:
     return as_owner(dialect, lambda owner: _task(owner).where(tasks.c.deleted_at.is_(None)))
 
 
-def page_of(dialect: str, query: TaskQuery, known: Revisions | None) -> Select[Any]:
-    """The list's revision and a page, in one statement, so that both are of the same instant.
-
-    It returns at least one row: if there is no task, or if the revision is known, the revision alone.
-    """
-    return _page(dialect, query.order, query.completed, bool(query.text), query.after is not None, known is not None)
-
-
-def page_parameters(query: TaskQuery, known: Revisions | None) -> dict[str, Any]:
-    """The parameters of `page_of` besides the owner; the limit is one more than the page, to see if another follows."""
-    parameters: dict[str, Any] = {"limit": query.limit + 1}
-    if known is not None:
-        # Clients may send any number. None stands for every revision, as NULL does in the comparison.
-        parameters["known"] = None if known.known is None else [one for one in known.known if one <= _MAX_BIGINT]
-    if query.text:
-        escaped = fold(query.text).replace("/", "//").replace("%", "/%").replace("_", "/_")
-        parameters["pattern"] = f"%{escaped}%"
-    if query.after is not None:
-        parameters |= {"after_id": query.after.task_id, "after_revision": query.after.revision}
-    return parameters
-
-
-@cache
-def _page(
-    dialect: str,
-    order: Order,
-    completed: bool | None,  # noqa: FBT001  (the arguments are the cache's key, here and below)
-    has_text: bool,  # noqa: FBT001
-    has_start: bool,  # noqa: FBT001
-    has_known: bool,  # noqa: FBT001
-) -> Select[Any]:
-    def build(owner: ColumnElement[str]) -> Select[Any]:
-        key: Column[Any] = tasks.c.revision if order.by_update else tasks.c.id
-        found = (
-            select(*TASK_COLUMNS)
-            .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
-            .order_by(key.desc() if order.descending else key)
-        )
-        if completed is not None:
-            found = found.where(tasks.c.completed.is_(completed))
-        if has_text:
-            found = found.where(tasks.c.search_text.like(bindparam("pattern", type_=Text), escape="/"))
-        if has_start:
-            start = _AFTER[key.name]
-            found = found.where(key < start if order.descending else key > start)
-        revision = func.coalesce(_revision(owner).scalar_subquery(), _0)
-        if not has_known:
-            found = found.limit(_LIMIT)
-        elif dialect == "postgresql":
-            found = found.where(revision != all_(bindparam("known", type_=ARRAY(BigInteger)))).limit(_LIMIT)
-        else:
-            # SQLite evaluates a condition for each row, and so would read the whole list where it is false.
-            each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
-            is_new = select(revision).scalar_subquery().not_in(select(each.c.value))
-            found = found.limit(case((is_new, _LIMIT), else_=_0))
-        head = select(revision.label("list_revision")).subquery("head")
-        page = found.subquery("page")
-        return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
-
-    return as_owner(dialect, build).execution_options(**{FULL_SCAN: has_text})
-
-
-def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
+def list_revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
+    """The list's revision; no row if nothing was ever stored in it."""
     return select(task_lists.c.revision).where(task_lists.c.owner_id == owner)
 
 

@@ -5,19 +5,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from adapters.sql import statements
+from adapters.sql import page_statements, statements
 from adapters.sql.database import Database
 from adapters.sql.executors import Executor, Rows, Transaction, delete_in_batches
+from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
 from application.ports import EditableTaskList, TaskList
 from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
-from domain.task_list import MAX_TASKS, NotModified, TaskPage, TaskQuery
+from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
+FIRST_ROWS: Final = 128
+"""Tasks that are read at once for a page. The rest of a longer page is read with a statement that counts bytes: it
+costs more for each row, but returns little more than a page may hold. Together they return some 2 MiB at most.
+"""
 ERASE_BATCH: Final = 1000
 """Rows deleted in one transaction: far fewer than fit into DEADLINE, so that other changes of the list wait briefly."""
 
@@ -27,9 +32,10 @@ NO_LIMIT: Final = 2**63 - 1
 
 @frozen
 class SqlTaskList:
-    """One owner's tasks for reading; each method is one statement."""
+    """One owner's tasks for reading; each method is one statement, but for pages of more than FIRST_ROWS."""
 
     _executor: Executor
+    _searches: Searches
     _dialect: str
     _owner: UserId
 
@@ -43,14 +49,33 @@ class SqlTaskList:
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
-        parameters = {"owner": self._owner, **statements.page_parameters(query, known)}
-        rows = await self._executor.read(statements.page_of(self._dialect, query, known), parameters)
-        revision = Revision(rows[0][0])
+        is_long = query.limit >= FIRST_ROWS
+        if query.parts:
+            revision, found = await self._read_page(query, known, query.limit + 1, is_bounded=is_long)
+        else:
+            revision, found = await self._read_page(query, known, min(query.limit + 1, FIRST_ROWS))
         if known is not None and revision in known:
             return NotModified(revision)
-        # A join without a condition can only be a loop over the page, which keeps the page's order.
-        found = tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
+        if is_long and not query.parts and len(found) == FIRST_ROWS:
+            rest = evolve(query, after=PageKey.of(found[-1], query.order))
+            now, more = await self._read_page(rest, None, query.limit + 1 - FIRST_ROWS, is_bounded=True)
+            if now != revision:  # the list has changed since: the page ends here
+                return TaskPage.from_rows(found, evolve(query, limit=FIRST_ROWS - 1), revision)
+            found += more
         return TaskPage.from_rows(found, query, revision)
+
+    async def _read_page(
+        self, query: TaskQuery, known: Revisions | None, limit: int, *, is_bounded: bool = False
+    ) -> tuple[Revision, tuple[Task, ...]]:
+        """The list's revision, and at most `limit` tasks."""
+        statement = page_statements.page_of(self._dialect, query, known, is_bounded=is_bounded)
+        parameters = {"owner": self._owner, **page_statements.page_parameters(query, known, limit)}
+        if query.parts:
+            rows = await self._searches.read(self._owner, statement, parameters)
+        else:
+            rows = await self._executor.read(statement, parameters)
+        # A join without a condition can only be a loop over the page, which keeps the page's order.
+        return Revision(rows[0][0]), tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
 
 
 @define
@@ -130,14 +155,16 @@ class SqlTaskLists:
     """Tasks and tombstones of a list; `None`: no limit."""
     _erase_batch: int = field(default=ERASE_BATCH, kw_only=True)
     _executor: Executor = field(init=False)
+    _searches: Searches = field(init=False)
     _dialect: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._executor, self._dialect = self._database.executor, self._database.dialect
+        self._searches = Searches(self._executor)
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return SqlTaskList(self._executor, self._dialect, owner)
+        return SqlTaskList(self._executor, self._searches, self._dialect, owner)
 
     def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from domain.errors import InvalidField, InvalidToken
 from domain.identity import Principal, SessionId, UserId
+from domain.revocation import TokenLifetimes
 
 
 @frozen(kw_only=True)
@@ -27,6 +28,11 @@ class ClaimRules:
     def __attrs_post_init__(self) -> None:
         if not self.issuer or not self.audience:
             raise ValueError("issuer and audience must be configured")
+
+    @property
+    def lifetimes(self) -> TokenLifetimes:
+        """How long tokens by these rules are accepted, for those who must know when the last one has expired."""
+        return TokenLifetimes(longest=self.max_lifetime, leeway=self.leeway)
 
     def validate(self, claims: dict[str, Any], *, now: float) -> tuple[Principal, float]:
         """The principal of the claims, and their expiry in seconds since 1970.

@@ -36,7 +36,7 @@ def test_the_service_keeps_its_document_under_every_check(
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=2 * TIMEOUT,
+            timeout=5 * TIMEOUT,
             check=False,
         )
         assert ran.returncode == 0, ran.stdout

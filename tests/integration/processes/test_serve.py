@@ -16,7 +16,7 @@ PROBLEM = "application/problem+json"
 
 def refusal_of_start(folder: Path, settings: dict[str, str]) -> str:
     """The line that `serve` ends with."""
-    ended = evo_todo("serve", folder=folder, timeout=15, settings={"EVO_TODO_PORT": str(free_port())} | settings)
+    ended = evo_todo("serve", folder=folder, settings={"EVO_TODO_PORT": str(free_port())} | settings)
     assert ended.returncode != 0
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr

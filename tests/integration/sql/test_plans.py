@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from adapters.sql.database import Database
-from adapters.sql.statements import page_of, page_parameters
+from adapters.sql.page_statements import page_of, page_parameters
 from domain.identity import UserId
 from domain.task import Revision, Revisions, TaskId
 from domain.task_list import Order, PageKey, TaskQuery

@@ -10,7 +10,8 @@ from sqlalchemy import Dialect, Executable
 
 from adapters.sql.database import Database, connect
 from adapters.sql.executors import CompiledStatement, compile_statement
-from adapters.sql.statements import INSERT_TASK, live_task, next_revision, page_of, task_params
+from adapters.sql.page_statements import page_of
+from adapters.sql.statements import INSERT_TASK, live_task, next_revision, task_params
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable, TaskNotFound

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from attrs import field, frozen
@@ -8,6 +8,7 @@ from application.access import Authenticate, Authorize
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import AccessDenied, InvalidToken
 from domain.identity import Principal, SessionId, UserId
+from domain.revocation import TokenLifetimes
 from tests.support.clock import ManualClock
 
 ALICE = Principal(UserId("alice"), SessionId("s-1"))
@@ -50,7 +51,7 @@ class World:
     @classmethod
     def new(cls, *, expired: bool = False, max_known_sessions: int = 10) -> "World":
         clock, log = ManualClock(), MemoryAuditLog()
-        revocations = MemoryRevocations(clock, timedelta(days=7))
+        revocations = MemoryRevocations(clock, TokenLifetimes())
         verifier = SessionTokens(expired)
         authenticate = Authenticate(verifier, revocations, log, clock, max_known_sessions=max_known_sessions)
         return cls(authenticate, revocations, log)

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from attrs import frozen
@@ -11,7 +11,7 @@ from application.tasks import CreateTask
 from domain.audit import AuditContext, AuditKind
 from domain.errors import InvalidSecurityEvent, InvalidToken, TaskNotFound
 from domain.identity import Principal, SessionId, UserId
-from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked
+from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked, TokenLifetimes
 from domain.task_list import TaskQuery
 from tests.contracts.task_lists import add, get, new, page
 from tests.support.clock import ManualClock
@@ -50,7 +50,7 @@ class World:
 @pytest.fixture
 def world() -> World:
     clock, log, lists = ManualClock(), MemoryAuditLog(), MemoryTaskLists()
-    revocations = MemoryRevocations(clock, timedelta(days=7))
+    revocations = MemoryRevocations(clock, TokenLifetimes())
     revoke, erase = RevokeSession(revocations, log, clock), EraseAccount(revocations, lists, log, clock)
     return World(lists, revocations, log, ReceiveSecurityEvent(EventVerifier(), revoke, erase, log, clock))
 
