@@ -30,7 +30,8 @@ class TaskList(Protocol):
 class EditableTaskList(Protocol):
     """One owner's tasks during a change.
 
-    The first call locks the list until the change ends and reserves its next revision.
+    The first call locks the list until the change ends. What is stored takes the later of the change's instant and the
+    list's last change: within a list, `updated_at` never decreases from one revision to the next.
     """
 
     async def get(self, task_id: TaskId) -> Task:
@@ -40,7 +41,7 @@ class EditableTaskList(Protocol):
         """Return the task or its tombstone. Raise TaskNotFound if this owner has neither."""
 
     async def save(self, task: Task) -> Task:
-        """Store a task or tombstone that was read here; return it with the revision of this change."""
+        """Store a task or tombstone that was read here as the list's next revision; return it as it was stored."""
 
 
 class TaskLists(Protocol):
@@ -52,7 +53,7 @@ class TaskLists(Protocol):
     def open(self, owner: UserId) -> TaskList:
         """Open the owner's list for reading. Each read has a snapshot of its own."""
 
-    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """Open the owner's list for a change, in one transaction.
 
         A clean exit commits, an exception rolls back. If nothing was saved, no revision is used. Entering it, or the
@@ -60,9 +61,9 @@ class TaskLists(Protocol):
         """
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
-        """Store a new task as a change of its own; return it with its revision.
+        """Store a new task as a change of its own; return it as it was stored.
 
-        Raise InvalidToken if the actor's token was issued before the list was erased.
+        Raise InvalidToken if the actor's token was issued before the list was erased, or ListFull.
         """
 
     async def erase(self, owner: UserId, at: datetime) -> None:

@@ -54,6 +54,11 @@ class TaskNotFound(DomainError):
 
 
 @define
+class ListFull(DomainError):
+    """The list has as many tasks and tombstones as it may."""
+
+
+@define
 class RevisionMismatch(DomainError):
     """The task has changed since the client read it (RFC 9110 §13.1.1)."""
 

@@ -90,9 +90,9 @@ class Adapters(Provider):
         await database.dispose()
 
     @provide
-    def lists(self, database: Database) -> TaskLists:
+    def lists(self, settings: Settings, database: Database) -> TaskLists:
         """The task lists in the database."""
-        return SqlTaskLists(database)
+        return SqlTaskLists(database, settings.max_tasks)
 
     @provide
     async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:

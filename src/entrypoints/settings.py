@@ -10,6 +10,7 @@ from attrs import field, frozen
 from adapters.sql.address import shown
 from application.health import quoted
 from domain.rate_limit import RateLimit
+from domain.task_list import MAX_TASKS
 from entrypoints import settings_parsers as parse
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ class Settings:
     revocation_max_stale: float
     audit_retention: float
     tombstone_retention: float
+    max_tasks: int | None
+    """Of a list, tombstones included; `None`: off."""
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     """Per user; `None`: off."""
@@ -88,6 +91,7 @@ class Settings:
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds),
             tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),
+            max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),

@@ -59,6 +59,16 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
+def max_tasks(value: str) -> int | None:
+    """How many tasks a list may have; `None`: any number."""
+    if value == "off":
+        return None
+    try:
+        return whole_number(1, 999_999_999)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from error
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Return a parser of these words."""
 

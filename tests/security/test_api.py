@@ -2,6 +2,7 @@
 
 import json
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -52,8 +53,8 @@ class ClosedLists(MemoryTaskLists):
         del owner
         raise StorageUnavailable
 
-    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
-        del owner, actor
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
+        del owner, actor, at
         raise StorageUnavailable
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:

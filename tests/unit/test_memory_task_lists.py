@@ -10,3 +10,7 @@ class TestMemoryTaskLists(TaskListsContract, TaskPagesContract):
     @pytest.fixture
     def lists(self) -> TaskLists:
         return MemoryTaskLists()
+
+    @pytest.fixture
+    def bounded(self) -> TaskLists:
+        return MemoryTaskLists(3)

@@ -13,6 +13,7 @@ from domain.errors import (
     InvalidField,
     InvalidToken,
     KeysUnavailable,
+    ListFull,
     Overloaded,
     RevisionMismatch,
     RevocationsUnavailable,
@@ -144,6 +145,15 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "Task not found",
         "There is no such task in this list.",
         when="There is no such task in this user's list.",
+    ),
+    ListFull: ProblemType(
+        HTTPStatus.CONFLICT,
+        "list-full",
+        "The list is full",
+        "This list has as many tasks as it may, deleted ones included. Delete tasks that you no longer need: they make"
+        " room when their time in the trash is over. If it is full of tasks that you do need, ask the operator of this"
+        " service for a larger list.",
+        when="The list has as many tasks and deleted tasks as it may.",
     ),
     RevisionMismatch: ProblemType(
         HTTPStatus.PRECONDITION_FAILED,
