@@ -30,7 +30,8 @@ class TaskList(Protocol):
 class EditableTaskList(Protocol):
     """One owner's tasks during a change.
 
-    The first call locks the list until the change ends and reserves its next revision.
+    The first call locks the list until the change ends. What is stored takes the later of the change's instant and the
+    list's last change: within a list, `updated_at` never decreases from one revision to the next.
     """
 
     async def get(self, task_id: TaskId) -> Task:
@@ -40,7 +41,7 @@ class EditableTaskList(Protocol):
         """Return the task or its tombstone. Raise TaskNotFound if this owner has neither."""
 
     async def save(self, task: Task) -> Task:
-        """Store a task or tombstone that was read here; return it with the revision of this change."""
+        """Store a task or tombstone that was read here as the list's next revision; return it as it was stored."""
 
 
 class TaskLists(Protocol):
@@ -52,7 +53,7 @@ class TaskLists(Protocol):
     def open(self, owner: UserId) -> TaskList:
         """Open the owner's list for reading. Each read has a snapshot of its own."""
 
-    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """Open the owner's list for a change, in one transaction.
 
         A clean exit commits, an exception rolls back. If nothing was saved, no revision is used. Entering it, or the
@@ -60,9 +61,9 @@ class TaskLists(Protocol):
         """
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
-        """Store a new task as a change of its own; return it with its revision.
+        """Store a new task as a change of its own; return it as it was stored.
 
-        Raise InvalidToken if the actor's token was issued before the list was erased.
+        Raise InvalidToken if the actor's token was issued before the list was erased, or ListFull.
         """
 
     async def erase(self, owner: UserId, at: datetime) -> None:
@@ -74,6 +75,17 @@ class TaskLists(Protocol):
         partially erased list. Safe to repeat, also after a failure. Tasks stored later have higher revisions than all
         erased ones.
         """
+
+
+class Client(Protocol):
+    """The address that an unverified token comes from."""
+
+    @property
+    def identity(self) -> str:
+        """What the address is counted as; equal for the addresses of one client."""
+
+    def ensure_within_limit(self) -> None:
+        """Raise TooManyRequests when this process knows that the client has exceeded its limit; does not wait."""
 
 
 class TokenVerifier(Protocol):
@@ -89,12 +101,13 @@ class TokenVerifier(Protocol):
             InvalidToken: the token was verified before, and has expired.
         """
 
-    async def verify(self, unverified_token: str) -> Principal:
-        """The principal of a token.
+    async def verify(self, unverified_token: str, client: Client) -> Principal:
+        """The principal of a token. Clients take turns while many tokens wait for verification.
 
         Raises:
             InvalidToken: the token breaks a rule.
             KeysUnavailable, Overloaded: the token can't be verified now.
+            TooManyRequests: the token was not verified before, and will not be, because its client is over its limit.
         """
 
 
@@ -122,8 +135,11 @@ class Revocations(Protocol):
 class SecurityEventVerifier(Protocol):
     """Verifies Security Event Tokens (RFC 8417)."""
 
-    async def verify(self, unverified_event: str) -> SecurityEvent:
-        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now."""
+    async def verify(self, unverified_event: str, client: str) -> SecurityEvent:
+        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now.
+
+        Events wait behind no access token, and clients (see Client.identity) take turns.
+        """
 
 
 class AuditLog(Protocol):
@@ -167,6 +183,12 @@ class RateLimiter(Protocol):
         Never fails and never waits long: if a shared counter is unavailable, a local one is used.
         """
 
+    def known(self, key: str, limit: RateLimit) -> RateLimitStatus | None:
+        """The limit's status after the last request that this process counted; `None`: none in the current window.
+
+        Counts nothing and does not wait.
+        """
+
 
 @runtime_checkable
 class LocalRateLimiter(RateLimiter, Protocol):
@@ -174,6 +196,9 @@ class LocalRateLimiter(RateLimiter, Protocol):
 
     def hit_now(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """The same as `hit`, without waiting."""
+
+    def note(self, key: str, limit: RateLimit, used: int) -> None:
+        """Go on from this number of requests in the current window, which were counted elsewhere."""
 
 
 class Clock(Protocol):

@@ -47,7 +47,7 @@ class CreateTask:
     ids: IdGenerator
 
     async def __call__(self, actor: Principal, owner: UserId, *, title: str, description: str | None) -> Task:
-        """Raise InvalidField if the title or the description violates its rule."""
+        """Raise InvalidField if the title or the description violates its rule, or ListFull."""
         actor.ensure_owns(owner)
         now = self.clock.now()
         task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
@@ -72,10 +72,11 @@ class ChangeTask:
     ) -> Task:
         """Raise TaskNotFound, RevisionMismatch, or InvalidField."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner, actor) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
-            changed = task.changed(change, at=self.clock.now())
+            changed = task.changed(change, at=now)
             return task if changed is task else await tasks.save(changed)
 
 
@@ -97,10 +98,10 @@ class CompleteTask:
     ) -> Task:
         """`None` toggles, a boolean sets. Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner, actor) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
-            now = self.clock.now()
             changed = (
                 task.toggled(at=now) if completed is None else task.changed(TaskChange(completed=completed), at=now)
             )
@@ -119,10 +120,11 @@ class DeleteTask:
     ) -> None:
         """Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner, actor) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
-            await tasks.save(task.deleted(at=self.clock.now()))
+            await tasks.save(task.deleted(at=now))
 
 
 @frozen
@@ -137,8 +139,9 @@ class RestoreTask:
     ) -> Task:
         """Raise TaskNotFound if neither the task nor its tombstone exists, or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner, actor) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get_including_deleted(task_id)
             task.ensure_revision(expected)
-            restored = task.restored(at=self.clock.now())
+            restored = task.restored(at=now)
             return task if restored is task else await tasks.save(restored)

@@ -33,6 +33,14 @@ class AccessDenied(DomainError):
 
 
 @define
+class InsufficientScope(DomainError):
+    """The token was issued to an application that may not use this service (RFC 6750 §3.1)."""
+
+    scope: str | None
+    """The scope that it needs; `None`: no application may use this service."""
+
+
+@define
 class InvalidField(DomainError):
     """A value violates a rule of its field."""
 
@@ -43,6 +51,11 @@ class InvalidField(DomainError):
 @define
 class TaskNotFound(DomainError):
     """The owner has no such task. Deleted tasks and other users' tasks are indistinguishable from missing ones."""
+
+
+@define
+class ListFull(DomainError):
+    """The list has as many tasks and tombstones as it may."""
 
 
 @define

@@ -153,8 +153,11 @@ class Task:
         """Return the task without its deletion, or this same object if it is not deleted."""
         return self if self.deleted_at is None else evolve(self, updated_at=self._later(at), deleted_at=None)
 
-    def stored(self, revision: Revision) -> Self:
-        """Return the task with the revision of the change that stored it."""
+    def stored(self, revision: Revision, at: datetime) -> Self:
+        """Return the task with the revision and the instant of the change that stored it.
+
+        Nothing but its restoration changes a tombstone, so one is stored when it is deleted.
+        """
         # Not attrs' evolve(): that takes twice as long, and every write calls this.
         return type(self)(
             id=self.id,
@@ -163,8 +166,8 @@ class Task:
             description=self.description,
             completed=self.completed,
             created_at=self.created_at,
-            updated_at=self.updated_at,
-            deleted_at=self.deleted_at,
+            updated_at=at,
+            deleted_at=None if self.deleted_at is None else at,
             revision=revision,
         )
 

@@ -14,6 +14,8 @@ from domain.text import fold, has_control_characters, json_size, search_parts
 
 MAX_PAGE = 1000
 MAX_SEARCH_TEXT = 255
+MAX_TASKS = 100_000
+"""Tasks and tombstones of a list, by default."""
 MAX_SEARCH_PARTS = 8
 
 MAX_PAGE_BYTES: Final = 2**20
@@ -25,7 +27,7 @@ _ALWAYS_FIT: Final = MAX_PAGE_BYTES // (TASK_OVERHEAD + 6 * (MAX_TITLE + MAX_DES
 
 
 class Order(Enum):
-    """How a list is sorted. IDs break ties, and IDs sort by creation."""
+    """How a list is sorted: by creation, as IDs do, or by the last change, as revisions do."""
 
     CREATED = "created_at"
     CREATED_LAST_FIRST = "-created_at"
@@ -49,15 +51,17 @@ class PageKey:
 
     at: datetime
     task_id: TaskId
+    revision: Revision = Revision(0)
+    """In the orders by the last change, the task's revision, with which `updated_at` grows; else 0."""
 
     @classmethod
     def of(cls, task: Task, order: Order) -> Self:
         """Return the task's position in that order."""
-        return cls(task.updated_at if order.by_update else task.created_at, task.id)
+        return cls(task.updated_at, task.id, task.revision) if order.by_update else cls(task.created_at, task.id)
 
     def key(self) -> tuple[datetime, int]:
-        """Sort key: the instant, then the ID."""
-        return self.at, self.task_id.int
+        """Sort key: the instant, then the revision or else the ID."""
+        return self.at, self.revision or self.task_id.int
 
 
 def _is_page_size(_: object, __: object, value: int) -> None:

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from adapters.system.clock_and_ids import UuidV7Generator
 from application.ports import EditableTaskList, TaskLists
-from domain.errors import InvalidToken, TaskNotFound
+from domain.errors import InvalidToken, ListFull, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.task import ANY_REVISION, Revision, Revisions, Task, TaskChange, TaskId
 from domain.task_list import NotModified, Order, PageKey, TaskPage, TaskQuery
@@ -31,8 +31,10 @@ def actor(owner: UserId = ALICE, *, issued_at: datetime = START) -> Principal:
     return Principal(owner, issued_at=issued_at.timestamp())
 
 
-def edit(lists: TaskLists, owner: UserId = ALICE) -> AbstractAsyncContextManager[EditableTaskList]:
-    return lists.edit(owner, actor(owner))
+def edit(
+    lists: TaskLists, owner: UserId = ALICE, *, at: datetime = START
+) -> AbstractAsyncContextManager[EditableTaskList]:
+    return lists.edit(owner, actor(owner), at=at)
 
 
 async def add(lists: TaskLists, task: Task) -> Task:
@@ -45,12 +47,12 @@ async def erase(lists: TaskLists, owner: UserId = ALICE, *, at: datetime = START
 
 
 async def save(lists: TaskLists, task: Task) -> Task:
-    async with edit(lists, task.owner) as tasks:
+    async with edit(lists, task.owner, at=task.updated_at) as tasks:
         return await tasks.save(task)
 
 
 async def restore(lists: TaskLists, task_id: TaskId, *, at: datetime = START, owner: UserId = ALICE) -> Task:
-    async with edit(lists, owner) as tasks:
+    async with edit(lists, owner, at=at) as tasks:
         return await tasks.save((await tasks.get_including_deleted(task_id)).restored(at=at))
 
 
@@ -84,6 +86,11 @@ async def titles(lists: TaskLists, query: TaskQuery) -> list[str]:
 class TaskListsContract:
     @pytest.fixture
     def lists(self) -> TaskLists:
+        raise NotImplementedError("each adapter's class returns its own")
+
+    @pytest.fixture
+    def bounded(self) -> TaskLists:
+        """Lists of three tasks and tombstones at most."""
         raise NotImplementedError("each adapter's class returns its own")
 
     async def test_a_task_comes_back_as_it_was_stored(self, lists: TaskLists) -> None:
@@ -149,6 +156,56 @@ class TaskListsContract:
         assert [first.revision, second.revision, changed.revision, await revision(lists)] == [1, 2, 3, 3]
         assert await get(lists, first.id) == changed
 
+    async def test_no_change_is_dated_before_an_earlier_one_of_its_list(self, lists: TaskLists) -> None:
+        """Machines' clocks differ, and are set back."""
+        later, earlier = START + timedelta(hours=1), START - timedelta(hours=1)
+        old, young = await add(lists, new("old")), await add(lists, new("young", after=60))
+        changed = await save(lists, old.toggled(at=later))
+        assert changed.updated_at == later
+        after = await add(lists, new("after"))
+        assert (after.created_at, after.updated_at) == (START, later)
+        async with edit(lists, at=earlier) as tasks:
+            renamed = await tasks.save((await tasks.get(young.id)).changed(TaskChange(title="x"), at=earlier))
+        async with edit(lists, at=earlier) as tasks:
+            gone = await tasks.save((await tasks.get(after.id)).deleted(at=earlier))
+        assert (renamed.updated_at, gone.updated_at, gone.deleted_at) == (later, later, later)
+        assert (await restore(lists, after.id, at=earlier)).updated_at == later
+        found = (await page(lists, TaskQuery(order=Order.UPDATED))).tasks
+        assert [task.title for task in found] == ["old", "x", "after"]
+        assert [task.updated_at for task in found] == [later] * 3
+        assert (await add(lists, new(owner=BOB))).updated_at == START
+
+    async def test_a_list_takes_as_many_tasks_and_tombstones_as_it_may(self, bounded: TaskLists) -> None:
+        tasks = [await add(bounded, new(f"{number}", after=number)) for number in range(3)]
+        before = await revision(bounded)
+        with pytest.raises(ListFull):
+            await add(bounded, new())
+        gone = await save(bounded, tasks[0].deleted(at=START))
+        with pytest.raises(ListFull):
+            await add(bounded, new())
+        assert await titles(bounded, TaskQuery()) == ["1", "2"]
+        assert await revision(bounded) == before + 1, "a refused one takes no revision"
+        await save(bounded, tasks[1].toggled(at=START))
+        assert (await restore(bounded, gone.id)).title == "0"
+        assert (await add(bounded, new(owner=BOB))).revision == 1
+        await erase(bounded)
+        for number in range(3):
+            await add(bounded, new(f"{number}"))
+        with pytest.raises(ListFull):
+            await add(bounded, new())
+
+    async def test_of_parallel_creations_as_many_succeed_as_there_is_room(self, bounded: TaskLists) -> None:
+        results = await asyncio.gather(*(add(bounded, new()) for _ in range(12)), return_exceptions=True)
+        assert [type(result) for result in results].count(ListFull) == 9
+        assert len((await page(bounded, TaskQuery())).tasks) == 3
+
+    async def test_a_full_list_refuses_an_old_token_as_an_old_token(self, bounded: TaskLists) -> None:
+        await erase(bounded)
+        for _ in range(3):
+            await add(bounded, new())
+        with pytest.raises(InvalidToken):
+            await bounded.add(ALICE, actor(issued_at=START - timedelta(days=2)), new())
+
     async def test_an_exception_rolls_everything_back(self, lists: TaskLists) -> None:
         kept, other = await add(lists, new("kept")), await add(lists, new("other", after=1))
         with pytest.raises(ZeroDivisionError):
@@ -176,7 +233,7 @@ class TaskListsContract:
             assert await tasks.get_including_deleted(other.id) == deleted
             with pytest.raises(TaskNotFound):
                 await tasks.get(other.id)
-        assert (toggled.revision, deleted.revision, await revision(lists)) == (3, 3, 3)
+        assert (toggled.revision, deleted.revision, await revision(lists)) == (3, 4, 4)
         assert await get(lists, task.id) == toggled
 
     async def test_a_tombstone_looks_like_no_task_at_all(self, lists: TaskLists) -> None:
@@ -443,7 +500,7 @@ class TaskListsContract:
             await tasks.save(task.toggled(at=START))
             await tasks.save(other.deleted(at=START))
             assert await page(lists, TaskQuery()) == TaskPage((task, other), Revision(2), None)
-        assert (await page(lists, TaskQuery())).revision == 3
+        assert (await page(lists, TaskQuery())).revision == 4
 
     async def test_an_erased_list_has_no_tasks_and_no_tombstones_and_others_stay(self, lists: TaskLists) -> None:
         gone = await save(lists, (await add(lists, new("gone"))).deleted(at=START))
@@ -475,7 +532,7 @@ class TaskListsContract:
                 await lists.add(ALICE, old, new())
             for use in ("get", "get_including_deleted", "save"):
                 with pytest.raises(InvalidToken):
-                    async with lists.edit(ALICE, old) as tasks:
+                    async with lists.edit(ALICE, old, at=purged_at) as tasks:
                         await getattr(tasks, use)(task if use == "save" else task.id)
         assert await page(lists, TaskQuery()) == TaskPage((), before, None)
         stored = await lists.add(ALICE, actor(issued_at=purged_at + timedelta(seconds=1)), new())

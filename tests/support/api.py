@@ -48,8 +48,8 @@ class InMemory(Provider):
     scope = Scope.APP
 
     @provide
-    def lists(self) -> TaskLists:
-        return MemoryTaskLists()
+    def lists(self, settings: Settings) -> TaskLists:
+        return MemoryTaskLists(settings.max_tasks)
 
     @provide
     def revocations(self, clock: Clock) -> Revocations:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from attrs import evolve
 
 from adapters.http.problems import InvalidParameter
 from domain.errors import InvalidField
-from domain.task import TaskId
+from domain.task import Revision, TaskId
 from domain.task_list import MAX_PAGE, MAX_SEARCH_PARTS, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
 
 PARAMETERS = (
@@ -119,6 +120,7 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     filters: str
     at: datetime
     task_id: UUID
+    revision: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 def _filters(query: TaskQuery) -> str:
@@ -129,7 +131,7 @@ def _filters(query: TaskQuery) -> str:
 
 def encode_cursor(position: PageKey, query: TaskQuery) -> str:
     """The cursor for the tasks after that position."""
-    cursor = _Cursor(_filters(query), position.at, position.task_id)
+    cursor = _Cursor(_filters(query), position.at, position.task_id, position.revision)
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
@@ -150,4 +152,4 @@ def decode_cursor(text: str, query: TaskQuery) -> PageKey:
         )
     if cursor.at.utcoffset() != timedelta(0):
         raise InvalidParameter("cursor", "is not one that this API issued")
-    return PageKey(cursor.at, TaskId(cursor.task_id))
+    return PageKey(cursor.at, TaskId(cursor.task_id), Revision(cursor.revision))

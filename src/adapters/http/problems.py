@@ -9,9 +9,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
     AccessDenied,
+    InsufficientScope,
     InvalidField,
     InvalidToken,
     KeysUnavailable,
+    ListFull,
     Overloaded,
     RevisionMismatch,
     RevocationsUnavailable,
@@ -127,7 +129,15 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "access-denied",
         "Access denied",
         "The path names another user than the token: use the token's own subject.",
-        when="The path names another user than the token.",
+        when="The path names another user than the token, or the token was issued to an application without the "
+        "scope that the service requires (`WWW-Authenticate` says so).",
+    ),
+    InsufficientScope: ProblemType(
+        HTTPStatus.FORBIDDEN,
+        "insufficient-scope",
+        "The token is not sufficient",
+        "The token was issued to an application, and not for this service: use the person's own token, or one with "
+        "the scope in WWW-Authenticate.",
     ),
     TaskNotFound: ProblemType(
         HTTPStatus.NOT_FOUND,
@@ -135,6 +145,15 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "Task not found",
         "There is no such task in this list.",
         when="There is no such task in this user's list.",
+    ),
+    ListFull: ProblemType(
+        HTTPStatus.CONFLICT,
+        "list-full",
+        "The list is full",
+        "This list has as many tasks as it may, deleted ones included. Delete tasks that you no longer need: they make"
+        " room when their time in the trash is over. If it is full of tasks that you do need, ask the operator of this"
+        " service for a larger list.",
+        when="The list has as many tasks and deleted tasks as it may.",
     ),
     RevisionMismatch: ProblemType(
         HTTPStatus.PRECONDITION_FAILED,

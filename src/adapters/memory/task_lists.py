@@ -4,22 +4,25 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, frozen
 
 from application.ports import EditableTaskList, TaskList
-from domain.errors import InvalidToken, TaskNotFound
+from domain.errors import InvalidToken, ListFull, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
-from domain.task_list import NotModified, PageKey, TaskPage, TaskQuery
+from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
 
 @define
 class _List:
     tasks: dict[TaskId, Task] = Factory(dict)
     revision: Revision = Revision(0)
+    changed_at: datetime = datetime.min.replace(tzinfo=UTC)
+    horizon: Revision = Revision(0)
+    """The highest revision of a tombstone that was purged."""
     purged_at: datetime | None = None
     """Tokens issued up to this instant may not change the list."""
     lock: asyncio.Lock = Factory(asyncio.Lock)
@@ -27,6 +30,13 @@ class _List:
     def ensure_accepts(self, actor: Principal) -> None:
         if self.purged_at is not None and actor.was_issued_by(self.purged_at):
             raise InvalidToken(REVOKED)
+
+    def store(self, task: Task, at: datetime) -> Task:
+        self.changed_at = max(self.changed_at, at)
+        self.revision = Revision(self.revision + 1)
+        stored = task.stored(self.revision, self.changed_at)
+        self.tasks = {**self.tasks, task.id: stored}
+        return stored
 
 
 def _get_including_deleted(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
@@ -86,49 +96,55 @@ class MemoryTaskList:
 class MemoryEditableTaskList:
     """One owner's tasks during one change: a copy that replaces the list when the change is complete."""
 
-    _draft: dict[TaskId, Task]
-    _revision: Revision
-    has_changed: bool = field(default=False, init=False)
+    _draft: _List
+    _at: datetime
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _get(self._draft, task_id)
+        return _get(self._draft.tasks, task_id)
 
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _get_including_deleted(self._draft, task_id)
+        return _get_including_deleted(self._draft.tasks, task_id)
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        _get_including_deleted(self._draft, task.id)
-        stored = task.stored(self._revision)
-        self._draft[task.id] = stored
-        self.has_changed = True
-        return stored
+        _get_including_deleted(self._draft.tasks, task.id)
+        return self._draft.store(task, self._at)
 
 
 @frozen
 class MemoryTaskLists:
     """The port's TaskLists, in this process."""
 
+    _max_tasks: int | None = MAX_TASKS
     _lists: defaultdict[UserId, _List] = Factory(lambda: defaultdict(_List))
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
         return MemoryTaskList(self._lists[owner])
 
-    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
-        return self._edit(owner, actor)
+        return self._edit(owner, actor, at)
+
+    @asynccontextmanager
+    async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
+        owned = self._lists[owner]
+        async with owned.lock:
+            owned.ensure_accepts(actor)
+            draft = evolve(owned)
+            yield MemoryEditableTaskList(draft, at)
+            owned.tasks, owned.revision, owned.changed_at = draft.tasks, draft.revision, draft.changed_at
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         owned = self._lists[owner]
         async with owned.lock:
             owned.ensure_accepts(actor)
-            stored = task.stored(Revision(owned.revision + 1))
-            owned.tasks, owned.revision = {**owned.tasks, task.id: stored}, stored.revision
-        return stored
+            if self._max_tasks is not None and len(owned.tasks) >= self._max_tasks:
+                raise ListFull
+            return owned.store(task, task.updated_at)
 
     async def erase(self, owner: UserId, at: datetime) -> None:
         """See the port."""
@@ -136,13 +152,4 @@ class MemoryTaskLists:
         async with owned.lock:
             owned.purged_at = max(owned.purged_at or at, at)
             owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
-
-    @asynccontextmanager
-    async def _edit(self, owner: UserId, actor: Principal) -> AsyncIterator[EditableTaskList]:
-        owned = self._lists[owner]
-        async with owned.lock:
-            owned.ensure_accepts(actor)
-            edit = MemoryEditableTaskList(dict(owned.tasks), Revision(owned.revision + 1))
-            yield edit
-            if edit.has_changed:
-                owned.tasks, owned.revision = edit._draft, edit._revision  # noqa: SLF001  (the two classes are one)
+            owned.horizon = owned.revision

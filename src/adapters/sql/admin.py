@@ -60,6 +60,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
 GRANTS: Final = {
     "task_lists": "SELECT, INSERT, UPDATE",
     "tasks": "SELECT, INSERT, UPDATE, DELETE",
+    "idempotency_keys": "SELECT, INSERT, UPDATE, DELETE",
     "revocations": "SELECT, INSERT, UPDATE, DELETE",
     "audit_events": "SELECT, INSERT, DELETE",
     "alembic_version": "SELECT",

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     BigInteger,
+    Column,
     ColumnElement,
     Integer,
     LargeBinary,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
-    tuple_,
 )
 
 from adapters.sql.statements import as_owner, list_revision
@@ -34,7 +34,7 @@ _LIMIT: Final = bindparam("limit", type_=Integer)
 _MAX_BIGINT: Final = 2**63 - 1
 _AFTER: Final = {
     "id": bindparam("after_id", type_=tasks.c.id.type),
-    "updated_at": bindparam("after_at", type_=tasks.c.updated_at.type),
+    "revision": bindparam("after_revision", type_=tasks.c.revision.type),
 }
 
 
@@ -57,9 +57,7 @@ def page_parameters(query: TaskQuery, known: Revisions | None, limit: int | None
     for number, part in enumerate(query.parts):
         parameters[f"part_{number}"] = part
     if query.after is not None:
-        parameters["after_id"] = query.after.task_id
-        if query.order.by_update:
-            parameters["after_at"] = query.after.at
+        parameters |= {"after_id": query.after.task_id, "after_revision": query.after.revision}
     return parameters
 
 
@@ -74,19 +72,18 @@ def _page(
     is_bounded: bool,  # noqa: FBT001
 ) -> Select[Any]:
     def build(owner: ColumnElement[str]) -> Select[Any]:
-        columns = [tasks.c.updated_at, tasks.c.id] if order.by_update else [tasks.c.id]
+        key: Column[Any] = tasks.c.revision if order.by_update else tasks.c.id
         found = (
             select(*TASK_COLUMNS)
             .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
-            .order_by(*(column.desc() if order.descending else column for column in columns))
+            .order_by(key.desc() if order.descending else key)
         )
         if completed is not None:
             found = found.where(tasks.c.completed.is_(completed))
         for number in range(parts):
             found = found.where(_position(dialect)(tasks.c.search_text, bindparam(f"part_{number}", type_=Text)) > _0)
         if has_start:
-            key = tuple_(*columns)
-            start = tuple_(*(_AFTER[column.name] for column in columns))
+            start = _AFTER[key.name]
             found = found.where(key < start if order.descending else key > start)
         revision = func.coalesce(list_revision(owner).scalar_subquery(), _0)
         if not has_known:
@@ -122,9 +119,9 @@ def _bounded(dialect: str, order: Order, found: Select[Any]) -> Select[Any]:
     """
     few = found.subquery("few")
     size = _octets(dialect, few.c.title) + func.coalesce(_octets(dialect, few.c.description), _0) + TASK_OVERHEAD
-    columns = [few.c.updated_at, few.c.id] if order.by_update else [few.c.id]
-    keys = [column.desc() if order.descending else column for column in columns]
-    before = (func.sum(size).over(order_by=keys, rows=(None, 0)) - size).label("before")
+    key = few.c.revision if order.by_update else few.c.id
+    ordered = key.desc() if order.descending else key
+    before = (func.sum(size).over(order_by=ordered, rows=(None, 0)) - size).label("before")
     summed = select(few, before).subquery("summed")
     return select(*(summed.c[column.name] for column in TASK_COLUMNS)).where(summed.c.before <= MAX_PAGE_BYTES)
 

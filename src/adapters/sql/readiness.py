@@ -25,7 +25,8 @@ _EVERY_COLUMN: Final = (
 # A missing table is left to the other check.
 _ROW_SECURITY: Final = text(
     "SELECT rolsuper OR rolbypassrls AS bypasses, EXISTS ("
-    " SELECT FROM pg_class WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'))"
+    " SELECT FROM pg_class"
+    " WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'), to_regclass('idempotency_keys'))"
     " AND NOT row_security_active(oid)) AS unguarded FROM pg_roles WHERE rolname = current_user"
 )
 

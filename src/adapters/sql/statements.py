@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     Executable,
     Integer,
     Select,
     String,
+    and_,
     bindparam,
     delete,
     func,
@@ -33,13 +35,15 @@ from domain.task import Task
 OWNER: Final = bindparam("owner", type_=String)
 """The owner of the rows: a parameter of every statement."""
 
-_1 = literal_column("1", Integer)
+_0, _1 = literal_column("0", Integer), literal_column("1", Integer)
 _TASK: Final = bindparam("task", type_=tasks.c.id.type)
 _LIMIT: Final = bindparam("limit", type_=Integer)
 _ISSUED_AT: Final = bindparam("issued_at", type_=task_lists.c.purged_at.type)
 """When the actor's token was issued, in whole seconds."""
 _PURGED_AT: Final = bindparam("purged_at", type_=task_lists.c.purged_at.type)
-_MAX_BIGINT: Final = 2**63 - 1
+_AT: Final = bindparam("at", type_=task_lists.c.changed_at.type)
+"""When the change is made, by the service's clock."""
+_MAX_TASKS: Final = bindparam("max_tasks", type_=BigInteger)
 
 
 # Row-level security (PostgreSQL): its policies compare owner_id with a setting that the function set_user sets for the
@@ -89,15 +93,21 @@ def _task(owner: ColumnElement[str]) -> Select[Any]:
 
 # Changes. `next_revision`, `next_revision_and_task`, `new_task` and `purge` begin a transaction: they set the user,
 # take the list's next revision and lock its row. The others follow them in the same transaction. The first three return
-# no row, and change nothing, if the list refuses the token: its account was purged after the token was issued.
+# no row, and change nothing, if the list refuses the token: its account was purged after the token was issued. Those
+# that make the list grow also return no row if it is full.
 
 _INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 
 
+def _later(dialect: str) -> Callable[..., Any]:
+    return func.greatest if dialect == "postgresql" else func.max
+
+
 def _upsert_list(dialect: str, set_: dict[str, Any], where: ColumnElement[bool] | None = None, **first: Any) -> Any:
     """Insert the list's row at revision 1, with these values; if there is one, raise its revision and set others."""
-    values = {"revision": _1, **first}
+    values = {"revision": _1, "changed_at": _AT, **first}
+    set_ = {"changed_at": _later(dialect)(task_lists.c.changed_at, _AT), **set_}
     insert_or_update = _INSERT[dialect](task_lists)
     if dialect == "postgresql":
         me = set_user_cte()
@@ -109,26 +119,40 @@ def _upsert_list(dialect: str, set_: dict[str, Any], where: ColumnElement[bool] 
     )
 
 
-def _bump_revision(dialect: str) -> Any:
+def _bump_revision(dialect: str, *, grows: bool = False) -> Any:
     is_accepted = or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)
-    return _upsert_list(dialect, {}, is_accepted)
+    if not grows:
+        return _upsert_list(dialect, {}, is_accepted)
+    has_room = task_lists.c.size < _MAX_TASKS
+    return _upsert_list(dialect, {"size": task_lists.c.size + _1}, and_(is_accepted, has_room), size=_1)
 
 
 @cache
-def next_revision(dialect: str) -> Executable:
-    """Increment the list's revision; its row, created if it is missing, stays locked until the transaction ends."""
-    statement: Executable = _bump_revision(dialect).returning(task_lists.c.revision)
+def next_revision(dialect: str, *, grows: bool = False) -> Executable:
+    """Increment the list's revision; return it with the instant of the change.
+
+    The list's row, created if it is missing, stays locked until the transaction ends.
+    """
+    bumped = _bump_revision(dialect, grows=grows)
+    statement: Executable = bumped.returning(task_lists.c.revision, task_lists.c.changed_at)
     return statement
 
 
 @cache
+def purged_at(dialect: str) -> Executable:
+    """When the list's account was purged."""
+    return as_owner(dialect, lambda owner: select(task_lists.c.purged_at).where(task_lists.c.owner_id == owner))
+
+
+@cache
 def purge(dialect: str) -> Executable:
-    """Increment the list's revision, and refuse the tokens issued up to `purged_at` from now on."""
-    at = task_lists.c.purged_at
-    later = func.greatest if dialect == "postgresql" else func.max
-    statement: Executable = _upsert_list(
-        dialect, {"purged_at": later(func.coalesce(at, _PURGED_AT), _PURGED_AT)}, purged_at=_PURGED_AT
-    )
+    """Increment the list's revision and make it the horizon; refuse the tokens issued up to `purged_at` from now on.
+
+    The list counts as empty: everything is removed under its lock, at the latest when this is repeated.
+    """
+    latest = _later(dialect)(func.coalesce(task_lists.c.purged_at, _PURGED_AT), _PURGED_AT)
+    set_ = {"size": _0, "horizon": task_lists.c.revision + _1, "purged_at": latest}
+    statement: Executable = _upsert_list(dialect, set_, horizon=_1, purged_at=_PURGED_AT)
     return statement
 
 
@@ -137,11 +161,17 @@ def next_revision_and_task() -> Executable:
     """Increment the list's revision and read a task or its tombstone, in one round trip; only for PostgreSQL.
 
     The statement's snapshot is older than its wait for the list's row, but FOR UPDATE reads the task's newest version,
-    so no change is lost. It returns one row; if there is no task, the revision alone.
+    so no change is lost. It returns one row; if there is no task, the revision and the change's instant alone.
     """
-    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
+    raised = _bumped("postgresql")
     task = _task(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
-    return select(raised.c.revision, task).select_from(raised.outerjoin(task, true()))
+    return select(raised.c.revision, raised.c.changed_at, task).select_from(raised.outerjoin(task, true()))
+
+
+def _bumped(dialect: str, *, grows: bool = False) -> CTE:
+    columns = (task_lists.c.owner_id, task_lists.c.revision, task_lists.c.changed_at)
+    bumped: CTE = _bump_revision(dialect, grows=grows).returning(*columns).cte("raised")
+    return bumped
 
 
 @cache
@@ -150,9 +180,11 @@ def new_task() -> Executable:
 
     Either both are stored or neither. With other databases it takes a transaction and four round trips.
     """
-    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
-    values = {**_NEW, "owner_id": raised.c.owner_id, "revision": raised.c.revision}
-    return insert(tasks).from_select(list(values), select(*values.values())).returning(tasks.c.revision)
+    raised = _bumped("postgresql", grows=True)
+    taken = {"owner_id": raised.c.owner_id, "revision": raised.c.revision, "updated_at": raised.c.changed_at}
+    values = {**_NEW, **taken}
+    stored = insert(tasks).from_select(list(values), select(*values.values()))
+    return stored.returning(tasks.c.revision, tasks.c.updated_at)
 
 
 TASK: Final = _task(OWNER)

@@ -13,11 +13,11 @@ from adapters.sql.executors import Executor, Rows, Transaction, delete_in_batche
 from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
 from application.ports import EditableTaskList, TaskList
-from domain.errors import InvalidToken, TaskNotFound
+from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
-from domain.task_list import NotModified, PageKey, TaskPage, TaskQuery
+from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
 FIRST_ROWS: Final = 128
 """Tasks that are read at once for a page. The rest of a longer page is read with a statement that counts bytes: it
@@ -25,6 +25,9 @@ costs more for each row, but returns little more than a page may hold. Together 
 """
 ERASE_BATCH: Final = 1000
 """Rows deleted in one transaction: far fewer than fit into DEADLINE, so that other changes of the list wait briefly."""
+
+NO_LIMIT: Final = 2**63 - 1
+"""More tasks than any list can have."""
 
 
 @frozen
@@ -84,7 +87,11 @@ class SqlEditableTaskList:
     _owner: UserId
     _issued_at: datetime
     """When the actor's token was issued."""
-    _revision: Revision | None = field(default=None, init=False)
+    _at: datetime
+    """When the change is made, by the service's clock."""
+    _is_locked: bool = field(default=False, init=False)
+    _next: tuple[Revision, datetime] | None = field(default=None, init=False)
+    """The list's next revision and the instant that goes with it, once taken and as long as nothing was stored."""
     has_changed: bool = field(default=False, init=False)
 
     async def get(self, task_id: TaskId) -> Task:
@@ -96,12 +103,12 @@ class SqlEditableTaskList:
 
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
-        if self._revision is None and self._dialect == "postgresql":
-            revision, *row = _only(await self._run(statements.next_revision_and_task(), task=task_id))
-            self._revision = Revision(revision)
+        if not self._is_locked and self._dialect == "postgresql":
+            row = self._lock(await self._run(statements.next_revision_and_task(), task=task_id))
             rows: Rows = [row] if row[0] is not None else []
         else:
-            await self.next_revision()
+            if not self._is_locked:
+                await self._take_revision()
             rows = await self._run(statements.TASK, task=task_id)
         if not rows:
             raise TaskNotFound
@@ -109,40 +116,34 @@ class SqlEditableTaskList:
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        return await self._store(statements.UPDATE_TASK, task)
-
-    async def add(self, task: Task) -> Task:
-        """Store a new task and return it with this change's revision."""
-        return await self._store(statements.INSERT_TASK, task)
-
-    async def next_revision(self) -> Revision:
-        """The revision of this change. The first call takes it, and the list's lock."""
-        if self._revision is None:
-            (revision,) = _only(await self._run(statements.next_revision(self._dialect)))
-            self._revision = Revision(revision)
-        return self._revision
-
-    async def _store(self, statement: Any, task: Task) -> Task:
-        stored = task.stored(await self.next_revision())
-        await self._run(statement, task=task.id, **statements.task_params(stored))
-        self.has_changed = True
+        revision, at = self._next or await self._take_revision()
+        stored = task.stored(revision, at)
+        await self._run(statements.UPDATE_TASK, task=task.id, **statements.task_params(stored))
+        self._next, self.has_changed = None, True
         return stored
 
+    async def _take_revision(self) -> tuple[Revision, datetime]:
+        self._lock(await self._run(statements.next_revision(self._dialect)))
+        if self._next is None:
+            raise LookupError("a statement that takes the list's next revision has returned none")
+        return self._next
+
+    def _lock(self, rows: Rows) -> Rows:
+        """Note what a statement that takes the list's next revision has returned; return the rest of its row.
+
+        Raises:
+            InvalidToken: it returned no row, because the list refuses the token.
+        """
+        if not rows:
+            raise InvalidToken(REVOKED)
+        rest: Rows
+        revision, at, *rest = rows[0]
+        self._is_locked, self._next = True, (Revision(revision), at)
+        return rest
+
     async def _run(self, statement: Any, **parameters: Any) -> Rows:
-        return await self._transaction.run(
-            statement, {"owner": self._owner, "issued_at": self._issued_at, **parameters}
-        )
-
-
-def _only(rows: Rows) -> Any:
-    """The only row of a statement that takes the list's next revision.
-
-    Raises:
-        InvalidToken: there is none, because the list refuses the token.
-    """
-    if not rows:
-        raise InvalidToken(REVOKED)
-    return rows[0]
+        known = {"owner": self._owner, "issued_at": self._issued_at, "at": self._at}
+        return await self._transaction.run(statement, known | parameters)
 
 
 @define
@@ -150,7 +151,9 @@ class SqlTaskLists:
     """The port's TaskLists, in PostgreSQL or SQLite."""
 
     _database: Database
-    _erase_batch: int = ERASE_BATCH
+    _max_tasks: int | None = MAX_TASKS
+    """Tasks and tombstones of a list; `None`: no limit."""
+    _erase_batch: int = field(default=ERASE_BATCH, kw_only=True)
     _executor: Executor = field(init=False)
     _searches: Searches = field(init=False)
     _dialect: str = field(init=False)
@@ -163,22 +166,54 @@ class SqlTaskLists:
         """See the port."""
         return SqlTaskList(self._executor, self._searches, self._dialect, owner)
 
-    def edit(self, owner: UserId, actor: Principal) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
-        return self._edit(owner, actor)
+        return self._edit(owner, actor, at)
+
+    @asynccontextmanager
+    async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
+        async with self._executor.transaction() as transaction:
+            edit = SqlEditableTaskList(transaction, self._dialect, owner, actor.issued_second, at)
+            yield edit
+            if not edit.has_changed:
+                transaction.abandon()
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
-        if self._dialect != "postgresql":
-            async with self._edit(owner, actor) as edit:
-                return await edit.add(task)
-        parameters = {"owner": owner, "issued_at": actor.issued_second, **statements.task_params(task)}
-        (revision,) = _only(await self._executor.write(statements.new_task(), parameters))
-        return task.stored(Revision(revision))
+        parameters = {
+            "owner": owner,
+            "issued_at": actor.issued_second,
+            "at": task.updated_at,
+            "max_tasks": NO_LIMIT if self._max_tasks is None else self._max_tasks,
+            **statements.task_params(task),
+        }
+        if self._dialect == "postgresql":
+            rows = await self._executor.write(statements.new_task(), parameters)
+        else:
+            rows = await self._add_in_steps(task, parameters)
+        if not rows:
+            raise await self._refusal(owner, actor)
+        revision, at = rows[0]
+        return task.stored(Revision(revision), at)
+
+    async def _add_in_steps(self, task: Task, parameters: dict[str, Any]) -> Rows:
+        async with self._executor.transaction() as transaction:
+            rows = await transaction.run(statements.next_revision(self._dialect, grows=True), parameters)
+            for revision, at in rows:
+                stored = task.stored(Revision(revision), at)
+                await transaction.run(statements.INSERT_TASK, statements.task_params(stored))
+        return rows
+
+    async def _refusal(self, owner: UserId, actor: Principal) -> DomainError:
+        """Why a list has taken no task."""
+        for (purged_at,) in await self._executor.read(statements.purged_at(self._dialect), {"owner": owner}):
+            if purged_at is not None and actor.was_issued_by(purged_at):
+                return InvalidToken(REVOKED)
+        return ListFull()
 
     async def erase(self, owner: UserId, at: datetime) -> None:
         """See the port."""
-        parameters = {"owner": owner, "purged_at": at, "limit": self._erase_batch}
+        parameters = {"owner": owner, "at": at, "purged_at": at, "limit": self._erase_batch}
 
         async def erase_batch() -> int:
             async with self._executor.transaction() as transaction:
@@ -186,11 +221,3 @@ class SqlTaskLists:
                 return len(await transaction.run(statements.ERASE_TASKS, parameters))
 
         await delete_in_batches(erase_batch, self._erase_batch)
-
-    @asynccontextmanager
-    async def _edit(self, owner: UserId, actor: Principal) -> AsyncIterator[SqlEditableTaskList]:
-        async with self._executor.transaction() as transaction:
-            edit = SqlEditableTaskList(transaction, self._dialect, owner, actor.issued_second)
-            yield edit
-            if not edit.has_changed:
-                transaction.abandon()

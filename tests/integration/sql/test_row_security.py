@@ -189,7 +189,7 @@ class TestPolicies:
         lists = SqlTaskLists(guarded)
         with pytest.raises(StorageUnavailable):
             async with guarded.executor.transaction() as transaction:
-                await transaction.run(next_revision("postgresql"), {"owner": ALICE, "issued_at": START})
+                await transaction.run(next_revision("postgresql"), {"owner": ALICE, "issued_at": START, "at": START})
                 await transaction.run(INSERT_TASK, task_params(new(owner=BOB)))
         assert await revision(lists) == 0
 

@@ -12,6 +12,7 @@ from application.ports import TaskLists
 from domain.errors import InvalidField
 from domain.task import Task, TaskChange
 from tests.contracts.task_lists import TaskListsContract, add, edit, erase, get, new, restore, revision, save
+from tests.contracts.task_pages import TaskPagesContract
 
 
 @pytest.fixture
@@ -19,12 +20,16 @@ def sql_lists(database: Database) -> TaskLists:
     return SqlTaskLists(database)
 
 
-class TestSqlTaskLists(TaskListsContract):
+class TestSqlTaskLists(TaskListsContract, TaskPagesContract):
     """On PostgreSQL and on SQLite."""
 
     @pytest.fixture
     def lists(self, sql_lists: TaskLists) -> TaskLists:
         return sql_lists
+
+    @pytest.fixture
+    def bounded(self, database: Database) -> TaskLists:
+        return SqlTaskLists(database, 3)
 
     async def test_a_deleted_task_leaves_its_row_as_a_tombstone(
         self, lists: TaskLists, admin_database: Database
@@ -38,8 +43,13 @@ class TestSqlTaskLists(TaskListsContract):
 
     async def test_a_row_that_breaks_a_rule_is_no_task(self, lists: TaskLists, admin_database: Database) -> None:
         task = await add(lists, new())
-        async with admin_database.writing() as connection:
+        async with admin_database.writes.connect() as connection:
+            if admin_database.dialect == "postgresql":
+                await connection.execute(text("ALTER TABLE tasks DROP CONSTRAINT tasks_title"))
+            else:
+                await connection.execute(text("PRAGMA ignore_check_constraints = ON"))
             await connection.execute(text("UPDATE tasks SET title = ' '"))
+            await connection.commit()
         with pytest.raises(InvalidField):
             await get(lists, task.id)
 

@@ -45,9 +45,9 @@ async def test_old_tombstones_of_all_owners_are_deleted_and_tasks_and_recent_one
     lists: TaskLists, tombstones: SqlTombstones, admin_database: Database
 ) -> None:
     live = await add(lists, new())
-    recent = await deleted(lists, after=1)
     for owner in (ALICE, ALICE, BOB, UserId("carol")):
         await deleted(lists, owner=owner)
+    recent = await deleted(lists, after=1)
     assert await tombstones.purge_before(START + timedelta(seconds=1)) == 4
     assert await kept(admin_database) == {live.id, recent.id}
     assert await tombstones.purge_before(START + timedelta(seconds=1)) == 0
@@ -114,4 +114,4 @@ async def test_old_tombstones_are_found_by_an_index(admin_database: Database) ->
             plan = await connection.execute(text(f"EXPLAIN {wanted}"))
         else:
             plan = await connection.execute(text(f"EXPLAIN QUERY PLAN {wanted}"))
-        assert "tasks_by_deletion" in "\n".join(str(row) for row in plan)
+        assert "tombstones_by_revision" in "\n".join(str(row) for row in plan)

@@ -73,7 +73,7 @@ def test_a_new_or_changed_title_has_a_visible_character(title: str) -> None:
 def test_a_task_whose_title_was_stored_before_that_rule_can_be_changed_otherwise(title: str) -> None:
     stored = evolve(task(), title=title)
     assert stored.toggled(at=LATER).title == title
-    assert stored.deleted(at=LATER).restored(at=LATER).stored(Revision(3)).title == title
+    assert stored.deleted(at=LATER).restored(at=LATER).stored(Revision(3), LATER).title == title
     assert stored.changed(TaskChange(title="Seen"), at=LATER).title == "Seen"
 
 
@@ -215,7 +215,9 @@ def test_a_tombstone_matches_the_revision_of_its_deletion_but_not_any() -> None:
             tombstone.ensure_revision(expected)
 
 
-def test_a_stored_task_differs_in_its_revision_alone() -> None:
+def test_a_stored_task_differs_in_its_revision_and_in_when_it_was_changed() -> None:
     done = task().changed(TaskChange(title="Bread", description="Two", completed=True), at=LATER)
-    for one in (done, done.deleted(at=LATER)):
-        assert one.stored(Revision(7)) == evolve(one, revision=Revision(7))
+    latest = LATER + timedelta(seconds=1)
+    assert done.stored(Revision(7), latest) == evolve(done, revision=Revision(7), updated_at=latest)
+    gone = done.deleted(at=LATER)
+    assert gone.stored(Revision(7), latest) == evolve(gone, revision=Revision(7), updated_at=latest, deleted_at=latest)

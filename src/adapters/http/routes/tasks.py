@@ -81,7 +81,7 @@ async def list_tasks(services: Services, request: RequestContext, _: None) -> Re
         result="The task as it was stored.",
         response=TaskView,
         example=_EXAMPLE,
-        errors=_BODY_ERRORS,
+        errors=(*_BODY_ERRORS, HTTPStatus.CONFLICT),
     ),
     body=Body(NewTask, {"title": "Buy milk", "description": "Two bottles"}),
     direct=True,
