@@ -428,6 +428,7 @@ BREAKS: Final = (
         f"{HTTP}/server/write_deadline.py::unacknowledged",
         "in_transport + int.from_bytes(answer, sys.byteorder)",
         "0",
+        tests="tests/security/test_slow_readers.py",
     ),
     Break(
         "V5",
