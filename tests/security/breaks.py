@@ -362,7 +362,7 @@ BREAKS: Final = (
         "0",
         tests="tests/unit/tokens/test_verification_turns.py",
     ),
-    Break("V2", "application/access.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
+    Break("V2", "application/clients.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
     Break(
         "V2",
         f"{HTTP}/refusal_pacing.py::RefusalPacing.wait",
