@@ -40,6 +40,8 @@ class Break:
 
 TOKENS, HTTP, SQL = "adapters/tokens", "adapters/http", "adapters/sql"
 ROW_SECURITY: Final = f"{SQL}/migrations/versions/0003_row_security.py"
+LISTS: Final = f"{SQL}/migrations/versions/0006_lists.py"
+"""The policies were made anew there."""
 
 BREAKS: Final = (
     Break("R1", f"{HTTP}/auth.py::bearer_token", "len(values) > 1", "len(values) > 2"),
@@ -375,14 +377,14 @@ BREAKS: Final = (
     Break("P2", f"{ROW_SECURITY}::upgrade", '" ENABLE ROW LEVEL SECURITY"', '" DISABLE ROW LEVEL SECURITY"'),
     Break(
         "P3",
-        ROW_SECURITY,
+        LISTS,
         "\"NULLIF(current_setting('app.user_id', true), '')\"",
         "\"(current_setting('app.user_id', true)::uuid)::text\"",
     ),
     Break("P4", ROW_SECURITY, '"SET LOCAL app.user_id"', '"SET app.user_id"'),
     Break(
         "P5",
-        f"{ROW_SECURITY}::upgrade",
+        f"{LISTS}::_alter",
         'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK ({_MINE})"',
         'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK (true)"',
     ),
@@ -438,7 +440,7 @@ BREAKS: Final = (
     ),
     Break(
         "V5",
-        f"{SQL}/statements.py::_bump_revision",
+        f"{SQL}/write_statements.py::_bump_revision",
         "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
         "None",
     ),
