@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from adapters.sql.database import Database
 from adapters.sql.page_statements import page_of, page_parameters
+from adapters.sql.sync_statements import changes_parameters, changes_since
+from domain.changes import ChangesQuery, SyncToken
 from domain.identity import UserId
 from domain.task import Revision, Revisions, TaskId
 from domain.task_list import Order, PageKey, TaskQuery
@@ -122,6 +124,37 @@ async def postgresql_shape(
             assert node["Actual Loops"] * node["Actual Rows"] <= most, "no more rows are read than are shown"
             assert not node.get("Rows Removed by Filter"), plan
     return [f"{node['Node Type']} {node.get('Index Name', '')}" for node in found]
+
+
+async def test_changes_are_ranges_of_an_index_and_nothing_new_reads_no_task(filled: Database) -> None:
+    for since, most in (
+        (None, LIMIT + 1),
+        (SyncToken(Revision(TASKS // 2)), LIMIT + 1),
+        (SyncToken(Revision(TASKS)), 0),
+    ):
+        statement = changes_since(filled.dialect).compile(dialect=filled.reads.dialect)
+        parameters = {"owner": ALICE, **changes_parameters(ChangesQuery(since, LIMIT))}
+        arguments = [{**statement.params, **parameters}[name] for name in statement.positiontup or []]
+        async with filled.reads.connect() as connection:
+            if filled.dialect == "sqlite":
+                asked = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(arguments))
+                steps = [row.detail for row in asked]
+                for index in ("tasks_by_revision", "tombstones_by_revision"):
+                    assert any(f"{index} (owner_id=? AND revision>?)" in step for step in steps), steps
+                continue
+            for mode in ("custom", "generic"):
+                await connection.exec_driver_sql(f"SET plan_cache_mode = force_{mode}_plan")
+                await connection.exec_driver_sql(f"PREPARE changes AS {statement}")
+                given = ", ".join(literal(value) for value in arguments)
+                asked = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE changes ({given})")
+                plan = asked.scalar_one()
+                await connection.exec_driver_sql("DEALLOCATE changes")
+                plan = json.loads(plan) if isinstance(plan, str) else plan
+                scans = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "tasks"]
+                assert {node["Index Name"] for node in scans} == {"tasks_by_revision", "tombstones_by_revision"}
+                for node in scans:
+                    assert all(column in node["Index Cond"] for column in ("owner_id", "revision")), plan
+                    assert node["Actual Loops"] * node["Actual Rows"] <= most
 
 
 async def test_each_page_of_a_long_list_is_a_range_of_an_index_at_any_position(filled: Database) -> None:
