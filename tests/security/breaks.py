@@ -471,7 +471,7 @@ BREAKS: Final = (
     Break("V6", "domain/task_list.py::TaskPage.from_rows", "min(query.limit, fitting(found))", "query.limit"),
     Break(
         "V6",
-        f"{SQL}/page_statements.py::_bounded",
+        f"{SQL}/page_statements.py::bounded",
         "summed.c.before <= MAX_PAGE_BYTES",
         "true()",
         tests="tests/integration/sql/test_searches.py -k bytes",
