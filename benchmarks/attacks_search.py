@@ -24,10 +24,11 @@ SELECT 'attacker', md5('attacker-' || n)::uuid, 'x', repeat('a', 2000), false, n
        'x' || chr(10) || repeat('a', 2000)
 FROM generate_series(1, $1::int) n;
 """
-_SEARCHES: Final = """
-SELECT count(*), coalesce(extract(epoch FROM max(now() - query_start)), 0)::float8 FROM pg_stat_activity
-WHERE state = 'active' AND query LIKE '%search_text%' AND pid <> pg_backend_pid();
+_OF_SEARCHES: Final = """
+FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%search_text%' AND pid <> pg_backend_pid();
 """
+_SEARCHES: Final = f"SELECT count(*), coalesce(extract(epoch FROM max(now() - query_start)), 0)::float8 {_OF_SEARCHES}"
+_END_SEARCHES: Final = f"SELECT pg_terminate_backend(pid) {_OF_SEARCHES}"
 
 
 def attack(seconds: float = 30) -> dict[str, str]:
@@ -41,6 +42,7 @@ def attack(seconds: float = 30) -> dict[str, str]:
         for name, words in WORDS.items():
             with evo_todo(made) as server:
                 found[name] = asyncio.run(_beside(made, server, words, seconds))
+            asyncio.run(made.execute(_END_SEARCHES))  # for the next to begin with an idle server
         return found
 
 

@@ -4,6 +4,7 @@ from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
 
+from application.clients import Address
 from application.ports import AuditLog, Client, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import InvalidToken, TooManyRequests
@@ -97,26 +98,6 @@ class Authenticate:
         )
 
 
-@frozen
-class Address:
-    """The port's Client, and the key under which its requests without a valid token are counted."""
-
-    identity: str
-    _limits: "EnforceRateLimits"
-
-    @property
-    def key(self) -> str:
-        """In the rate limiter."""
-        return f"address:{self.identity}"
-
-    def ensure_within_limit(self) -> None:
-        """See the port."""
-        limit = self._limits.addresses
-        status = None if limit is None else self._limits.limiter.known(self.key, limit)
-        if status is not None and status.is_exceeded:
-            raise TooManyRequests(status)
-
-
 def _local(limits: "EnforceRateLimits") -> LocalRateLimiter | None:
     return limits.limiter if isinstance(limits.limiter, LocalRateLimiter) else None
 
@@ -168,7 +149,7 @@ class EnforceRateLimits:
 
     def client(self, context: AuditContext) -> Address:
         """The client of a request."""
-        return Address(address_identity(context.peer), self)
+        return Address(address_identity(context.peer), self.addresses, self.limiter)
 
     async def for_address(self, context: AuditContext) -> RateLimitStatus | None:
         """Count an unauthenticated request: without a valid token, or with a rejected security event.

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NewType, Protocol, runtime_checkable
 
 from domain.audit import AuditEvent, AuditKind
+from domain.changes import Changes, ChangesQuery
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import SecurityEvent
@@ -24,6 +25,14 @@ class TaskList(Protocol):
 
         The list of an owner who never had a task is at revision 0. If the list's revision is in `known`, only the
         revision is read.
+        """
+
+    async def changes(self, query: ChangesQuery) -> Changes:
+        """Return what has changed after the query's token, in the order of revisions, from one consistent snapshot.
+
+        Each task comes once, however often it changed. Without a token: every task. A page has fewer than the limit
+        where it would be too large. If nothing has changed, no task is read. Raise SyncTokenExpired if the list can't
+        tell any more.
         """
 
 

@@ -64,6 +64,11 @@ class RevisionMismatch(DomainError):
 
 
 @define
+class SyncTokenExpired(DomainError):
+    """The list can't say what has changed since that token: purged meanwhile, or restored, or not a token of it."""
+
+
+@define
 class TooManyRequests(DomainError):
     """The rate limit of the current window is exceeded (RFC 6585 §4)."""
 

@@ -64,7 +64,12 @@ class PageKey:
         return self.at, self.revision or self.task_id.int
 
 
-def _is_page_size(_: object, __: object, value: int) -> None:
+def is_page_size(_: object, __: object, value: int) -> None:
+    """Validate the size of a page, as attrs calls it.
+
+    Raises:
+        InvalidField: it is out of range.
+    """
     if not 1 <= value <= MAX_PAGE:
         raise InvalidField("limit", f"must be a whole number from 1 to {MAX_PAGE}")
 
@@ -97,7 +102,7 @@ class TaskQuery:
     text: str = field(default="", validator=_is_search_text)
     """Words and quoted phrases, each of which the title or description must contain, ignoring case."""
     order: Order = Order.CREATED
-    limit: int = field(default=MAX_PAGE, validator=_is_page_size)
+    limit: int = field(default=MAX_PAGE, validator=is_page_size)
     after: PageKey | None = None
     parts: tuple[str, ...] = field(init=False, default=Factory(_folded_parts, takes_self=True))
     """The parts of `text` as they are compared with `Task.search_text`; without any, every task matches."""
@@ -128,6 +133,11 @@ class TaskPage:
         return cls(tasks, revision, PageKey.of(tasks[-1], query.order) if more else None)
 
 
+def text_size(task: Task) -> int:
+    """Bytes of the task's texts as JSON."""
+    return json_size(task.title) + (json_size(task.description) if task.description else 0)
+
+
 def fitting(tasks: Sequence[Task]) -> int:
     """How many of these tasks, the first of them, MAX_PAGE_BYTES allows; at least one."""
     if len(tasks) <= _ALWAYS_FIT:
@@ -135,7 +145,7 @@ def fitting(tasks: Sequence[Task]) -> int:
     each = TASK_OVERHEAD + json_size(tasks[0].owner)
     size = 0
     for count, task in enumerate(tasks):
-        size += each + json_size(task.title) + (json_size(task.description) if task.description else 0)
+        size += each + text_size(task)
         if size > MAX_PAGE_BYTES:
             return max(count, 1)
     return len(tasks)

@@ -207,16 +207,26 @@ def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | Non
 def purge() -> None:
     """Delete data whose retention period has ended, and print how many rows of each kind.
 
-    Deletes audit events older than EVO_TODO_AUDIT_RETENTION, revocations of expired tokens, and tombstones of deleted
-    tasks older than EVO_TODO_TOMBSTONE_RETENTION. `serve` deletes all but the tombstones itself, about once an hour.
-    Safe to run while the service is running, and from cron.
-
-    The tombstones of all users can only be deleted by a PostgreSQL role that bypasses row-level security, such as the
-    one for backups.
+    Deletes audit events older than EVO_TODO_AUDIT_RETENTION, revocations of expired tokens, tombstones of deleted
+    tasks older than EVO_TODO_TOMBSTONE_RETENTION, and idempotency keys older than EVO_TODO_IDEMPOTENCY_RETENTION.
+    `serve` does the same by itself, about once an hour. Safe to run while the service is running, and from cron; the
+    service's own role has the rights for it.
     """
     from entrypoints import commands
 
     commands.purge(_settings(), lambda what, count: click.echo(f"{what}: {count}"))
+
+
+@main.command(name="after-restore")
+def after_restore() -> None:
+    """Run once after the database was restored from a backup, before `serve`: clients may know more than the backup.
+
+    Raises the revision of every list, so that sync tokens, ETags and stored pages from before are known to be old, and
+    prints how many lists there are. It changes no task. The service's own role has the rights for it.
+    """
+    from entrypoints import commands
+
+    click.echo(f"lists: {commands.after_restore(_settings())}")
 
 
 @main.command(context_settings={"allow_extra_args": True})

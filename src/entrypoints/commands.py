@@ -17,13 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin
 from adapters.sql.address import DatabaseAddress
+from adapters.sql.after_restore import outdate
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.database import connect
 from adapters.sql.diagnostics import DatabaseFailure
 from adapters.sql.errors import DRIVER_ERRORS
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.revocations import SqlRevocations
-from adapters.sql.tombstones import RowsHidden, SqlTombstones
+from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones
 from adapters.tokens.jws import MAX_LENGTH
 from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
@@ -129,17 +130,10 @@ def purge(settings: Settings, report: Report) -> None:
     """Delete data whose retention period has ended; report each kind when it is done.
 
     Raises:
-        ClickException: the database is unavailable, or the role may not see the tombstones. What was reported is
-            deleted nevertheless.
+        ClickException: the database is unavailable. What was reported is deleted nevertheless.
     """
-    try:
-        with explained(settings, "nothing more can be deleted now"):
-            asyncio.run(_purge(settings, report))
-    except RowsHidden as error:
-        raise click.ClickException(
-            "deleted tasks were not purged: row-level security hides them from this role. Run this as a superuser or a "
-            "role with BYPASSRLS, such as the one for backups"
-        ) from error
+    with explained(settings, "nothing more can be deleted now"):
+        asyncio.run(_purge(settings, report))
 
 
 async def _purge(settings: Settings, report: Report) -> None:
@@ -152,8 +146,28 @@ async def _purge(settings: Settings, report: Report) -> None:
         report("expired revocations", await revocations.purge_expired())
         limit = now - timedelta(seconds=settings.tombstone_retention)
         report("deleted tasks", await SqlTombstones(database).purge_before(limit))
+        limit = now - timedelta(seconds=settings.idempotency_retention)
+        report("idempotency keys", await SqlIdempotencyKeys(database).purge_before(limit))
     finally:
         await database.dispose()
+
+
+def after_restore(settings: Settings) -> int:
+    """Make every list's earlier sync tokens, ETags and stored pages known to be old; return the number of lists.
+
+    Raises:
+        ClickException: the database is unavailable.
+    """
+
+    async def run() -> int:
+        database = connect(database_of(settings))
+        try:
+            return await outdate(database)
+        finally:
+            await database.dispose()
+
+    with explained(settings, "the lists can't be changed now"):
+        return asyncio.run(run())
 
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

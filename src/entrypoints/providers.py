@@ -12,6 +12,7 @@ from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowS
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.task_lists import SqlTaskLists
+from adapters.sql.tombstones import ListRetention
 from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from adapters.system.clock_and_ids import SystemClock, UuidV7Generator
 from adapters.tokens.claims import ClaimRules
@@ -34,6 +35,7 @@ from application.ports import (
     TokenVerifier,
 )
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
+from application.sync import ReadChanges
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 from domain.audit import AuditEvent, AuditKind
 from entrypoints.settings import Settings
@@ -73,7 +75,12 @@ class Adapters(Provider):
     ) -> BackgroundWork:
         """The background tasks of a worker."""
         retention = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
-        return BackgroundWork((RevocationSync(database, revocations), audit, retention))
+        lists = ListRetention(
+            database,
+            timedelta(seconds=settings.tombstone_retention),
+            timedelta(seconds=settings.idempotency_retention),
+        )
+        return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists))
 
     @provide
     def security_events(self, settings: Settings, keys: JwksCache) -> SecurityEventVerifier:
@@ -161,6 +168,7 @@ class UseCases(Provider):
 
     scope = Scope.APP
     access = provide_all(RevokeSession, EraseAccount, ReceiveSecurityEvent)
+    sync = provide_all(ReadChanges)
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 

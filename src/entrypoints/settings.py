@@ -38,6 +38,7 @@ class Settings:
     revocation_max_stale: float
     audit_retention: float
     tombstone_retention: float
+    idempotency_retention: float
     max_tasks: int | None
     """Of a list, tombstones included; `None`: off."""
     cors_origins: tuple[str, ...]
@@ -91,6 +92,7 @@ class Settings:
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds),
             tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),
+            idempotency_retention=read("EVO_TODO_IDEMPOTENCY_RETENTION", "86400", parse.seconds),
             max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),

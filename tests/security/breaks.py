@@ -40,6 +40,7 @@ class Break:
 
 TOKENS, HTTP, SQL = "adapters/tokens", "adapters/http", "adapters/sql"
 ROW_SECURITY: Final = f"{SQL}/migrations/versions/0003_row_security.py"
+LISTS: Final = f"{SQL}/migrations/versions/0006_lists.py"
 
 BREAKS: Final = (
     Break("R1", f"{HTTP}/auth.py::bearer_token", "len(values) > 1", "len(values) > 2"),
@@ -359,19 +360,7 @@ BREAKS: Final = (
         "P1", f"{SQL}/migrations/versions/0004_force_row_security.py::upgrade", '_alter("FORCE")', '_alter("NO FORCE")'
     ),
     Break("P2", f"{ROW_SECURITY}::upgrade", '" ENABLE ROW LEVEL SECURITY"', '" DISABLE ROW LEVEL SECURITY"'),
-    Break(
-        "P3",
-        ROW_SECURITY,
-        "\"NULLIF(current_setting('app.user_id', true), '')\"",
-        "\"(current_setting('app.user_id', true)::uuid)::text\"",
-    ),
     Break("P4", ROW_SECURITY, '"SET LOCAL app.user_id"', '"SET app.user_id"'),
-    Break(
-        "P5",
-        f"{ROW_SECURITY}::upgrade",
-        'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK ({_MINE})"',
-        'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK (true)"',
-    ),
     Break(
         "P6",
         ROW_SECURITY,
@@ -432,12 +421,6 @@ BREAKS: Final = (
     ),
     Break(
         "V5",
-        f"{SQL}/statements.py::_bump_revision",
-        "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
-        "None",
-    ),
-    Break(
-        "V5",
         "adapters/memory/task_lists.py::_List.ensure_accepts",
         "actor.was_issued_by(self.purged_at)",
         "False",
@@ -489,7 +472,7 @@ BREAKS: Final = (
     Break("V6", "domain/task_list.py::TaskPage.from_rows", "min(query.limit, fitting(found))", "query.limit"),
     Break(
         "V6",
-        f"{SQL}/page_statements.py::_bounded",
+        f"{SQL}/page_statements.py::bounded",
         "summed.c.before <= MAX_PAGE_BYTES",
         "true()",
         tests="tests/integration/sql/test_searches.py -k bytes",
@@ -530,7 +513,6 @@ BREAKS: Final = (
         "0",
         tests="tests/unit/tokens/test_verification_turns.py",
     ),
-    Break("V2", "application/access.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
     Break(
         "V2",
         f"{HTTP}/refusal_pacing.py::RefusalPacing.wait",
@@ -600,5 +582,24 @@ BREAKS: Final = (
         "_shown(name, self.env.get(name, ''))",
         "self.env.get(name, '')",
         tests="tests/security/test_identity.py -k message_about_a_setting",
+    ),
+    Break("V2", "application/clients.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
+    Break(
+        "P3",
+        LISTS,
+        "\"NULLIF(current_setting('app.user_id', true), '')\"",
+        "\"(current_setting('app.user_id', true)::uuid)::text\"",
+    ),
+    Break(
+        "P5",
+        f"{LISTS}::_alter",
+        'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK ({_MINE})"',
+        'f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK (true)"',
+    ),
+    Break(
+        "V5",
+        f"{SQL}/write_statements.py::_bump_revision",
+        "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
+        "None",
     ),
 )

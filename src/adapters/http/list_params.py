@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from adapters.http.problems import InvalidParameter
 from domain.errors import InvalidField
 from domain.task import Revision, TaskId
 from domain.task_list import MAX_PAGE, MAX_SEARCH_PARTS, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
+
+LIMIT: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE}
+"""The JSON schema of a page's limit."""
 
 PARAMETERS = (
     ("completed", {"type": "boolean"}, "Only tasks that are done, or only those that are not."),
@@ -36,7 +39,7 @@ PARAMETERS = (
     ),
     (
         "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
+        LIMIT,
         "How many tasks a page holds at most; fewer where they would exceed about 1 MiB: follow `next_cursor`.",
     ),
     (
@@ -68,7 +71,7 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
             completed=_completed(given.get("completed")),
             text=given.get("q", ""),
             order=_order(given.get("sort", Order.CREATED.value)),
-            limit=_limit(given.get("limit", str(MAX_PAGE))),
+            limit=parse_limit(given.get("limit", str(MAX_PAGE))),
         )
     except InvalidField as error:
         raise InvalidParameter(error.field, error.rule) from error
@@ -110,7 +113,12 @@ def _order(text: str) -> Order:
         raise InvalidParameter("sort", f"takes {', '.join(order.value for order in Order)}") from error
 
 
-def _limit(text: str) -> int:
+def parse_limit(text: str) -> int:
+    """A page's limit, which may still be out of range.
+
+    Raises:
+        InvalidParameter: it is not a whole number.
+    """
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE))):
         raise InvalidParameter("limit", f"takes a whole number from 1 to {MAX_PAGE}")
     return int(text)

@@ -19,6 +19,7 @@ from domain.errors import (
     RevocationsUnavailable,
     SearchUnavailable,
     StorageUnavailable,
+    SyncTokenExpired,
     TaskNotFound,
     TooManyRequests,
     TooManySearches,
@@ -154,6 +155,13 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         " room when their time in the trash is over. If it is full of tasks that you do need, ask the operator of this"
         " service for a larger list.",
         when="The list has as many tasks and deleted tasks as it may.",
+    ),
+    SyncTokenExpired: ProblemType(
+        HTTPStatus.GONE,
+        "sync-token-expired",
+        "The sync token has expired",
+        "What has changed since that sync token can't be told any more: begin again without `since`.",
+        when="The sync token is too old, from before a restore, or not one of this list.",
     ),
     RevisionMismatch: ProblemType(
         HTTPStatus.PRECONDITION_FAILED,

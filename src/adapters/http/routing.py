@@ -22,6 +22,7 @@ from application.access import Authenticate, EnforceRateLimits
 from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.security_events import ReceiveSecurityEvent
+from application.sync import ReadChanges
 from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -48,6 +49,7 @@ class Services:
     complete_task: CompleteTask = field(init=False)
     delete_task: DeleteTask = field(init=False)
     restore_task: RestoreTask = field(init=False)
+    read_changes: ReadChanges = field(init=False)
     receive_security_event: ReceiveSecurityEvent = field(init=False)
     check_readiness: CheckReadiness = field(init=False)
 

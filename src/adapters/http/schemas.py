@@ -8,11 +8,22 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from adapters.http.list_params import encode_cursor
 from domain import task
+from domain.changes import Changes
 from domain.task import MAX_DESCRIPTION, MAX_TITLE, Task, TaskChange
 from domain.task_list import TaskPage, TaskQuery
 from domain.text import INVISIBLE
 
 EXAMPLE_TASK_ID: Final = "019a0c2f-7d00-7abc-8def-0123456789ab"
+EXAMPLE_TASK: Final = {
+    "id": EXAMPLE_TASK_ID,
+    "user_id": "alice",
+    "title": "Buy milk",
+    "description": None,
+    "completed": False,
+    "created_at": "2026-01-01T09:00:00Z",
+    "updated_at": "2026-01-01T09:00:00Z",
+    "revision": 1,
+}
 
 
 def _range(first: int, last: int) -> str:
@@ -88,6 +99,28 @@ class TaskPageView(Struct, frozen=True, kw_only=True):
         data = [TaskView.of(task) for task in page.tasks]
         cursor = None if page.next is None else encode_cursor(page.next, query)
         return cls(data=data, count=len(data), next_cursor=cursor)
+
+
+class ChangesView(Struct, frozen=True, kw_only=True):
+    """One page of what has changed in a list."""
+
+    data: Annotated[list[TaskView], Meta(description="Tasks that were created or changed, in the order of revisions.")]
+    deleted: Annotated[list[UUID], Meta(description="The ids of tasks that are gone.")]
+    count: Annotated[int, Meta(ge=0, description="How many tasks `data` holds.")]
+    sync_token: Annotated[str, Meta(description="Ask again with this as `since` for what follows.", max_length=128)]
+    has_more: Annotated[bool, Meta(description="More has changed already: ask again at once.")]
+
+    @classmethod
+    def of(cls, changes: Changes, sync_token: str) -> "ChangesView":
+        """The page as clients see it."""
+        data = [TaskView.of(task) for task in changes.tasks]
+        return cls(
+            data=data,
+            deleted=list(changes.deleted),
+            count=len(data),
+            sync_token=sync_token,
+            has_more=changes.has_more,
+        )
 
 
 class _FromServer(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

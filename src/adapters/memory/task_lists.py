@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from attrs import Factory, define, evolve, frozen
 
 from application.ports import EditableTaskList, TaskList
+from domain.changes import Changes, ChangesQuery, Deletion, SyncToken
 from domain.errors import InvalidToken, ListFull, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
@@ -91,6 +92,18 @@ class MemoryTaskList:
         )
         return TaskPage.from_rows(tuple(found[: query.limit + 1]), query, self._list.revision)
 
+    async def changes(self, query: ChangesQuery) -> Changes:
+        """See the port."""
+        state = self._list
+        since = query.since or SyncToken(Revision(0), state.revision)
+        found: list[Task | Deletion] = []
+        for task in sorted(state.tasks.values(), key=lambda task: task.revision):
+            if task.deleted_at is None and task.revision > since.revision:
+                found.append(task)
+            elif task.deleted_at is not None and task.revision > since.deletions_after:
+                found.append(Deletion(task.id, task.revision))
+        return Changes.from_found(found[: query.limit + 1], query, revision=state.revision, horizon=state.horizon)
+
 
 @define
 class MemoryEditableTaskList:
@@ -145,6 +158,18 @@ class MemoryTaskLists:
             if self._max_tasks is not None and len(owned.tasks) >= self._max_tasks:
                 raise ListFull
             return owned.store(task, task.updated_at)
+
+    async def purge_before(self, instant: datetime) -> int:
+        """Delete the tombstones of tasks deleted before the instant; return how many there were."""
+        purged = 0
+        for owned in self._lists.values():
+            async with owned.lock:
+                gone = [task for task in owned.tasks.values() if task.deleted_at and task.deleted_at < instant]
+                for task in gone:
+                    del owned.tasks[task.id]
+                owned.horizon = max([owned.horizon, *(task.revision for task in gone)])
+                purged += len(gone)
+        return purged
 
     async def erase(self, owner: UserId, at: datetime) -> None:
         """See the port."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-from adapters.sql.statements import as_owner, list_revision
+from adapters.sql.statements import as_owner, list_value
 from adapters.sql.tables import TASK_COLUMNS, tasks
 from domain.task import Revisions
 from domain.task_list import MAX_PAGE_BYTES, TASK_OVERHEAD, Order, TaskQuery
@@ -85,7 +85,7 @@ def _page(
         if has_start:
             start = _AFTER[key.name]
             found = found.where(key < start if order.descending else key > start)
-        revision = func.coalesce(list_revision(owner).scalar_subquery(), _0)
+        revision = func.coalesce(list_value(owner, "revision").scalar_subquery(), _0)
         if not has_known:
             found = found.limit(_LIMIT)
         elif dialect == "postgresql":
@@ -96,7 +96,7 @@ def _page(
             is_new = select(revision).scalar_subquery().not_in(select(each.c.value))
             found = found.limit(case((is_new, _LIMIT), else_=_0))
         if is_bounded:
-            found = _bounded(dialect, order, found)
+            found = bounded(dialect, order, found)
         head = select(revision.label("list_revision")).subquery("head")
         page = found.subquery("page")
         return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
@@ -112,10 +112,10 @@ def _position(dialect: str) -> Callable[..., Any]:
     return func.strpos if dialect == "postgresql" else func.instr
 
 
-def _bounded(dialect: str, order: Order, found: Select[Any]) -> Select[Any]:
+def bounded(dialect: str, order: Order, found: Select[Any]) -> Select[Any]:
     """Those of the tasks before which there are at most MAX_PAGE_BYTES of others, counted by no more than their JSON.
 
-    The sum is taken as the rows come in the order of an index: nothing is sorted.
+    PostgreSQL takes the sum as the rows come, in the order of an index; SQLite sorts them, a page at most.
     """
     few = found.subquery("few")
     size = _octets(dialect, few.c.title) + func.coalesce(_octets(dialect, few.c.description), _0) + TASK_OVERHEAD

@@ -1,18 +1,20 @@
 """The TaskLists port in SQL. Each statement names the owner; the lock on the list's row orders its changes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from adapters.sql import page_statements, statements
+from adapters.sql import page_statements, statements, sync_statements, write_statements
 from adapters.sql.database import Database
-from adapters.sql.executors import Executor, Rows, Transaction, delete_in_batches
+from adapters.sql.executors import Executor, Rows, delete_in_batches
 from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
+from adapters.sql.task_list_edit import SqlEditableTaskList
 from application.ports import EditableTaskList, TaskList
+from domain.changes import Changes, ChangesQuery, Deletion
 from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
@@ -77,73 +79,18 @@ class SqlTaskList:
         # A join without a condition can only be a loop over the page, which keeps the page's order.
         return Revision(rows[0][0]), tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
 
-
-@define
-class SqlEditableTaskList:
-    """One owner's tasks inside the transaction of one change, which takes the list's lock when it is first used."""
-
-    _transaction: Transaction
-    _dialect: str
-    _owner: UserId
-    _issued_at: datetime
-    """When the actor's token was issued."""
-    _at: datetime
-    """When the change is made, by the service's clock."""
-    _is_locked: bool = field(default=False, init=False)
-    _next: tuple[Revision, datetime] | None = field(default=None, init=False)
-    """The list's next revision and the instant that goes with it, once taken and as long as nothing was stored."""
-    has_changed: bool = field(default=False, init=False)
-
-    async def get(self, task_id: TaskId) -> Task:
+    async def changes(self, query: ChangesQuery) -> Changes:
         """See the port."""
-        task = await self.get_including_deleted(task_id)
-        if task.deleted_at is not None:
-            raise TaskNotFound
-        return task
+        parameters = {"owner": self._owner, **sync_statements.changes_parameters(query)}
+        rows = await self._executor.read(sync_statements.changes_since(self._dialect), parameters)
+        revision, horizon, *_ = rows[0]
+        found = [self._change(row[2:]) for row in rows if row[2] is not None]
+        found.sort(key=lambda one: one.revision)
+        return Changes.from_found(found, query, revision=Revision(revision), horizon=Revision(horizon))
 
-    async def get_including_deleted(self, task_id: TaskId) -> Task:
-        """See the port."""
-        if not self._is_locked and self._dialect == "postgresql":
-            row = self._lock(await self._run(statements.next_revision_and_task(), task=task_id))
-            rows: Rows = [row] if row[0] is not None else []
-        else:
-            if not self._is_locked:
-                await self._take_revision()
-            rows = await self._run(statements.TASK, task=task_id)
-        if not rows:
-            raise TaskNotFound
-        return row_to_task(self._owner, rows[0])
-
-    async def save(self, task: Task) -> Task:
-        """See the port."""
-        revision, at = self._next or await self._take_revision()
-        stored = task.stored(revision, at)
-        await self._run(statements.UPDATE_TASK, task=task.id, **statements.task_params(stored))
-        self._next, self.has_changed = None, True
-        return stored
-
-    async def _take_revision(self) -> tuple[Revision, datetime]:
-        self._lock(await self._run(statements.next_revision(self._dialect)))
-        if self._next is None:
-            raise LookupError("a statement that takes the list's next revision has returned none")
-        return self._next
-
-    def _lock(self, rows: Rows) -> Rows:
-        """Note what a statement that takes the list's next revision has returned; return the rest of its row.
-
-        Raises:
-            InvalidToken: it returned no row, because the list refuses the token.
-        """
-        if not rows:
-            raise InvalidToken(REVOKED)
-        rest: Rows
-        revision, at, *rest = rows[0]
-        self._is_locked, self._next = True, (Revision(revision), at)
-        return rest
-
-    async def _run(self, statement: Any, **parameters: Any) -> Rows:
-        known = {"owner": self._owner, "issued_at": self._issued_at, "at": self._at}
-        return await self._transaction.run(statement, known | parameters)
+    def _change(self, row: Sequence[Any]) -> Task | Deletion:
+        task_id, *_, deleted_at, revision = row
+        return row_to_task(self._owner, row) if deleted_at is None else Deletion(TaskId(task_id), Revision(revision))
 
 
 @define
@@ -185,10 +132,10 @@ class SqlTaskLists:
             "issued_at": actor.issued_second,
             "at": task.updated_at,
             "max_tasks": NO_LIMIT if self._max_tasks is None else self._max_tasks,
-            **statements.task_params(task),
+            **write_statements.task_params(task),
         }
         if self._dialect == "postgresql":
-            rows = await self._executor.write(statements.new_task(), parameters)
+            rows = await self._executor.write(write_statements.new_task(), parameters)
         else:
             rows = await self._add_in_steps(task, parameters)
         if not rows:
@@ -198,15 +145,15 @@ class SqlTaskLists:
 
     async def _add_in_steps(self, task: Task, parameters: dict[str, Any]) -> Rows:
         async with self._executor.transaction() as transaction:
-            rows = await transaction.run(statements.next_revision(self._dialect, grows=True), parameters)
+            rows = await transaction.run(write_statements.next_revision(self._dialect, grows=True), parameters)
             for revision, at in rows:
                 stored = task.stored(Revision(revision), at)
-                await transaction.run(statements.INSERT_TASK, statements.task_params(stored))
+                await transaction.run(write_statements.INSERT_TASK, write_statements.task_params(stored))
         return rows
 
     async def _refusal(self, owner: UserId, actor: Principal) -> DomainError:
         """Why a list has taken no task."""
-        for (purged_at,) in await self._executor.read(statements.purged_at(self._dialect), {"owner": owner}):
+        for (purged_at,) in await self._executor.read(write_statements.purged_at(self._dialect), {"owner": owner}):
             if purged_at is not None and actor.was_issued_by(purged_at):
                 return InvalidToken(REVOKED)
         return ListFull()
@@ -217,7 +164,7 @@ class SqlTaskLists:
 
         async def erase_batch() -> int:
             async with self._executor.transaction() as transaction:
-                await transaction.run(statements.purge(self._dialect), parameters)
-                return len(await transaction.run(statements.ERASE_TASKS, parameters))
+                await transaction.run(write_statements.purge(self._dialect), parameters)
+                return len(await transaction.run(write_statements.ERASE_TASKS, parameters))
 
         await delete_in_batches(erase_batch, self._erase_batch)

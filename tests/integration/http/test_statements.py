@@ -24,6 +24,7 @@ COSTS: list[tuple[str, str, str, dict[str, Any], tuple[int, int]]] = [
     ("list, no task", "GET", "/api/bob/tasks", {"user": "bob"}, (1, 1)),
     ("list, unchanged", "GET", LIST, {"headers": {"If-None-Match": '"1"'}}, (1, 1)),
     ("list, changed", "GET", LIST, {"headers": {"If-None-Match": '"0"'}}, (1, 1)),
+    ("changes", "GET", f"{LIST}/changes", {}, (1, 1)),
     ("create", "POST", LIST, {"json": {"title": "Bread"}}, (1, 2)),
     ("update", "PUT", "{one}", {"json": {"title": "Bread"}}, (2, 3)),
     ("update, no difference", "PUT", "{one}", {"json": {}}, (1, 2)),

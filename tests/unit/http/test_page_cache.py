@@ -13,6 +13,7 @@ from adapters.http.page_cache import LIFETIME, MAX_BYTES_TOTAL, MAX_PAGE_BYTES, 
 from adapters.http.responses import Response
 from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import TaskList, TaskLists
+from domain.changes import Changes, ChangesQuery
 from domain.identity import UserId
 from domain.task import Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
@@ -32,6 +33,9 @@ class Counted:
 
     async def get(self, task_id: TaskId) -> Task:
         return await self.inner.get(task_id)
+
+    async def changes(self, query: ChangesQuery) -> Changes:
+        return await self.inner.changes(query)
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         found = await self.inner.page(query, known=known)

@@ -12,7 +12,7 @@ from adapters.http.request import JSON, MERGE_PATCH, Body, parse_task_id
 from adapters.http.responses import Response, list_path, not_modified, page_response, task_response
 from adapters.http.routing import TASK, TASKS, Operation, Services, route
 from adapters.http.schemas import (
-    EXAMPLE_TASK_ID,
+    EXAMPLE_TASK,
     Completion,
     NewTask,
     Restoration,
@@ -24,16 +24,6 @@ from domain.identity import UserId
 from domain.task import Revisions
 from domain.task_list import NotModified
 
-_EXAMPLE: Final = {
-    "id": EXAMPLE_TASK_ID,
-    "user_id": "alice",
-    "title": "Buy milk",
-    "description": None,
-    "completed": False,
-    "created_at": "2026-01-01T09:00:00Z",
-    "updated_at": "2026-01-01T09:00:00Z",
-    "revision": 1,
-}
 _BODY_ERRORS: Final = tuple(map(HTTPStatus, (400, 413, 415, 422)))
 _CHANGE_ERRORS: Final = (*_BODY_ERRORS, HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED)
 
@@ -46,7 +36,7 @@ _CHANGE_ERRORS: Final = (*_BODY_ERRORS, HTTPStatus.NOT_FOUND, HTTPStatus.PRECOND
         summary="List tasks, a page at a time.",
         result="One page of the tasks.",
         response=TaskPageView,
-        example={"data": [_EXAMPLE], "count": 1, "next_cursor": None},
+        example={"data": [EXAMPLE_TASK], "count": 1, "next_cursor": None},
         errors=(HTTPStatus.UNPROCESSABLE_ENTITY,),
         condition="If-None-Match",
     ),
@@ -80,7 +70,7 @@ async def list_tasks(services: Services, request: RequestContext, _: None) -> Re
         status=HTTPStatus.CREATED,
         result="The task as it was stored.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=(*_BODY_ERRORS, HTTPStatus.CONFLICT),
     ),
     body=Body(NewTask, {"title": "Buy milk", "description": "Two bottles"}),
@@ -100,7 +90,7 @@ async def create_task(services: Services, request: RequestContext, new: NewTask)
         id="getTask",
         summary="Get a task.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=(HTTPStatus.NOT_FOUND,),
         condition="If-None-Match",
     ),
@@ -134,7 +124,7 @@ update_task = route(
         id="updateTask",
         summary="Change a task: only the members that are there; null clears the description.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=_CHANGE_ERRORS,
         condition="If-Match",
     ),
@@ -148,7 +138,7 @@ patch_task = route(
         id="patchTask",
         summary="Change a task: the same as PUT (RFC 7396).",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=_CHANGE_ERRORS,
         condition="If-Match",
     ),
@@ -187,7 +177,7 @@ async def delete_task(services: Services, request: RequestContext, _: None) -> R
         id="completeTask",
         summary="Toggle whether a task is done; a body says which, so that a retry is safe.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=_CHANGE_ERRORS,
         condition="If-Match",
     ),
@@ -213,7 +203,7 @@ async def complete_task(services: Services, request: RequestContext, body: Compl
         id="restoreTask",
         summary="Restore a deleted task; one that is not deleted stays as it is, so that a retry is safe.",
         response=TaskView,
-        example=_EXAMPLE | {"updated_at": "2026-01-02T09:00:00Z", "revision": 3},
+        example=EXAMPLE_TASK | {"updated_at": "2026-01-02T09:00:00Z", "revision": 3},
         errors=_CHANGE_ERRORS,
         condition="If-Match",
         condition_note=" A deleted task has the revision of its deletion, and `*` does not match it.",

@@ -55,6 +55,10 @@ FROM (SELECT owner_id, max(updated_at) AS at, count(*) AS size FROM tasks GROUP 
 WHERE task_lists.owner_id = known.owner_id
 """
 
+# Whose lists there are, and nothing of their tasks, for the purge alone: no request sets this.
+_PURGING = """
+CREATE POLICY purging ON task_lists FOR SELECT USING (current_setting('app.purging', true) = 'on')
+"""
 _MINE = "owner_id = NULLIF(current_setting('app.user_id', true), '')"
 
 
@@ -127,6 +131,8 @@ def _alter(owner_id: sa.types.TypeEngine[str], *, with_checks: bool) -> None:
                     batch.drop_constraint(name, type_="check")
         if _is_postgresql():
             op.execute(f"CREATE POLICY own_rows ON {table} USING ({_MINE}) WITH CHECK ({_MINE})")
+    if _is_postgresql():
+        op.execute(_PURGING if with_checks else "DROP POLICY purging ON task_lists")
 
 
 def _create_keys(*, is_forced: bool) -> None:
