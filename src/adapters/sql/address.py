@@ -68,9 +68,9 @@ class DatabaseAddress:
     """Where a database is, and how to log in to it; all parts are decoded."""
 
     is_sqlite: bool
-    database: str
+    database: str = field(repr=False)
     """The name of the database, or the path of SQLite's file; may be empty on PostgreSQL."""
-    hosts: str = ""
+    hosts: str = field(default="", repr=False)
     """PostgreSQL: hosts and ports, separated by commas, as they are written; empty for this machine's socket."""
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
