@@ -444,15 +444,15 @@ BREAKS: Final = (
     Break("V7", "application/access.py::EnforceRateLimits.client", "address_identity(context.peer)", "context.peer"),
     Break(
         "V1",
-        f"{SQL}/asyncpg_pool.py::AsyncpgPool._cancel_and_close",
-        "await connection.close(timeout=CANCEL_TIMEOUT)",
-        "connection.terminate()",
+        f"{SQL}/asyncpg_pool.py::AsyncpgPool.give_up",
+        "self._cancel_and_close(connection)",
+        "(connection.terminate(), self._cancel_and_close(connection))[1]",
     ),
     Break(
         "V1",
         f"{SQL}/executors.py::AsyncpgExecutor.search",
-        "self.searches.fetch",
-        "self.reads.fetch",
+        "self.searches",
+        "self.reads",
         tests="tests/integration/sql/test_searches.py -k delays",
     ),
     Break(

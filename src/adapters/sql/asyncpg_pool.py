@@ -142,9 +142,8 @@ class AsyncpgPool:
     def give_up(self, connection: "asyncpg.Connection") -> None:
         """Return a connection whose statement is not waited for any longer.
 
-        A server does not notice that a client has gone as long as it sends nothing. So it is asked to cancel the
-        statement, and the connection's place is free once it has, or after CANCEL_TIMEOUT. The connection is closed:
-        a cancel request that arrives late would end the next one's statement.
+        A server does not notice that a client has gone. So it is asked to cancel the statement, and the place is free
+        once it has, or after CANCEL_TIMEOUT. A late cancel request could hit the next statement: the connection closes.
         """
         closing = asyncio.get_running_loop().create_task(self._cancel_and_close(connection))
         self._closing.add(closing)
@@ -175,8 +174,7 @@ class AsyncpgPool:
     def _enforce_deadlines(self) -> None:
         """Cancel the tasks that are overdue, and set the timer for the next deadline.
 
-        One timer serves all of them: asyncio.timeout() costs a tenth of a read, a timer for each statement some
-        hundredths.
+        One timer serves all: asyncio.timeout() costs a tenth of a read, a timer for each statement some hundredths.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()

@@ -181,33 +181,15 @@ class AsyncpgExecutor:
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        compiled = self.compile(statement, ASYNCPG)
-        try:
-            return await self.reads.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=True)
-        except Exception as error:
-            if (unavailable := as_unavailable(error)) is None:
-                raise
-            raise unavailable from error
+        return await self._fetch(self.reads, statement, parameters, is_repeatable=True)
 
     async def search(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        compiled = self.compile(statement, ASYNCPG)
-        try:
-            return await self.searches.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=True)
-        except Exception as error:
-            if (unavailable := as_unavailable(error)) is None:
-                raise
-            raise unavailable from error
+        return await self._fetch(self.searches, statement, parameters, is_repeatable=True)
 
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        compiled = self.compile(statement, ASYNCPG)
-        try:
-            return await self.writes.fetch(compiled.sql, compiled.arguments(parameters))
-        except Exception as error:
-            if (unavailable := as_unavailable(error)) is None:
-                raise
-            raise unavailable from error
+        return await self._fetch(self.writes, statement, parameters, is_repeatable=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -233,6 +215,17 @@ class AsyncpgExecutor:
         """Close every connection."""
         for pool in (self.reads, self.writes, self.searches):
             await pool.close()
+
+    async def _fetch(
+        self, pool: AsyncpgPool, statement: Executable, parameters: Parameters, *, is_repeatable: bool
+    ) -> Rows:
+        compiled = self.compile(statement, ASYNCPG)
+        try:
+            return await pool.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=is_repeatable)
+        except Exception as error:
+            if (unavailable := as_unavailable(error)) is None:
+                raise
+            raise unavailable from error
 
 
 @define
