@@ -1,6 +1,5 @@
-"""Clients that never read, a trailer that ends a connection behind a proxy, and a machine that is too busy."""
+"""Clients that never read, and a trailer that ends a connection behind a proxy."""
 
-import multiprocessing
 import socket
 import tempfile
 import time
@@ -13,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from benchmarks.machine import SERVER_CORE, keep_to, memory_mib, need
+from benchmarks.machine import memory_mib, need
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.world import World, user, world
 from tests.support.proxies import proxy
@@ -22,26 +21,20 @@ CLIENTS: Final = 60
 PIPELINED: Final = 5
 CUT_OFF: Final = 45.0
 """Seconds after which nobody who does not read should have a connection."""
-BUSY: Final = 30.0
-"""Seconds of the load on the machine."""
-SPINNERS: Final = 40
 
 _TRAILER: Final = (
     b"GET /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nConnection: close\r\n\r\n"
 )
 
 
-def attack(clients: int = CLIENTS, seconds: float = CUT_OFF, busy_seconds: float = BUSY) -> dict[str, str]:
+def attack(clients: int = CLIENTS, seconds: float = CUT_OFF) -> dict[str, str]:
     """Run the attacks one after the other; what each of them did."""
     need("haproxy", "haproxy")
     with world() as made:
         migrate(made)
         with evo_todo(made) as server:
             _fill_with_controls(made, server)
-            found = _never_read(made, server, clients, seconds) | {"trailer behind haproxy": _trailer(server)}
-        with evo_todo(made, EVO_TODO_WORKERS="2") as server:
-            found["busy machine"] = _busy(server, busy_seconds)
-    return found
+            return _never_read(made, server, clients, seconds) | {"trailer behind haproxy": _trailer(server)}
 
 
 def _fill_with_controls(made: World, server: Server) -> None:
@@ -106,28 +99,3 @@ def _trailer(server: Server) -> str:
         began = time.perf_counter()
         status = httpx.get(f"http://127.0.0.1:{port}/livez", timeout=60, trust_env=False, verify=False).status_code
         return f"the next request is {status} after {(time.perf_counter() - began) * 1000:.0f} ms"
-
-
-def _spin() -> None:
-    keep_to({SERVER_CORE})
-    while True:
-        pass
-
-
-def _busy(server: Server, seconds: float) -> str:
-    """Share the service's core with many processes that never pause, and count the workers that stay."""
-    before = {one.pid for one in server.workers}
-    for served in [server.process, *server.workers]:
-        served.nice(10)  # as if there were ten times as many others
-    spinners = [multiprocessing.get_context("spawn").Process(target=_spin, daemon=True) for _ in range(SPINNERS)]
-    for spinner in spinners:
-        spinner.start()
-    seen = set(before)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        seen |= {one.pid for one in server.workers}
-        time.sleep(0.5)  # the poll interval
-    for spinner in spinners:
-        spinner.kill()
-        spinner.join()
-    return f"{len(seen - before)} workers were replaced in {seconds:.0f} s"

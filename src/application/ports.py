@@ -98,6 +98,17 @@ class TaskLists(Protocol):
         """
 
 
+class Client(Protocol):
+    """The address that an unverified token comes from."""
+
+    @property
+    def identity(self) -> str:
+        """What the address is counted as; equal for the addresses of one client."""
+
+    def ensure_within_limit(self) -> None:
+        """Raise TooManyRequests when this process knows that the client has exceeded its limit; does not wait."""
+
+
 class TokenVerifier(Protocol):
     """Verifies bearer tokens."""
 
@@ -111,12 +122,13 @@ class TokenVerifier(Protocol):
             InvalidToken: the token was verified before, and has expired.
         """
 
-    async def verify(self, unverified_token: str) -> Principal:
-        """The principal of a token.
+    async def verify(self, unverified_token: str, client: Client) -> Principal:
+        """The principal of a token. Clients take turns while many tokens wait for verification.
 
         Raises:
             InvalidToken: the token breaks a rule.
             KeysUnavailable, Overloaded: the token can't be verified now.
+            TooManyRequests: the token was not verified before, and will not be, because its client is over its limit.
         """
 
 
@@ -144,8 +156,11 @@ class Revocations(Protocol):
 class SecurityEventVerifier(Protocol):
     """Verifies Security Event Tokens (RFC 8417)."""
 
-    async def verify(self, unverified_event: str) -> SecurityEvent:
-        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now."""
+    async def verify(self, unverified_event: str, client: str) -> SecurityEvent:
+        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now.
+
+        Events wait behind no access token, and clients (see Client.identity) take turns.
+        """
 
 
 class AuditLog(Protocol):
@@ -189,6 +204,12 @@ class RateLimiter(Protocol):
         Never fails and never waits long: if a shared counter is unavailable, a local one is used.
         """
 
+    def known(self, key: str, limit: RateLimit) -> RateLimitStatus | None:
+        """The limit's status after the last request that this process counted; `None`: none in the current window.
+
+        Counts nothing and does not wait.
+        """
+
 
 @runtime_checkable
 class LocalRateLimiter(RateLimiter, Protocol):
@@ -196,6 +217,9 @@ class LocalRateLimiter(RateLimiter, Protocol):
 
     def hit_now(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """The same as `hit`, without waiting."""
+
+    def note(self, key: str, limit: RateLimit, used: int) -> None:
+        """Go on from this number of requests in the current window, which were counted elsewhere."""
 
 
 class Clock(Protocol):

@@ -61,15 +61,15 @@ class ReceiveSecurityEvent:
     audit: AuditLog
     clock: Clock
 
-    async def __call__(self, unverified_event: str, context: AuditContext) -> None:
-        """Act on the event before it is acknowledged. Idempotent.
+    async def __call__(self, unverified_event: str, context: AuditContext, client: str = "") -> None:
+        """Act on the event before it is acknowledged. Idempotent. Clients take turns while many events wait.
 
         Raises:
             InvalidSecurityEvent: the token violates a rule.
             KeysUnavailable, StorageUnavailable: the event cannot be verified or stored now.
         """
         try:
-            event = await self.verifier.verify(unverified_event)
+            event = await self.verifier.verify(unverified_event, client)
         except InvalidSecurityEvent as error:
             self.audit.record(
                 AuditEvent(

@@ -33,6 +33,14 @@ class AccessDenied(DomainError):
 
 
 @define
+class InsufficientScope(DomainError):
+    """The token was issued to an application that may not use this service (RFC 6750 §3.1)."""
+
+    scope: str | None
+    """The scope that it needs; `None`: no application may use this service."""
+
+
+@define
 class InvalidField(DomainError):
     """A value violates a rule of its field."""
 

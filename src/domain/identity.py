@@ -42,6 +42,8 @@ class Principal:
     """The session of the token, if the issuer includes one."""
     issued_at: float = field(default=0.0, eq=False)
     """When the token was issued, in seconds since 1970."""
+    lacks_scope: bool = field(default=False, eq=False)
+    """Whether the token was issued to an application without the scope for this service."""
 
     @property
     def issued_second(self) -> datetime:

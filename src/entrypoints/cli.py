@@ -78,11 +78,11 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click pa
     Another user's token:  evo-todo token bob
     """
     from entrypoints import commands
-    from entrypoints.dev_issuer import DevIssuer
+    from entrypoints.dev_issuer import DevIssuer, create_private_folder
     from entrypoints.server import run_server
 
     principal = _principal(user)
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_private_folder(data)
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{data / 'tasks.db'}")
     os.environ.setdefault("EVO_TODO_ALLOW_RLS_BYPASS", "true")  # any role will do for development
     issuer = None if "EVO_TODO_JWKS_URL" in os.environ else DevIssuer.in_folder(data)

@@ -6,10 +6,9 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import click
@@ -17,9 +16,12 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin
+from adapters.sql.address import DatabaseAddress
 from adapters.sql.after_restore import outdate
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.database import connect
+from adapters.sql.diagnostics import DatabaseFailure
+from adapters.sql.errors import DRIVER_ERRORS
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones
@@ -55,8 +57,9 @@ def migrate(settings: Settings) -> None:
         ClickException: the database is unavailable or rejects the migration.
     """
     database_url = database_of(settings)
-    if database_url.startswith("sqlite") and not (folder := Path(database_url.partition("///")[2]).parent).is_dir():
-        raise click.UsageError(f"the folder of DATABASE_URL does not exist: {folder}")
+    address = DatabaseAddress.parse(database_url)
+    if address.is_sqlite and not address.file.parent.is_dir():
+        raise click.UsageError(f"the folder of DATABASE_URL does not exist: {address.name}")
 
     async def run() -> None:
         database = connect(database_url)
@@ -69,14 +72,29 @@ def migrate(settings: Settings) -> None:
             await database.dispose()
 
     try:
-        asyncio.run(run())
+        with explained(settings, "the database cannot be migrated"):
+            asyncio.run(run())
     except CommandError as error:
         raise click.ClickException(f"the database belongs to another version of this service: {error}") from error
     except admin.UnsuitableRole as error:
         raise click.ClickException(f"EVO_TODO_SERVICE_ROLE: {error}") from error
-    except (OSError, ValueError, SQLAlchemyError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise click.ClickException(f"the database cannot be migrated: {type(cause).__name__}: {cause}") from error
+
+
+@contextmanager
+def explained(settings: Settings, what: str) -> Iterator[None]:
+    """Report a failure of the database in one line, without the error's own message, which may quote the address.
+
+    Raises:
+        ClickException: what failed, why, and what to do.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # whoever reads the output has had enough
+        raise
+    except (OSError, ValueError, StorageUnavailable, SQLAlchemyError, *DRIVER_ERRORS) as error:
+        address, failure = DatabaseAddress.parse(database_of(settings)), DatabaseFailure.of(error)
+        meaning, advice = failure.explain_at(address)
+        raise click.ClickException(f"{what}: {address.name}: {meaning}: {advice}") from None
 
 
 def ensure_row_security(settings: Settings) -> None:
@@ -96,7 +114,8 @@ def ensure_row_security(settings: Settings) -> None:
             await database.dispose()
 
     configure_logging(settings.log_format, settings.log_level)
-    problem = asyncio.run(check())
+    with explained(settings, "the database cannot be used"):
+        problem = asyncio.run(check())
     if problem == BYPASSES and not settings.allow_rls_bypass:
         raise click.ClickException(f"DATABASE_URL: {problem}")
     if problem is not None:
@@ -113,10 +132,8 @@ def purge(settings: Settings, report: Report) -> None:
     Raises:
         ClickException: the database is unavailable. What was reported is deleted nevertheless.
     """
-    try:
+    with explained(settings, "nothing more can be deleted now"):
         asyncio.run(_purge(settings, report))
-    except StorageUnavailable as error:
-        raise click.ClickException("nothing more can be deleted now: run `evo-todo doctor`") from error
 
 
 async def _purge(settings: Settings, report: Report) -> None:
@@ -149,10 +166,8 @@ def after_restore(settings: Settings) -> int:
         finally:
             await database.dispose()
 
-    try:
+    with explained(settings, "the lists can't be changed now"):
         return asyncio.run(run())
-    except StorageUnavailable as error:
-        raise click.ClickException("the database can't be used: run `evo-todo doctor`, then this again") from error
 
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -195,12 +210,8 @@ def print_audit(
         finally:
             await database.dispose()
 
-    try:
+    with explained(settings, "the audit log cannot be read"):
         asyncio.run(show())
-    except StorageUnavailable as error:
-        raise click.ClickException(
-            "the audit log cannot be read: run `evo-todo doctor`, and make sure that `evo-todo migrate` was run"
-        ) from error
 
 
 def members(event: AuditEvent) -> dict[str, str]:

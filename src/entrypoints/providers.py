@@ -20,8 +20,8 @@ from adapters.tokens.jwks import HttpJwks, key_set_client
 from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig, JwksReadiness
 from adapters.tokens.jwt_verifier import JwtVerifier
 from adapters.tokens.security_events import JwtSecurityEventVerifier
-from adapters.tokens.verification_queue import VerificationQueue
-from application.access import Authenticate, Authorize, EnforceRateLimits
+from application.access import Authenticate, EnforceRateLimits
+from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.ports import (
     AuditLog,
@@ -92,14 +92,9 @@ class Adapters(Provider):
         return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists))
 
     @provide
-    def security_events(self, settings: Settings, keys: JwksCache, queue: VerificationQueue) -> SecurityEventVerifier:
-        """Verifies the issuer's security events."""
-        return JwtSecurityEventVerifier(keys, token_rules(settings), queue=queue)
-
-    @provide
-    def queue(self) -> VerificationQueue:
-        """One queue for the signatures of access tokens and security events."""
-        return VerificationQueue()
+    def security_events(self, settings: Settings, keys: JwksCache) -> SecurityEventVerifier:
+        """Verifies the issuer's security events, with a queue of their own."""
+        return JwtSecurityEventVerifier(keys, token_rules(settings))
 
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
@@ -136,9 +131,9 @@ class Adapters(Provider):
             await keys.close()
 
     @provide
-    def verifier(self, settings: Settings, keys: JwksCache, queue: VerificationQueue) -> TokenVerifier:
+    def verifier(self, settings: Settings, keys: JwksCache) -> TokenVerifier:
         """Verifies tokens of the configured issuer for the configured audience."""
-        return JwtVerifier(keys, token_rules(settings), queue=queue)
+        return JwtVerifier(keys, token_rules(settings))
 
     @provide
     async def rate_limiter(self, settings: Settings) -> AsyncIterator[RateLimiter]:
@@ -167,6 +162,11 @@ class Adapters(Provider):
         return Authenticate(verifier, revocations, audit, clock)
 
     @provide
+    def authorize(self, settings: Settings, audit: AuditLog, clock: Clock) -> Authorize:
+        """Authorizes with the scope of the settings."""
+        return Authorize(audit, clock, settings.scope)
+
+    @provide
     def readiness(
         self, settings: Settings, database: Database, keys: JwksCache, revocations: SqlRevocations
     ) -> CheckReadiness:
@@ -181,7 +181,7 @@ class UseCases(Provider):
     """Use cases, one instance per process."""
 
     scope = Scope.APP
-    access = provide_all(Authorize, RevokeSession, EraseAccount, ReceiveSecurityEvent)
+    access = provide_all(RevokeSession, EraseAccount, ReceiveSecurityEvent)
     sync = provide_all(ReadChanges)
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
@@ -198,4 +198,5 @@ def token_rules(settings: Settings) -> ClaimRules:
         audience=settings.audience,
         leeway=settings.leeway,
         max_lifetime=settings.max_token_lifetime,
+        scope=settings.scope,
     )

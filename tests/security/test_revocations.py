@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from adapters.memory.audit_and_revocations import MemoryRevocations
 from adapters.sql.database import Database
+from adapters.sql.revocation_reads import START
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.tables import revocations as table
 from adapters.tokens.claims import ClaimRules
@@ -118,6 +119,7 @@ async def test_v04_a_first_read_that_is_interrupted_goes_on_where_it_stopped_and
         await asyncio.sleep(0)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
+    assert elsewhere._full_read_after != START
     assert not elsewhere.is_current, "a part of the revocations is not enough to accept a token"
     await here.revoke(UserId("a"), ONE, NOON)  # before the rows that were read
     await elsewhere.refresh()

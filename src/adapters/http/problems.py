@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from domain.errors import (
     AccessDenied,
     IdempotencyKeyReused,
+    InsufficientScope,
     InvalidField,
     InvalidToken,
     KeysUnavailable,
@@ -130,7 +131,15 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "access-denied",
         "Access denied",
         "The path names another user than the token: use the token's own subject.",
-        when="The path names another user than the token.",
+        when="The path names another user than the token, or the token was issued to an application without the "
+        "scope that the service requires (`WWW-Authenticate` says so).",
+    ),
+    InsufficientScope: ProblemType(
+        HTTPStatus.FORBIDDEN,
+        "insufficient-scope",
+        "The token is not sufficient",
+        "The token was issued to an application, and not for this service: use the person's own token, or one with "
+        "the scope in WWW-Authenticate.",
     ),
     TaskNotFound: ProblemType(
         HTTPStatus.NOT_FOUND,

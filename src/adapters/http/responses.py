@@ -18,6 +18,7 @@ from adapters.http.cors import Cors
 from adapters.http.error_mapping import problem_of
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.schemas import TaskPageView, TaskView
+from domain.errors import TooManyRequests
 from domain.rate_limit import RateLimitStatus
 from domain.task import Revision, Task
 
@@ -158,6 +159,8 @@ def list_path(user_id: str) -> str:
 
 def error_response(error: Exception, context: RequestContext) -> Response:
     """The problem for an error (RFC 9457); an unexpected one is logged."""
+    if isinstance(error, TooManyRequests):
+        context.rate_limit = error.status
     problem, headers = problem_of(error, context)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log_unexpected(error)

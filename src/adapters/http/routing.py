@@ -15,9 +15,11 @@ from litestar.types import Receive
 from adapters.http.context import RequestContext, current_request
 from adapters.http.metrics import RequestMetrics
 from adapters.http.page_cache import PageCache
+from adapters.http.refusal_pacing import RefusalPacing
 from adapters.http.request import Body, is_task_id, read_body
 from adapters.http.responses import Response
-from application.access import Authenticate, Authorize, EnforceRateLimits
+from application.access import Authenticate, EnforceRateLimits
+from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.security_events import ReceiveSecurityEvent
 from application.sync import ReadChanges
@@ -45,6 +47,7 @@ class Services:
     routes: "tuple[Route, ...]"
     metrics: RequestMetrics = Factory(RequestMetrics)
     page_cache: PageCache = Factory(PageCache)
+    refusal_pacing: RefusalPacing = Factory(RefusalPacing)
     authenticate: Authenticate = field(init=False)
     authorize: Authorize = field(init=False)
     enforce_rate_limits: EnforceRateLimits = field(init=False)

@@ -6,14 +6,15 @@ from typing import Any, Final
 
 import asyncpg
 from attrs import frozen
-from sqlalchemy import URL, CursorResult, Executable, event, make_url
+from sqlalchemy import URL, CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from adapters.sql.address import DatabaseAddress
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
-from adapters.sql.sqlite import begin_immediate, configure_connection, file_of
+from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
 from adapters.sql.sqlite_reads import InlineReads, ThreadReads
 
 READERS: Final = 10
@@ -128,16 +129,10 @@ def connect(url: str) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
     Raises:
-        ValueError: it is neither.
+        UnreadableAddress: it is neither, or could be read in more ways than one.
     """
-    address = make_url(url)
-    match address.get_backend_name():
-        case "postgresql" | "postgres":
-            return _postgresql(address)
-        case "sqlite":
-            return _sqlite(address)
-        case other:
-            raise ValueError(f"{other} is not supported: use postgresql:// or sqlite:///")
+    address = DatabaseAddress.parse(url)
+    return _sqlite(address) if address.is_sqlite else _postgresql(address)
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
@@ -147,12 +142,12 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no a
         await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
 
 
-def _postgresql(address: URL) -> Database:
-    dsn = address.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
+def _postgresql(address: DatabaseAddress) -> Database:
+    dsn = address.dsn(without=_LIBPQ_ONLY)
 
     async def connection(kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
         return await asyncpg.connect(
-            dsn.render_as_string(hide_password=False),
+            dsn,
             timeout=DEADLINE,
             connection_class=kind,
             server_settings={"application_name": "evo-todo"},
@@ -179,17 +174,19 @@ def _postgresql(address: URL) -> Database:
     )
 
 
-def _sqlite(address: URL) -> Database:
-    if address.database in {None, "", ":memory:"}:
-        raise ValueError("SQLite needs a file: in memory each connection would have a database of its own")
+def _sqlite(address: DatabaseAddress) -> Database:
     # Other options in the address are for SQLAlchemy's driver alone.
-    has_options = bool(address.query)
-    file = file_of(address)
-    address = address.set(drivername="sqlite+aiosqlite")
+    has_options, file = bool(address.options), address.file
+    is_read_only = not {"mode", "immutable"}.isdisjoint(address.options)
+    url = URL.create("sqlite+aiosqlite", database=address.database, query=address.options)
+
+    def create_file(*_: Any) -> None:
+        if not is_read_only:
+            create_private(file)
 
     def engine(size: int, **options: Any) -> AsyncEngine:
         made = create_async_engine(
-            address,
+            url,
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
@@ -197,6 +194,7 @@ def _sqlite(address: URL) -> Database:
             connect_args={"timeout": ACQUIRE_TIMEOUT},
             **options,
         )
+        event.listen(made.sync_engine, "do_connect", create_file)
         event.listen(made.sync_engine, "connect", configure_connection)
         return made
 

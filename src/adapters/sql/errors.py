@@ -27,6 +27,9 @@ CANCEL_TIMEOUT: Final = 1.0
 STATEMENT_TIMEOUT: Final = DEADLINE + 0.5
 """Seconds after which a server ends a statement of the service's role by itself."""
 
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What PostgreSQL's driver raises besides OSError; outside SQLAlchemy nothing wraps it."""
+
 UNDEFINED_TABLE: Final = "42P01"
 UNDEFINED_COLUMN: Final = "42703"
 INSUFFICIENT_PRIVILEGE: Final = "42501"

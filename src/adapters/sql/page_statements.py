@@ -115,7 +115,7 @@ def _position(dialect: str) -> Callable[..., Any]:
 def bounded(dialect: str, order: Order, found: Select[Any]) -> Select[Any]:
     """Those of the tasks before which there are at most MAX_PAGE_BYTES of others, counted by no more than their JSON.
 
-    The sum is taken as the rows come in the order of an index: nothing is sorted.
+    PostgreSQL takes the sum as the rows come, in the order of an index; SQLite sorts them, a page at most.
     """
     few = found.subquery("few")
     size = _octets(dialect, few.c.title) + func.coalesce(_octets(dialect, few.c.description), _0) + TASK_OVERHEAD

@@ -2,9 +2,10 @@
 
 import contextlib
 import sqlite3
+import stat
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection
 
@@ -25,6 +26,8 @@ def begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+PRIVATE: Final = 0o600
+"""Mode of the database's files: every user's tasks are in them."""
 _MAGIC: Final = b"SQLite format 3\0"
 _CORRECT_URL: Final = "correct DATABASE_URL"
 
@@ -32,10 +35,21 @@ Problem = tuple[str, str]
 """What is wrong, and what to do about it."""
 
 
-def file_of(address: URL) -> Path:
-    """The database's file, which need not exist; a relative path starts at the working directory."""
-    name = address.database or ""
-    return Path(unquote(name.removeprefix("file:")) if "uri" in address.query else name).absolute()
+def create_private(file: Path) -> None:
+    """Create the file, for its owner only and whatever the umask is; SQLite gives its logs the file's own mode.
+
+    Nothing happens if the file exists or can't be created: then SQLite says so itself.
+    """
+    if not file.exists():
+        with contextlib.suppress(OSError):
+            file.touch(PRIVATE)
+            file.chmod(PRIVATE)
+
+
+def exposed_files(file: Path) -> list[Path]:
+    """The database's file and its logs, as far as they exist and anyone but their owner has rights on them."""
+    files = (file, Path(f"{file}-wal"), Path(f"{file}-shm"))
+    return [one for one in files if one.exists() and stat.S_IMODE(one.stat().st_mode) & ~PRIVATE]
 
 
 def file_problem(file: Path) -> Problem | None:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import dialect
 
 from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
 from adapters.sql.executors import Compile, CompiledStatement, Parameters, Rows, compile_statement
+from adapters.sql.sqlite import create_private
 
 SQLITE: Final[Dialect] = dialect()
 
@@ -76,15 +77,25 @@ class ThreadReads:
     path: Path
     size: int
     compile: Compile = compile_statement
-    _places: asyncio.Semaphore = field(init=False, default=Factory(lambda self: asyncio.Semaphore(self.size), True))  # noqa: FBT003
+    running: int = field(init=False, default=0)
+    """Threads at work."""
+    _places: asyncio.Semaphore = field(
+        init=False, default=Factory(lambda self: asyncio.Semaphore(self.size), takes_self=True)
+    )
     _idle: list["_InterruptibleRead"] = field(init=False, factory=list)
+    _is_closed: bool = field(init=False, default=False)
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
-        """See ReadExecutor."""
+        """Run a single read and return its rows.
+
+        Raises:
+            StorageUnavailable: within DEADLINE, when there is no free place or the read has not ended.
+        """
         compiled = self.compile(statement, SQLITE)
         async with deadline():
             async with asyncio.timeout(ACQUIRE_TIMEOUT):
                 await self._places.acquire()
+            self.running += 1
             reader = self._idle.pop() if self._idle else _InterruptibleRead(self.path)
             given_up = threading.Event()
             running = asyncio.create_task(asyncio.to_thread(reader.rows, compiled, parameters, given_up))
@@ -95,12 +106,17 @@ class ThreadReads:
                 given_up.set()
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the idle connections now, and the others when their reads end."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop().close()
 
     def _return(self, reader: "_InterruptibleRead") -> None:
-        self._idle.append(reader)
+        self.running -= 1
+        if self._is_closed:
+            reader.close()
+        else:
+            self._idle.append(reader)
         self._places.release()
 
 
@@ -118,7 +134,12 @@ class _InterruptibleRead:
             self._connection = _open_for_reading(
                 self.path, ACQUIRE_TIMEOUT, self._is_given_up, MAX_VM_STEPS, check_same_thread=False
             )
-        rows = self._connection.execute(compiled.sql, compiled.arguments(parameters)).fetchall()
+        try:
+            rows = self._connection.execute(compiled.sql, compiled.arguments(parameters)).fetchall()
+        except sqlite3.OperationalError:
+            if given_up.is_set():
+                return ()  # interrupted: nobody waits for the rows
+            raise
         return [compiled.row(row) for row in rows]
 
     def close(self) -> None:
@@ -133,6 +154,7 @@ def _open_for_reading(
     path: Path, patience: float, is_enough: Callable[[], bool], steps: int, *, check_same_thread: bool = True
 ) -> sqlite3.Connection:
     """A connection whose reads are interrupted when `is_enough`, which is asked after each so many steps."""
+    create_private(path)
     opened = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=check_same_thread)
     opened.set_progress_handler(is_enough, steps)
     opened.execute("PRAGMA query_only = ON")

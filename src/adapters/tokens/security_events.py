@@ -10,7 +10,8 @@ from typing import Any, Final
 from attrs import Factory, define, field
 
 from adapters.tokens.claims import ClaimRules, numeric_date
-from adapters.tokens.jws import MAX_LENGTH, SIGNATURE_MISMATCH, parse_security_event, verify_signature
+from adapters.tokens.jwks import PublicKey
+from adapters.tokens.jws import MAX_LENGTH, SIGNATURE_MISMATCH, ParsedJws, parse_security_event, verify_signature
 from adapters.tokens.jwt_verifier import KeySet
 from adapters.tokens.verification_queue import VerificationQueue
 from domain.errors import InvalidField, InvalidSecurityEvent, InvalidToken
@@ -36,10 +37,10 @@ class JwtSecurityEventVerifier:
     _rules: ClaimRules
     _now: Callable[[], float] = time.time
     _queue: VerificationQueue = field(factory=VerificationQueue)
-    """Shared with the access tokens: a flood of either leaves room for cached tokens."""
+    """Of security events alone: they never wait behind access tokens, and clients take turns."""
     _lifetimes: TokenLifetimes = field(default=Factory(lambda self: self._rules.lifetimes, takes_self=True))
 
-    async def verify(self, unverified_event: str) -> SecurityEvent:
+    async def verify(self, unverified_event: str, client: str = "") -> SecurityEvent:
         """See the port."""
         if len(unverified_event) > MAX_LENGTH:
             raise InvalidSecurityEvent(REQUEST, "The token is too long.")
@@ -51,7 +52,9 @@ class JwtSecurityEventVerifier:
             key = await self._keys.find(token.kid)
         except InvalidToken as error:
             raise InvalidSecurityEvent(KEY, error.reason) from error
-        await self._queue.acquire()
+        return await self._queue.run(lambda: self._validate(token, key), client)
+
+    def _validate(self, token: ParsedJws, key: PublicKey) -> SecurityEvent:
         try:
             return verify_signature(token, key.jose, self._to_event)
         except InvalidToken as error:

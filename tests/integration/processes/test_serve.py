@@ -41,8 +41,7 @@ def test_it_does_not_start_without_a_database_and_says_so_in_one_line(tmp_path: 
         ("EVO_TODO_ISSUER", "", "must not be empty"),
         ("EVO_TODO_JWKS_URL", "http://keys.example.com/jwks", "EVO_TODO_ALLOW_HTTP_JWKS"),
         ("EVO_TODO_CORS_ORIGINS", "*", "exact origins"),
-        ("DATABASE_URL", "mysql://db.example.com/tasks", "postgresql://"),
-        ("DATABASE_URL", "postgresql://db.example.com:port/tasks", "postgresql://"),
+        ("EVO_TODO_PROT", "", "EVO_TODO_PORT"),
     ],
 )
 def test_a_setting_that_cannot_be_read_stops_the_start_with_one_line_about_it(
@@ -62,12 +61,15 @@ def test_a_setting_that_cannot_be_read_stops_the_start_with_one_line_about_it(
         "mysql://alice:S3c/S3cret@db.example.com/tasks",
         "mysql://alice:S3c@S3cret@db.example.com/tasks",
         "mysql://db.example.com/tasks?user=alice&password=S3cret",
+        "postgresql://alice:S3cret/tasks",
+        "postgresql://alice:S3c@S3cret:S3c@db.example.com/tasks",
     ],
 )
 def test_a_setting_that_cannot_be_read_is_shown_without_its_password(address: str, tmp_path: Path) -> None:
     line = refusal_of_start(tmp_path, {"DATABASE_URL": address})
 
     assert "DATABASE_URL" in line
+    assert "must be postgresql://user:password@host/name" in line
     assert "S3c" not in line
 
 

@@ -82,6 +82,26 @@ async def test_the_role_can_do_the_services_work_under_row_level_security(
         await service.dispose()
 
 
+async def test_the_server_itself_ends_the_roles_long_statements(
+    owner: Database, migrated_postgres_url: str, role: str
+) -> None:
+    for _ in range(2):
+        await prepare_service_role(owner, ServiceRole(role))
+    connection = await asyncpg.connect(as_role(migrated_postgres_url, role))
+    assert await connection.fetchval("SHOW statement_timeout") == "3s"
+    await connection.close()
+
+
+async def test_a_role_that_the_owner_may_not_alter_keeps_its_settings(
+    owner: Database, migrated_postgres_url: str, admin_url: str, role: str
+) -> None:
+    execute(admin_url, f"CREATE ROLE {role} LOGIN")
+    await prepare_service_role(owner, ServiceRole(role))
+    connection = await asyncpg.connect(as_role(migrated_postgres_url, role))
+    assert await connection.fetchval("SHOW statement_timeout") == "0"
+    await connection.close()
+
+
 async def test_a_role_that_bypasses_row_level_security_is_refused_and_left_unchanged(
     owner: Database, admin_url: str, role: str
 ) -> None:

@@ -12,6 +12,7 @@ from application.ports import TaskLists
 from domain.errors import InvalidField
 from domain.task import Task, TaskChange
 from tests.contracts.task_lists import TaskListsContract, add, edit, erase, get, new, restore, revision, save
+from tests.contracts.task_pages import TaskPagesContract
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def sql_lists(database: Database) -> TaskLists:
     return SqlTaskLists(database)
 
 
-class TestSqlTaskLists(TaskListsContract):
+class TestSqlTaskLists(TaskListsContract, TaskPagesContract):
     """On PostgreSQL and on SQLite."""
 
     @pytest.fixture

@@ -30,7 +30,8 @@ EVENTS: dict[str, SecurityEvent] = {
 class EventVerifier:
     """Accepts the events of the table above and no others."""
 
-    async def verify(self, unverified_event: str) -> SecurityEvent:
+    async def verify(self, unverified_event: str, client: str) -> SecurityEvent:
+        assert client == "192.0.2.0"
         if unverified_event not in EVENTS:
             raise InvalidSecurityEvent("invalid_request", "The token is malformed.")
         return EVENTS[unverified_event]
@@ -56,7 +57,7 @@ def world() -> World:
 
 
 async def test_a_session_is_revoked_and_recorded(world: World) -> None:
-    await world.receive("session", CONTEXT)
+    await world.receive("session", CONTEXT, "192.0.2.0")
     assert world.is_revoked(ALICE)
     assert not world.is_revoked(ALICE, SessionId("s-2"))
     [event] = world.log.events
@@ -69,15 +70,15 @@ async def test_a_session_is_revoked_and_recorded(world: World) -> None:
 
 
 async def test_all_sessions_of_a_user_are_revoked(world: World) -> None:
-    await world.receive("user", CONTEXT)
+    await world.receive("user", CONTEXT, "192.0.2.0")
     assert world.is_revoked(ALICE, SessionId("s-2"))
     assert not world.is_revoked(BOB)
 
 
 async def test_an_account_is_erased_with_its_tasks_and_no_others(world: World) -> None:
     mine, others = await add(world.lists, new()), await add(world.lists, new(owner=BOB))
-    await world.receive("account", CONTEXT)
-    await world.receive("account", CONTEXT)
+    await world.receive("account", CONTEXT, "192.0.2.0")
+    await world.receive("account", CONTEXT, "192.0.2.0")
     assert world.is_revoked(ALICE, None)
     with pytest.raises(TaskNotFound):
         await get(world.lists, mine.id)
@@ -86,7 +87,7 @@ async def test_an_account_is_erased_with_its_tasks_and_no_others(world: World) -
 
 
 async def test_a_worker_that_has_not_heard_of_it_can_store_no_task_afterwards(world: World) -> None:
-    await world.receive("account", CONTEXT)
+    await world.receive("account", CONTEXT, "192.0.2.0")
     create = CreateTask(world.lists, ManualClock(), UuidV7Generator())
     await create(Principal(BOB, ONE, NOW.timestamp()), BOB, title="Buy milk", description=None)
     with pytest.raises(InvalidToken):
@@ -96,7 +97,7 @@ async def test_a_worker_that_has_not_heard_of_it_can_store_no_task_afterwards(wo
 
 async def test_an_invalid_event_has_no_effect_and_is_recorded_by_its_digest(world: World) -> None:
     with pytest.raises(InvalidSecurityEvent):
-        await world.receive("else", CONTEXT)
+        await world.receive("else", CONTEXT, "192.0.2.0")
     [event] = world.log.events
     assert (event.kind, event.reason, event.user_id) == (AuditKind.TOKEN_REFUSED, "The token is malformed.", None)
     assert event.token_digest

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from adapters.http.server.refusal import refusal
 from adapters.http.server.response_cycle import FastResponseCycle
-from adapters.http.server.write_deadline import STALL_TIMEOUT, WriteDeadline
+from adapters.http.server.write_deadline import STALL_TIMEOUT, Backlog, WriteDeadline
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes that may arrive without completing headers or a part of a body; then the connection is closed.
@@ -35,6 +35,8 @@ class HardenedHttpProtocol(HttpToolsProtocol):
     """
 
     stall_timeout = STALL_TIMEOUT
+    backlog = Backlog()
+    """Shared by all connections of the process."""
 
     _unread = 0
     _current: RequestResponseCycle | None = None
@@ -45,7 +47,7 @@ class HardenedHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=False)  # an error, not a silent loss
         transport.set_write_buffer_limits(high=0)
-        self._deadline = WriteDeadline(transport, self.loop, self.stall_timeout)
+        self._deadline = WriteDeadline(transport, self.loop, self.stall_timeout, self.backlog)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Free what the connection holds; the request in progress learns that its client has gone."""

@@ -1,4 +1,4 @@
-"""A deadline for clients that do not read what they asked for."""
+"""Limits in time and bytes for clients that do not read what they asked for."""
 
 import asyncio
 import logging
@@ -24,7 +24,37 @@ STALL_TIMEOUT: Final = 30.0
 MIN_PROGRESS: Final = 8 * 1024
 """Bytes: a reader this slow needs about an hour for the largest page."""
 
+MAX_BACKLOG: Final = 32 * 2**20
+"""Bytes that the clients of all connections with unsent bytes together may leave unread, in the kernel and here."""
+
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+
+
+class Backlog:
+    """The connections of a process that have unsent bytes, the one that has waited longest for its client first."""
+
+    def __init__(self, limit: int = MAX_BACKLOG) -> None:
+        self._limit = limit
+        self._waiting: dict[WriteDeadline, int] = {}
+        self._total = 0
+
+    def put(self, connection: "WriteDeadline", unread: int) -> None:
+        """Put a connection last."""
+        self._waiting[connection] = unread
+        self._total += unread
+
+    def make_room(self) -> None:
+        """While the limit is exceeded, abort those whose clients have taken nothing for longest; never the newest."""
+        if self._total > self._limit:
+            for connection in [*self._waiting][:-1]:
+                if not connection.renew():
+                    connection.abort()
+                if self._total <= self._limit:
+                    return
+
+    def remove(self, connection: "WriteDeadline") -> None:
+        """Forget a connection, if it is here."""
+        self._total -= self._waiting.pop(connection, 0)
 
 
 class WriteDeadline:
@@ -34,34 +64,53 @@ class WriteDeadline:
     response: a slow reader need not wait until the transport gets rid of a part of its own buffer.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, timeout: float, backlog: Backlog
+    ) -> None:
         self._transport = transport
         self._loop = loop
         self._timeout = timeout
+        self._backlog = backlog
         self._timer: asyncio.TimerHandle | None = None
+        self._at_start = 0
 
     def start(self) -> None:
         """Begin to watch: there are bytes that could not be sent."""
+        self._watch()
+        self._backlog.make_room()
+
+    def _watch(self) -> None:
         self.cancel()
-        self._timer = self._loop.call_later(self._timeout, self._check, unacknowledged(self._transport))
+        self._at_start = unacknowledged(self._transport)
+        self._timer = self._loop.call_later(self._timeout, self._check)
+        self._backlog.put(self, self._at_start)
 
     def cancel(self) -> None:
         """Stop watching: everything is sent, or the connection has gone."""
+        self._backlog.remove(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _check(self, before: int) -> None:
-        if before - unacknowledged(self._transport) >= MIN_PROGRESS:
-            self.start()
-            return
-        self._timer = None
-        logger.info("a connection was aborted: its client did not read", extra={"seconds": self._timeout})
+    def renew(self) -> bool:
+        """Start anew if the client has taken something; whether it has."""
+        if has_progress := self._at_start - unacknowledged(self._transport) >= MIN_PROGRESS:
+            self._watch()
+        return has_progress
+
+    def abort(self) -> None:
+        """Close the connection at once; nothing of what is unsent is kept."""
+        self.cancel()
+        logger.info("a connection was aborted: its client did not read the response")
         sock = self._transport.get_extra_info("socket")
         if sock is not None:
-            with suppress(OSError):  # so that the kernel does not keep what is unsent either
+            with suppress(OSError):  # so that the kernel keeps nothing either
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
+
+    def _check(self) -> None:
+        if not self.renew():
+            self.abort()
 
 
 def unacknowledged(transport: asyncio.Transport) -> int:
