@@ -7,6 +7,7 @@ from typing import NewType, Protocol, runtime_checkable
 
 from domain.audit import AuditEvent, AuditKind
 from domain.changes import Changes, ChangesQuery
+from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import SecurityEvent
@@ -73,6 +74,17 @@ class TaskLists(Protocol):
         """Store a new task as a change of its own; return it as it was stored.
 
         Raise InvalidToken if the actor's token was issued before the list was erased, or ListFull.
+        """
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        """Store a new task and the key in one transaction, unless the list knows the key from after `expired_at`.
+
+        Return the task, or the one that the first request with the key created, as it was then although it may have
+        changed or gone since, and whether it is that. Of several at once, one stores and the others wait for it.
+
+        Raise InvalidToken or ListFull as `add` does, and then keep nothing, or IdempotencyKeyReused.
         """
 
     async def erase(self, owner: UserId, at: datetime) -> None:

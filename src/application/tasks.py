@@ -4,9 +4,12 @@ Each raises AccessDenied before it opens a list, and StorageUnavailable if the s
 it raise InvalidToken if the list was erased after the actor's token was issued, which a worker may not know yet.
 """
 
+from datetime import timedelta
+
 from attrs import frozen
 
 from application.ports import Clock, IdGenerator, TaskLists
+from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.task import Revisions, Task, TaskChange, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
@@ -52,6 +55,28 @@ class CreateTask:
         now = self.clock.now()
         task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
         return await self.lists.add(owner, actor, task)
+
+
+@frozen
+class CreateTaskOnce:
+    """Add a task to a list, once for each idempotency key."""
+
+    lists: TaskLists
+    clock: Clock
+    ids: IdGenerator
+    keep_keys: timedelta
+
+    async def __call__(
+        self, actor: Principal, owner: UserId, key: IdempotencyKey, *, title: str, description: str | None
+    ) -> tuple[Task, bool]:
+        """Return the task, and whether an earlier request created it.
+
+        Raise InvalidField if the title or the description violates its rule, ListFull, or IdempotencyKeyReused.
+        """
+        actor.ensure_owns(owner)
+        now = self.clock.now()
+        task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
+        return await self.lists.add_once(owner, actor, task, key, expired_at=now - self.keep_keys)
 
 
 @frozen

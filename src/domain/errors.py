@@ -64,6 +64,11 @@ class RevisionMismatch(DomainError):
 
 
 @define
+class IdempotencyKeyReused(DomainError):
+    """The idempotency key has come with another request before."""
+
+
+@define
 class SyncTokenExpired(DomainError):
     """The list can't say what has changed since that token: purged meanwhile, or restored, or not a token of it."""
 

@@ -36,7 +36,16 @@ from application.ports import (
 )
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
 from application.sync import ReadChanges
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
+from application.tasks import (
+    ChangeTask,
+    CompleteTask,
+    CreateTask,
+    CreateTaskOnce,
+    DeleteTask,
+    GetTask,
+    ListTasks,
+    RestoreTask,
+)
 from domain.audit import AuditEvent, AuditKind
 from entrypoints.settings import Settings
 
@@ -100,6 +109,11 @@ class Adapters(Provider):
     def lists(self, settings: Settings, database: Database) -> TaskLists:
         """The task lists in the database."""
         return SqlTaskLists(database, settings.max_tasks)
+
+    @provide
+    def create_task_once(self, settings: Settings, lists: TaskLists, clock: Clock, ids: IdGenerator) -> CreateTaskOnce:
+        """Remembers keys as long as the settings say."""
+        return CreateTaskOnce(lists, clock, ids, timedelta(seconds=settings.idempotency_retention))
 
     @provide
     async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:

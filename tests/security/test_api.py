@@ -15,6 +15,7 @@ from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import AuditLog, EditableTaskList, TaskList, TaskLists
 from domain.audit import AuditKind
 from domain.errors import StorageUnavailable
+from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.task import Task
 from tests.support.api import ORIGIN, Api, InMemory, running
@@ -59,6 +60,12 @@ class ClosedLists(MemoryTaskLists):
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         del owner, actor, task
+        raise StorageUnavailable
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        del owner, actor, task, key, expired_at
         raise StorageUnavailable
 
 

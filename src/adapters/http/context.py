@@ -83,6 +83,8 @@ class RequestContext:
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
+    content: bytes = b""
+    """The body as it was received, once it was read."""
     rate_limit: RateLimitStatus | None = None
     principal: Principal = field(init=False)
     """Who asks, on every route that needs a token; unset on public ones."""

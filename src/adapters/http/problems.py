@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
     AccessDenied,
+    IdempotencyKeyReused,
     InsufficientScope,
     InvalidField,
     InvalidToken,
@@ -179,6 +180,12 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
     ),
     InvalidBody: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
     InvalidParameter: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
+    IdempotencyKeyReused: ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "idempotency-key-reused",
+        "The idempotency key is in use",
+        "This Idempotency-Key has come with another request before: use a new key for each task.",
+    ),
     TooManyRequests: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",

@@ -10,7 +10,7 @@ import msgspec
 from attrs import frozen
 from litestar.types import Receive
 
-from adapters.http.context import Headers
+from adapters.http.context import Headers, RequestContext
 from adapters.http.problems import InvalidBody, RequestError
 from domain.errors import TaskNotFound
 from domain.task import TaskId
@@ -62,7 +62,7 @@ def parse_task_id(text: str) -> TaskId:
     return TaskId(UUID(int=int(text.replace("-", ""), 16)))  # a third of the cost of UUID(text)
 
 
-async def read_body(receive: Receive, headers: Headers, body: Body) -> Any:
+async def read_body(receive: Receive, context: RequestContext, body: Body) -> Any:
     """The body as the route declares it: an instance of its Struct, a string, or `None` for an empty optional one.
 
     Raises:
@@ -70,7 +70,8 @@ async def read_body(receive: Receive, headers: Headers, body: Body) -> Any:
             not JSON, empty although required, or broke off.
         InvalidBody: (422) it is JSON that breaks a rule.
     """
-    content = await _read_bytes(receive, headers)
+    headers = context.headers
+    content = context.content = await _read_bytes(receive, headers)
     if not content:
         if body.is_required and body.is_json:
             raise RequestError(400, "The body is empty; this call takes JSON.")

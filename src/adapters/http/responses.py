@@ -127,9 +127,11 @@ def json_response(view: Any, *, status: int = 200, headers: HeaderLines | None =
     return Response(status, [_JSON, (b"content-length", b"%d" % len(body)), *(headers or ())], body)
 
 
-def task_response(task: Task, *, status: int = 200, location: str | None = None) -> Response:
+def task_response(task: Task, *, status: int = 200, location: str | None = None, is_replayed: bool = False) -> Response:
     """A task with its entity tag, and where a new one is."""
     more = [] if location is None else [(b"location", location.encode())]
+    if is_replayed:
+        more.append((b"idempotency-replayed", b"true"))
     return json_response(TaskView.of(task), status=status, headers=[_etag(task.revision), *more])
 
 

@@ -23,7 +23,16 @@ from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.security_events import ReceiveSecurityEvent
 from application.sync import ReadChanges
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
+from application.tasks import (
+    ChangeTask,
+    CompleteTask,
+    CreateTask,
+    CreateTaskOnce,
+    DeleteTask,
+    GetTask,
+    ListTasks,
+    RestoreTask,
+)
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -45,6 +54,7 @@ class Services:
     list_tasks: ListTasks = field(init=False)
     get_task: GetTask = field(init=False)
     create_task: CreateTask = field(init=False)
+    create_task_once: CreateTaskOnce = field(init=False)
     change_task: ChangeTask = field(init=False)
     complete_task: CompleteTask = field(init=False)
     delete_task: DeleteTask = field(init=False)
@@ -101,7 +111,7 @@ class Route:
     async def respond(self, services: Services, context: RequestContext, receive: Receive) -> Response:
         """Read the body where the route has one, and call the handler."""
         context.route = self.path
-        body = None if self.body is None else await read_body(receive, context.headers, self.body)
+        body = None if self.body is None else await read_body(receive, context, self.body)
         return await self.handler(services, context, body)
 
     def litestar_handler(self, services: Services) -> HTTPRouteHandler:

@@ -11,6 +11,7 @@ from attrs import Factory, define, evolve, frozen
 from application.ports import EditableTaskList, TaskList
 from domain.changes import Changes, ChangesQuery, Deletion, SyncToken
 from domain.errors import InvalidToken, ListFull, TaskNotFound
+from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
@@ -26,6 +27,7 @@ class _List:
     """The highest revision of a tombstone that was purged."""
     purged_at: datetime | None = None
     """Tokens issued up to this instant may not change the list."""
+    keys: dict[str, FirstCreation] = Factory(dict)
     lock: asyncio.Lock = Factory(asyncio.Lock)
 
     def ensure_accepts(self, actor: Principal) -> None:
@@ -154,10 +156,26 @@ class MemoryTaskLists:
         """See the port."""
         owned = self._lists[owner]
         async with owned.lock:
-            owned.ensure_accepts(actor)
-            if self._max_tasks is not None and len(owned.tasks) >= self._max_tasks:
-                raise ListFull
-            return owned.store(task, task.updated_at)
+            return self._store(owned, actor, task)
+
+    def _store(self, owned: _List, actor: Principal, task: Task) -> Task:
+        owned.ensure_accepts(actor)
+        if self._max_tasks is not None and len(owned.tasks) >= self._max_tasks:
+            raise ListFull
+        return owned.store(task, task.updated_at)
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        """See the port."""
+        owned = self._lists[owner]
+        async with owned.lock:
+            first = owned.keys.get(key.text)
+            if first is not None and first.created_at > expired_at:
+                return first.replayed(key, task), True
+            stored = self._store(owned, actor, task)
+            owned.keys[key.text] = FirstCreation.of(key, stored)
+            return stored, False
 
     async def purge_before(self, instant: datetime) -> int:
         """Delete the tombstones of tasks deleted before the instant; return how many there were."""
@@ -178,3 +196,4 @@ class MemoryTaskLists:
             owned.purged_at = max(owned.purged_at or at, at)
             owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
             owned.horizon = owned.revision
+            owned.keys.clear()

@@ -10,12 +10,14 @@ from attrs import define, evolve, field, frozen
 from adapters.sql import page_statements, statements, sync_statements, write_statements
 from adapters.sql.database import Database
 from adapters.sql.executors import Executor, Rows, delete_in_batches
+from adapters.sql.idempotency import add_once
 from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
 from adapters.sql.task_list_edit import SqlEditableTaskList
 from application.ports import EditableTaskList, TaskList
 from domain.changes import Changes, ChangesQuery, Deletion
 from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
+from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
@@ -127,13 +129,7 @@ class SqlTaskLists:
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
-        parameters = {
-            "owner": owner,
-            "issued_at": actor.issued_second,
-            "at": task.updated_at,
-            "max_tasks": NO_LIMIT if self._max_tasks is None else self._max_tasks,
-            **write_statements.task_params(task),
-        }
+        parameters = self._parameters(owner, actor, task)
         if self._dialect == "postgresql":
             rows = await self._executor.write(write_statements.new_task(), parameters)
         else:
@@ -142,6 +138,27 @@ class SqlTaskLists:
             raise await self._refusal(owner, actor)
         revision, at = rows[0]
         return task.stored(Revision(revision), at)
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        """See the port."""
+        more = {"key": key.text, "request": key.request, "expired_at": expired_at}
+        rows = await add_once(self._executor, self._dialect, {**self._parameters(owner, actor, task), **more})
+        if not rows:
+            raise await self._refusal(owner, actor)
+        is_replayed, *first = rows[0]
+        return FirstCreation(*first).replayed(key, task), is_replayed
+
+    def _parameters(self, owner: UserId, actor: Principal, task: Task) -> dict[str, Any]:
+        """Of the statements that store a new task."""
+        return {
+            "owner": owner,
+            "issued_at": actor.issued_second,
+            "at": task.updated_at,
+            "max_tasks": NO_LIMIT if self._max_tasks is None else self._max_tasks,
+            **write_statements.task_params(task),
+        }
 
     async def _add_in_steps(self, task: Task, parameters: dict[str, Any]) -> Rows:
         async with self._executor.transaction() as transaction:
@@ -165,6 +182,7 @@ class SqlTaskLists:
         async def erase_batch() -> int:
             async with self._executor.transaction() as transaction:
                 await transaction.run(write_statements.purge(self._dialect), parameters)
-                return len(await transaction.run(write_statements.ERASE_TASKS, parameters))
+                keys = await transaction.run(write_statements.ERASE_KEYS, parameters)
+                return max(len(keys), len(await transaction.run(write_statements.ERASE_TASKS, parameters)))
 
         await delete_in_batches(erase_batch, self._erase_batch)

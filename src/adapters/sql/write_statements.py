@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.statements import OWNER, TASK_ID, as_owner, list_value, set_user_cte, task_of
-from adapters.sql.tables import task_lists, tasks
+from adapters.sql.tables import idempotency_keys, task_lists, tasks
 from domain.task import Task
 
 _0, _1 = literal_column("0", Integer), literal_column("1", Integer)
@@ -43,21 +43,32 @@ _AT: Final = bindparam("at", type_=task_lists.c.changed_at.type)
 """When the change is made, by the service's clock."""
 _MAX_TASKS: Final = bindparam("max_tasks", type_=BigInteger)
 _INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-_NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
+NEW_TASK: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 
 
 def _later(dialect: str) -> Callable[..., Any]:
     return func.greatest if dialect == "postgresql" else func.max
 
 
-def _upsert_list(dialect: str, set_: dict[str, Any], where: ColumnElement[bool] | None = None, **first: Any) -> Any:
-    """Insert the list's row at revision 1, with these values; if there is one, raise its revision and set others."""
+def _upsert_list(
+    dialect: str,
+    set_: dict[str, Any],
+    where: ColumnElement[bool] | None = None,
+    me: CTE | None = None,
+    unless: ColumnElement[bool] | None = None,
+    **first: Any,
+) -> Any:
+    """Insert the list's row at revision 1, with these values; if there is one, raise its revision and set others.
+
+    PostgreSQL: `me` is the CTE that sets the user, where the statement has one already; nothing happens if `unless`.
+    """
     values = {"revision": _1, "changed_at": _AT, **first}
     set_ = {"changed_at": _later(dialect)(task_lists.c.changed_at, _AT), **set_}
     insert_or_update = _INSERT[dialect](task_lists)
     if dialect == "postgresql":
-        me = set_user_cte()
-        made = insert_or_update.from_select(["owner_id", *values], select(me.c.id, *values.values()))
+        me = set_user_cte() if me is None else me
+        row = select(me.c.id, *values.values())
+        made = insert_or_update.from_select(["owner_id", *values], row if unless is None else row.where(~unless))
     else:
         made = insert_or_update.values(owner_id=OWNER, **values)
     return made.on_conflict_do_update(
@@ -65,12 +76,12 @@ def _upsert_list(dialect: str, set_: dict[str, Any], where: ColumnElement[bool] 
     )
 
 
-def _bump_revision(dialect: str, *, grows: bool = False) -> Any:
+def _bump_revision(dialect: str, *, grows: bool = False, **more: Any) -> Any:
     is_accepted = or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)
     if not grows:
         return _upsert_list(dialect, {}, is_accepted)
     has_room = task_lists.c.size < _MAX_TASKS
-    return _upsert_list(dialect, {"size": task_lists.c.size + _1}, and_(is_accepted, has_room), size=_1)
+    return _upsert_list(dialect, {"size": task_lists.c.size + _1}, and_(is_accepted, has_room), size=_1, **more)
 
 
 @cache
@@ -109,15 +120,16 @@ def next_revision_and_task() -> Executable:
     The statement's snapshot is older than its wait for the list's row, but FOR UPDATE reads the task's newest version,
     so no change is lost. It returns one row; if there is no task, the revision and the change's instant alone.
     """
-    raised = _bumped("postgresql")
+    raised = bumped("postgresql")
     task = task_of(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
     return select(raised.c.revision, raised.c.changed_at, task).select_from(raised.outerjoin(task, true()))
 
 
-def _bumped(dialect: str, *, grows: bool = False) -> CTE:
+def bumped(dialect: str, *, grows: bool = False, **more: Any) -> CTE:
+    """Increment the list's revision, inside a statement; see _upsert_list."""
     columns = (task_lists.c.owner_id, task_lists.c.revision, task_lists.c.changed_at)
-    bumped: CTE = _bump_revision(dialect, grows=grows).returning(*columns).cte("raised")
-    return bumped
+    raised: CTE = _bump_revision(dialect, grows=grows, **more).returning(*columns).cte("raised")
+    return raised
 
 
 @cache
@@ -126,9 +138,9 @@ def new_task() -> Executable:
 
     Either both are stored or neither. With other databases it takes a transaction and four round trips.
     """
-    raised = _bumped("postgresql", grows=True)
+    raised = bumped("postgresql", grows=True)
     taken = {"owner_id": raised.c.owner_id, "revision": raised.c.revision, "updated_at": raised.c.changed_at}
-    values = {**_NEW, **taken}
+    values = {**NEW_TASK, **taken}
     stored = insert(tasks).from_select(list(values), select(*values.values()))
     return stored.returning(tasks.c.revision, tasks.c.updated_at)
 
@@ -136,15 +148,27 @@ def new_task() -> Executable:
 TASK: Final = task_of(OWNER)
 """Read a task or its tombstone."""
 
-INSERT_TASK: Final = insert(tasks).values(_NEW)
+INSERT_TASK: Final = insert(tasks).values(NEW_TASK)
 """Store a new task."""
 
 UPDATE_TASK: Final = (
     update(tasks)
     .where(tasks.c.owner_id == OWNER, tasks.c.id == TASK_ID)
-    .values({name: value for name, value in _NEW.items() if name not in {"owner_id", "id", "created_at"}})
+    .values({name: value for name, value in NEW_TASK.items() if name not in {"owner_id", "id", "created_at"}})
 )
 """Store a task's new values."""
+
+ERASE_KEYS: Final = (
+    delete(idempotency_keys)
+    .where(
+        idempotency_keys.c.owner_id == OWNER,
+        idempotency_keys.c.key.in_(
+            select(idempotency_keys.c.key).where(idempotency_keys.c.owner_id == OWNER).limit(_LIMIT)
+        ),
+    )
+    .returning(_1)
+)
+"""Forget a number of idempotency keys; returns a row for each."""
 
 ERASE_TASKS: Final = (
     delete(tasks)

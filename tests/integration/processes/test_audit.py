@@ -228,7 +228,7 @@ def test_the_role_that_migrate_makes_purges_everything_and_outdates_what_clients
             old = {"EVO_TODO_TOMBSTONE_RETENTION": "0.001", "EVO_TODO_IDEMPOTENCY_RETENTION": "0.001"}
             purged = evo_todo("purge", folder=tmp_path, settings=settings | old)
             assert (purged.returncode, purged.stderr) == (0, "")
-            assert purged.stdout.splitlines()[2:] == ["deleted tasks: 1", "idempotency keys: 0"]
+            assert purged.stdout.splitlines()[2:] == ["deleted tasks: 1", "idempotency keys: 2"]
             assert client.post(f"{gone}/restore").status_code == 404
             tag = client.get("/api/alice/tasks").headers["ETag"]
             restored = evo_todo("after-restore", folder=tmp_path, settings=settings)

@@ -7,6 +7,7 @@ from msgspec import UnsetType
 
 from adapters.http.conditional_requests import if_match, if_none_match
 from adapters.http.context import RequestContext
+from adapters.http.idempotency import idempotency_key
 from adapters.http.list_params import next_link, read_query
 from adapters.http.request import JSON, MERGE_PATCH, Body, parse_task_id
 from adapters.http.responses import Response, list_path, not_modified, page_response, task_response
@@ -77,8 +78,13 @@ async def list_tasks(services: Services, request: RequestContext, _: None) -> Re
     direct=True,
 )
 async def create_task(services: Services, request: RequestContext, new: NewTask) -> Response:
-    """Create a task."""
+    """Create a task; one with an idempotency key at most once."""
     owner = UserId(request.user_id)
+    if (key := idempotency_key(request, "POST", list_path(owner))) is not None:
+        task, is_replayed = await services.create_task_once(
+            request.principal, owner, key, title=new.title, description=new.description
+        )
+        return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}", is_replayed=is_replayed)
     task = await services.create_task(request.principal, owner, title=new.title, description=new.description)
     return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}")
 
