@@ -18,6 +18,9 @@ export type ListQuery = { [name in keyof Filters]: Filters[name] | undefined } &
 /** `revision`: change the task only if it is still at this revision, else reject with ChangedElsewhere. */
 export type ChangeOptions = { revision?: number | undefined }
 
+/** `idempotencyKey`: repeat the key of an earlier call to get the task that it created, if it did. Default: a new key. */
+export type CreateOptions = { idempotencyKey?: string | undefined }
+
 export interface ApiClientOptions extends TransportOptions {
   /** The URL of the API, ending in `/api`. */
   baseUrl?: string | undefined
@@ -33,8 +36,8 @@ const TASK_PATH = "/{user_id}/tasks/{task_id}"
  * A client of the tasks API for a signed-in user.
  *
  * Every method rejects with Unauthorized when the session has ended (and `auth:unauthorized` is dispatched once), with
- * another ApiProblem for any other error response, and with Unreachable when there is no response. Reads are attempted
- * up to three times, changes once.
+ * another ApiProblem for any other error response, and with Unreachable when there is no response. Reads and creates
+ * (by their `Idempotency-Key`) are attempted up to three times, other changes once.
  */
 export class ApiClient {
   readonly #api: Client<ApiPaths>
@@ -71,9 +74,17 @@ export class ApiClient {
   }
 
   /** Creates a task and returns it. */
-  createTask(userId: string, title: string, description?: string | null): Promise<Task> {
+  createTask(
+    userId: string,
+    title: string,
+    description?: string | null,
+    options?: CreateOptions,
+  ): Promise<Task> {
     const body = { title, description: description ?? null }
-    return unwrap(this.#api.POST("/{user_id}/tasks", { params: { path: { user_id: userId } }, body }))
+    const headers = { "Idempotency-Key": options?.idempotencyKey ?? randomKey() }
+    return unwrap(
+      this.#api.POST("/{user_id}/tasks", { params: { path: { user_id: userId } }, headers, body }),
+    )
   }
 
   /** Returns the task. */
@@ -114,6 +125,14 @@ export class ApiClient {
   restoreTask(userId: string, taskId: string): Promise<Task> {
     return unwrap(this.#api.POST(`${TASK_PATH}/restore`, { params: { path: taskParams(userId, taskId) } }))
   }
+}
+
+/** A random UUID, or as many random bytes where there is none: on a page without https, not on localhost. */
+function randomKey(): string {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID()
+  return crypto
+    .getRandomValues(new Uint8Array(16))
+    .reduce((key, byte) => key + byte.toString(16).padStart(2, "0"), "")
 }
 
 function taskParams(userId: string, taskId: string) {

@@ -2,6 +2,7 @@ export {
   ApiClient,
   type ApiClientOptions,
   type ChangeOptions,
+  type CreateOptions,
   type ListQuery,
   type Task,
   type TaskPage,
