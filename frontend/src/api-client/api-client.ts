@@ -1,7 +1,11 @@
 import createClient, { type Client, defaultPathSerializer } from "openapi-fetch"
+import { readChanges, type TaskChanges } from "./changes"
+import type { ApiPaths } from "./paths"
 import { ApiProblem } from "./problems"
-import type { components, operations, paths } from "./schema"
+import type { components, operations } from "./schema"
+import { TaskEventStream } from "./task-events"
 import { Transport, type TransportOptions } from "./transport"
+import { WATCH_TIMES, Watch, type WatchOptions, type WatchTimes } from "./watch"
 
 /** A task as the API represents it. */
 export type Task = components["schemas"]["TaskView"]
@@ -24,10 +28,12 @@ export type CreateOptions = { idempotencyKey?: string | undefined }
 export interface ApiClientOptions extends TransportOptions {
   /** The URL of the API, ending in `/api`. */
   baseUrl?: string | undefined
+  /** How `watch` waits. */
+  watchTimes?: Partial<WatchTimes> | undefined
 }
 
-/** The schema's paths without `/api`, which is part of the base URL. */
-type ApiPaths = { [path in keyof paths as path extends `/api${infer rest}` ? rest : never]: paths[path] }
+/** `since`: the sync token to go on from; without it, the whole list. */
+export type ChangesQuery = { since?: string | undefined; signal?: AbortSignal | undefined }
 
 const PAGE_SIZE = 1000
 const TASK_PATH = "/{user_id}/tasks/{task_id}"
@@ -42,8 +48,10 @@ const TASK_PATH = "/{user_id}/tasks/{task_id}"
 export class ApiClient {
   readonly #api: Client<ApiPaths>
   readonly #transport: Transport
+  readonly #watchTimes: WatchTimes
 
   constructor(options: ApiClientOptions) {
+    this.#watchTimes = { ...WATCH_TIMES, ...options.watchTimes }
     this.#transport = new Transport(options)
     this.#api = createClient<ApiPaths>({
       baseUrl: options.baseUrl ?? "http://localhost:8000/api",
@@ -71,6 +79,66 @@ export class ApiClient {
       cursor = page.next_cursor
     } while (cursor !== null)
     return [...tasks.values()]
+  }
+
+  /**
+   * What changed since a sync token, a page at a time: each task once, however often it changed. Begins again with the
+   * whole list, and says so by `isReset`, if the token has expired. Also rejects with the signal's reason.
+   */
+  changes(
+    userId: string,
+    { since, signal }: ChangesQuery = {},
+  ): AsyncGenerator<TaskChanges, void, undefined> {
+    const fetchPage = (token: string | undefined) => {
+      const query = { limit: PAGE_SIZE, ...(token === undefined ? {} : { since: token }) }
+      return unwrap(
+        this.#api.GET("/{user_id}/tasks/changes", {
+          params: { path: { user_id: userId }, query },
+          fetch: (request) => this.#transport.send(request, signal),
+        }),
+      )
+    }
+    return readChanges(fetchPage, since)
+  }
+
+  /**
+   * Reports the list's changes as they happen, from a stream of events; polls where something on the way holds the
+   * stream back. Reconnects by itself and loses nothing meanwhile.
+   *
+   * Resolves when the signal is aborted, with the sync token after the last change that was processed. Rejects as every
+   * method when the session has ended or for an error response that does not pass, or with what a callback throws.
+   */
+  watch(userId: string, options: WatchOptions): Promise<string | undefined> {
+    const list = {
+      tokens: this.#transport.tokens,
+      changes: (since: string | undefined, signal: AbortSignal) => this.changes(userId, { since, signal }),
+      open: (lastEventId: string | undefined, signal: AbortSignal) =>
+        this.#openEvents(userId, lastEventId, signal),
+    }
+    return new Watch(list, options, this.#watchTimes).run()
+  }
+
+  async #openEvents(userId: string, lastEventId: string | undefined, signal: AbortSignal) {
+    let token = ""
+    const { response } = await this.#api.GET("/{user_id}/tasks/events", {
+      params: {
+        path: { user_id: userId },
+        header: lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId },
+      },
+      headers: { Accept: "text/event-stream" },
+      cache: "no-store",
+      parseAs: "stream",
+      fetch: async (request) => {
+        const opened = await this.#transport.open(request, signal)
+        token = opened.token
+        return opened.response
+      },
+    })
+    if (response.body && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      return new TaskEventStream(response.body, token, this.#watchTimes)
+    }
+    response.body?.cancel().catch(() => {})
+    throw unexpectedResponse()
   }
 
   /** Creates a task and returns it. */
@@ -158,7 +226,11 @@ async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
     throw error
   })
   if (data !== undefined) return data
-  throw new ApiProblem({
+  throw unexpectedResponse()
+}
+
+function unexpectedResponse(): ApiProblem {
+  return new ApiProblem({
     status: 200,
     title: "Unexpected response",
     detail: "The response did not come from the service.",
