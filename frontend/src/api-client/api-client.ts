@@ -1,11 +1,12 @@
 import createClient, { type Client, defaultPathSerializer } from "openapi-fetch"
 import { readChanges, type TaskChanges } from "./changes"
 import type { ApiPaths } from "./paths"
-import { ApiProblem } from "./problems"
+import { unexpectedResponse } from "./problems"
 import type { components, operations } from "./schema"
-import { TaskEventStream } from "./task-events"
+import { openTaskEvents } from "./task-events"
 import { Transport, type TransportOptions } from "./transport"
-import { WATCH_TIMES, Watch, type WatchOptions, type WatchTimes } from "./watch"
+import { Watch } from "./watch"
+import { WATCH_TIMES, type WatchOptions, type WatchTimes } from "./watch-options"
 
 /** A task as the API represents it. */
 export type Task = components["schemas"]["TaskView"]
@@ -113,32 +114,9 @@ export class ApiClient {
       tokens: this.#transport.tokens,
       changes: (since: string | undefined, signal: AbortSignal) => this.changes(userId, { since, signal }),
       open: (lastEventId: string | undefined, signal: AbortSignal) =>
-        this.#openEvents(userId, lastEventId, signal),
+        openTaskEvents(this.#api, this.#transport, { userId, lastEventId, signal, times: this.#watchTimes }),
     }
     return new Watch(list, options, this.#watchTimes).run()
-  }
-
-  async #openEvents(userId: string, lastEventId: string | undefined, signal: AbortSignal) {
-    let token = ""
-    const { response } = await this.#api.GET("/{user_id}/tasks/events", {
-      params: {
-        path: { user_id: userId },
-        header: lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId },
-      },
-      headers: { Accept: "text/event-stream" },
-      cache: "no-store",
-      parseAs: "stream",
-      fetch: async (request) => {
-        const opened = await this.#transport.open(request, signal)
-        token = opened.token
-        return opened.response
-      },
-    })
-    if (response.body && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-      return new TaskEventStream(response.body, token, this.#watchTimes)
-    }
-    response.body?.cancel().catch(() => {})
-    throw unexpectedResponse()
   }
 
   /** Creates a task and returns it. */
@@ -227,12 +205,4 @@ async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
   })
   if (data !== undefined) return data
   throw unexpectedResponse()
-}
-
-function unexpectedResponse(): ApiProblem {
-  return new ApiProblem({
-    status: 200,
-    title: "Unexpected response",
-    detail: "The response did not come from the service.",
-  })
 }

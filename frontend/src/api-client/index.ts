@@ -14,4 +14,4 @@ export { ApiProblem, ChangedElsewhere, type FieldProblem, Unauthorized, Unreacha
 export { subjectOf } from "./token-lifetime"
 export { LocalStorageTokenStore, MemoryTokenStore, type TokenStore } from "./token-stores"
 export { SessionTokens, type SessionTokensOptions, type TokenSource } from "./tokens"
-export type { WatchOptions, WatchStatus, WatchTimes } from "./watch"
+export type { WatchOptions, WatchStatus, WatchTimes } from "./watch-options"

@@ -1,6 +1,10 @@
+import type { Client } from "openapi-fetch"
 import type { Task } from "./api-client"
 import { EventStreamParser, type ServerEvent } from "./event-stream"
+import type { ApiPaths } from "./paths"
+import { unexpectedResponse } from "./problems"
 import { abortable } from "./timing"
+import type { Transport } from "./transport"
 
 /** An event of a list's stream; `id` is the sync token after it. `other`: only its id matters. */
 export type TaskEvent =
@@ -17,6 +21,39 @@ export interface StreamTimes {
   silence: number
   /** From `ready` on, after which whatever arrives shows that the stream is not held back. */
   proof: number
+}
+
+interface Opening {
+  userId: string
+  lastEventId: string | undefined
+  signal: AbortSignal
+  times: StreamTimes
+}
+
+/** Opens the stream of a user's list, after the event with this id. Rejects as the methods of ApiClient do. */
+export async function openTaskEvents(
+  api: Client<ApiPaths>,
+  transport: Transport,
+  { userId, lastEventId, signal, times }: Opening,
+): Promise<TaskEventStream> {
+  let token = ""
+  const header = lastEventId === undefined ? {} : { "Last-Event-ID": lastEventId }
+  const { response } = await api.GET("/{user_id}/tasks/events", {
+    params: { path: { user_id: userId }, header },
+    headers: { Accept: "text/event-stream" },
+    cache: "no-store",
+    parseAs: "stream",
+    fetch: async (request) => {
+      const opened = await transport.open(request, signal)
+      token = opened.token
+      return opened.response
+    },
+  })
+  if (response.body && response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+    return new TaskEventStream(response.body, token, times)
+  }
+  response.body?.cancel().catch(() => {})
+  throw unexpectedResponse()
 }
 
 /** One open stream of a list's events. */

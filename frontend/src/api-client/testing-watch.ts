@@ -1,5 +1,8 @@
 import { expect, onTestFinished, vi } from "vitest"
 import type { ApiClient, Task, WatchOptions, WatchTimes } from "./index"
+import { fakeSession, testClient } from "./testing"
+import { startFakeService } from "./testing-live"
+import { startFakeProxy } from "./testing-proxy"
 
 /** So short that a test waits for nothing long, so long that a busy machine does not reach them by chance. */
 export const TIMES: WatchTimes = {
@@ -55,3 +58,24 @@ export function watchList(client: ApiClient, options: Partial<WatchOptions> = {}
   const changes = () => log.filter((line) => /^(changed|deleted) /.test(line))
   return { log, tasks, done, stop, logged, changes, abort, read }
 }
+
+/** A watch of the list of one task, by a fake service. */
+export async function setUpWatch(
+  options: { times?: Partial<WatchTimes>; viaProxy?: boolean } & Partial<WatchOptions> = {},
+) {
+  const { times, viaProxy, ...more } = options
+  const { service, port, baseUrl } = await startFakeService()
+  const proxy = await startFakeProxy(port)
+  const session = fakeSession()
+  service.write("a", {})
+  const { client, record } = testClient(viaProxy ? proxy.baseUrl : baseUrl, {
+    tokens: session.tokens,
+    watchTimes: { ...TIMES, ...times },
+    timeoutMs: 2_000,
+  })
+  return { service, proxy, session, client, record, watch: () => watchList(client, more) }
+}
+
+/** Waits until the condition holds. */
+export const until = (condition: () => unknown) =>
+  vi.waitFor(() => expect(condition()).toBeTruthy(), { timeout: 20_000, interval: 5 })

@@ -1,20 +1,20 @@
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { SessionTokens, type WatchOptions } from "./index"
 import { fakeSession, problem, testClient } from "./testing"
-import { type FakeProxy, type FakeService, startFakeProxy, startFakeService, tokenAt } from "./testing-live"
-import { TIMES, watchList } from "./testing-watch"
+import { type FakeService, startFakeService, tokenAt } from "./testing-live"
+import { type FakeProxy, startFakeProxy } from "./testing-proxy"
+import { TIMES, until, watchList } from "./testing-watch"
 
 const MINUTE = 60_000
 const LONG = { ready: MINUTE, silence: MINUTE, tokenCheck: MINUTE, poll: MINUTE, maxBackoff: MINUTE }
 
-/** The timers of the client: none of the servers' is set while this is in use. */
+/** The timers of the client that are set and not cleared: only those are so long. */
 function trackTimers() {
   const [set, clear] = [globalThis.setTimeout, globalThis.clearTimeout]
   const pending = new Set<unknown>()
   vi.stubGlobal("setTimeout", (callback: () => void, ms: number) => {
-    if (ms < MINUTE / 4) return set(callback, ms)
     const timer = set(callback, ms)
-    pending.add(timer)
+    if (ms > MINUTE / 2) pending.add(timer)
     return timer
   })
   vi.stubGlobal("clearTimeout", (timer: NodeJS.Timeout) => {
@@ -25,9 +25,6 @@ function trackTimers() {
 }
 
 afterEach(() => vi.unstubAllGlobals())
-
-const until = (condition: () => unknown) =>
-  vi.waitFor(() => expect(condition()).toBeTruthy(), { timeout: 20_000, interval: 5 })
 
 interface World {
   service: FakeService

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { testClient } from "./testing"
-import { startFakeProxy, startFakeService, tokenAt } from "./testing-live"
+import { startFakeService, tokenAt } from "./testing-live"
+import { startFakeProxy } from "./testing-proxy"
 import { TIMES, watchList } from "./testing-watch"
 
 async function setUp(times = {}) {

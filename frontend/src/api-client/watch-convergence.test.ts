@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from "vitest"
 import { ApiClient, subjectOf, type Task } from "./index"
 import { fakeSession, testClient } from "./testing"
-import { startFakeProxy, startFakeService } from "./testing-live"
+import { startFakeService } from "./testing-live"
+import { startFakeProxy } from "./testing-proxy"
 import { TIMES, watchList } from "./testing-watch"
 
 /**

@@ -1,70 +1,13 @@
 import type { Task } from "./api-client"
 import { isExpiry, type TaskChanges } from "./changes"
-import { ApiProblem, Unauthorized, Unreachable } from "./problems"
-import type { StreamTimes, TaskEvent, TaskEventStream } from "./task-events"
+import { delayAfter, type Interruption, isAboutToken, isTransient } from "./interruptions"
+import { ApiProblem, Unauthorized } from "./problems"
+import type { TaskEvent, TaskEventStream } from "./task-events"
 import { abortable, wait } from "./timing"
-import type { TokenSource } from "./tokens"
-
-/** `connecting`: changes arrive late, once a connection is there; `polling`: within seconds; `live`: at once. */
-export type WatchStatus = "connecting" | "live" | "polling"
-
-/** What to do with a list's changes. A callback is awaited before the next; when it throws, the watch ends with its error. */
-export interface WatchOptions {
-  /** The sync token to go on from, such as the last one of `changes`. Default: now, and `onReset` is called first. */
-  since?: string | undefined
-  signal: AbortSignal
-  /** A task was created, changed or restored. Ignore it if you have a later revision, from a call of your own. */
-  onChange(task: Task): unknown
-  /** A task was deleted. `revision` is that of its deletion; unknown while polling. */
-  onDelete(taskId: string, revision: number | undefined): unknown
-  /** Read the list anew: what changed before is unknown. What changes from here on is reported. */
-  onReset(): unknown
-  onStatus?(status: WatchStatus): unknown
-}
-
-/** How a watch waits, in milliseconds. */
-export interface WatchTimes extends StreamTimes {
-  /** Between two looks whether there is a newer access token, to open a stream with it before the old one ends. */
-  tokenCheck: number
-  /** Between two polls, give or take a half. */
-  poll: number
-  /** Before a stream is tried again where they are buffered; doubled each time, up to ten times as long. */
-  polling: number
-  /** The time over which clients come back when the service has stopped. */
-  restart: number
-  /** The longest backoff. */
-  maxBackoff: number
-}
-
-export const WATCH_TIMES: WatchTimes = {
-  ready: 5_000,
-  silence: 45_000,
-  proof: 10_000,
-  tokenCheck: 5_000,
-  poll: 5_000,
-  polling: 60_000,
-  restart: 5_000,
-  maxBackoff: 30_000,
-}
-
-/** The API, as a watch needs it. `open` and `changes` reject as the methods of ApiClient do. */
-export interface WatchedList {
-  open(lastEventId: string | undefined, signal: AbortSignal): Promise<TaskEventStream>
-  changes(since: string | undefined, signal: AbortSignal): AsyncGenerator<TaskChanges, void, undefined>
-  tokens: TokenSource
-}
-
-/** Why there is no stream (any more), and what to do about it. */
-interface Interruption {
-  /** `none`: go on at once; `restart`: the service has stopped. */
-  pause: "none" | "restart" | "backoff"
-  isBuffered?: boolean
-  retryAfter?: number | undefined
-}
+import type { WatchedList, WatchOptions, WatchStatus, WatchTimes } from "./watch-options"
 
 const FAILURES_BEFORE_POLLING = 2
 const DEFAULT_RETRY_MS = 3_000
-const MAX_RETRY_AFTER_S = 86_400
 
 /** Follows a list by its event stream, and by delta sync where there is no stream. */
 export class Watch {
@@ -125,8 +68,11 @@ export class Watch {
     let reason: string | undefined
     try {
       for await (const event of stream.events(this.#signal)) {
-        if (event.type === "end") reason = event.reason
-        else await this.#process(event)
+        if (event.type === "end") {
+          reason = event.reason
+          break
+        }
+        await this.#process(event)
       }
     } catch (error) {
       ended.abort()
@@ -157,15 +103,13 @@ export class Watch {
   }
 
   async #afterEnd(stream: TaskEventStream, reason: string | undefined): Promise<Interruption> {
-    const isAboutToken = reason !== undefined && /token|expire|revoke|session|account|purge/i.test(reason)
-    if (isAboutToken) {
-      // Whatever fails here fails again, and is handled, when the next stream is opened.
-      await abortable(this.#list.tokens.renew(stream.token), this.#signal).catch(() => {})
-      if (stream.isProven) return { pause: "none" }
-    }
+    const isToken = isAboutToken(reason)
+    // Whatever fails here fails again, and is handled, when the next stream is opened.
+    if (isToken) await abortable(this.#list.tokens.renew(stream.token), this.#signal).catch(() => {})
+    if (isToken && stream.isProven) return { pause: "none" }
     if (!stream.isProven) this.#failures++
     if (stream.isSilent && !stream.isProven) return { pause: "none", isBuffered: true }
-    return { pause: reason === undefined || isAboutToken ? "backoff" : "restart" }
+    return { pause: reason === undefined || isToken ? "backoff" : "restart" }
   }
 
   /** Throws the error if it is no use to try again. */
@@ -190,11 +134,9 @@ export class Watch {
     if (failure) await this.#pause(failure)
   }
 
-  async #pause({ pause, retryAfter = 0 }: Interruption): Promise<void> {
-    if (pause === "none") return
-    const backoff = Math.min(this.#times.maxBackoff, this.#retryMs * 2 ** Math.max(0, this.#failures - 1))
-    const spread = pause === "restart" ? Math.max(this.#times.restart, backoff) : backoff
-    await wait(Math.min(retryAfter, MAX_RETRY_AFTER_S) * 1000 + Math.random() * spread, this.#signal)
+  async #pause(interruption: Interruption): Promise<void> {
+    const delay = delayAfter(interruption, this.#failures, this.#retryMs, this.#times)
+    if (delay !== undefined) await wait(delay, this.#signal)
   }
 
   /** Polls for so many milliseconds, at least once. Returns why it can't. */
@@ -273,10 +215,4 @@ export class Watch {
     this.#signal.throwIfAborted()
     await abortable(Promise.resolve(callback()), this.#signal)
   }
-}
-
-/** Whether the same request may succeed later. Status 200: something on the way answered instead of the service. */
-function isTransient(error: unknown): boolean {
-  if (error instanceof Unreachable) return true
-  return error instanceof ApiProblem && ([200, 408, 429].includes(error.status) || error.status >= 500)
 }
