@@ -16,6 +16,11 @@ const streams: [string, string, ServerEvent[]][] = [
   ["LF", "data: a\n\ndata: b\n\n", [event("a"), event("b")]],
   ["CR", "data: a\r\rdata: b\r\r", [event("a"), event("b")]],
   ["CRLF", "data: a\r\n\r\ndata: b\r\n\r\n", [event("a"), event("b")]],
+  [
+    "CRLF between the lines of one event",
+    "id: 1\r\ndata: a\r\ndata: b\r\n\r\n",
+    [event("a\nb", { id: "1" })],
+  ],
   ["mixed line ends", "data: a\n\r\ndata: b\r\n\rdata: c\r\n\n", [event("a"), event("b"), event("c")]],
   ["a byte order mark", "\uFEFFdata: a\n\n", [event("a")]],
   ["two byte order marks: the second belongs to a field's name", "\uFEFF\uFEFFdata: a\n\n", []],

@@ -36,10 +36,14 @@ export class FakeProxy {
       const head = held.length === 0 && this.holds === "body" ? bytes.indexOf("\r\n\r\n") + 4 : 0
       if (head > 0) pass(bytes.subarray(0, head))
       held.push(bytes.subarray(head))
+      if (bytes.subarray(-5).toString() === "0\r\n\r\n") release() // the last chunk of the response
     })
-    upstream.on("end", () => {
+    const release = () => {
       for (const bytes of held) pass(bytes)
       held = []
+    }
+    upstream.on("end", () => {
+      release()
       client.end()
     })
     client.on("data", (bytes) => upstream.write(bytes))
