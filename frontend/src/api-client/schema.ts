@@ -752,7 +752,13 @@ export interface operations {
     createTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Chosen by the client, such as a UUID: the same request with the same key gets the first response again for 24 hours, and creates nothing. Another body with it is 422.
+                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
+                 */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description The token's subject.
@@ -785,6 +791,8 @@ export interface operations {
                     ETag?: string;
                     /** @description The path of the task. */
                     Location?: string;
+                    /** @description `true` where an earlier request with this key created the task. */
+                    "Idempotency-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
