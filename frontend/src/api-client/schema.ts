@@ -482,7 +482,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:sync-token-expired",
                  *       "title": "The sync token has expired",
                  *       "status": 410,
-                 *       "detail": "What has changed since that sync token can't be told any more: begin again without `since`.",
+                 *       "detail": "The changes since that sync token are no longer known: begin again without `since`.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }

@@ -161,7 +161,7 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         HTTPStatus.GONE,
         "sync-token-expired",
         "The sync token has expired",
-        "What has changed since that sync token can't be told any more: begin again without `since`.",
+        "The changes since that sync token are no longer known: begin again without `since`.",
         when="The sync token is too old, from before a restore, or not one of this list.",
     ),
     RevisionMismatch: ProblemType(

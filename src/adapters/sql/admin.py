@@ -133,7 +133,7 @@ async def _create_or_update(connection: AsyncConnection, role: ServiceRole) -> N
 async def _limit_statements(connection: AsyncConnection, role: str) -> None:
     """Let the server itself end the role's statements that the service has given up: a pooler passes this setting on.
 
-    Whoever may not alter a role that exists leaves it as it is; then cancel requests alone end them.
+    A role that may not alter an existing one leaves it as it is; then only cancel requests end statements.
     """
     settings = text("SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = :role")
     if _STATEMENT_TIMEOUT in (await connection.execute(settings, {"role": role})).scalar_one():

@@ -59,7 +59,7 @@ task_lists = Table(
     Column("changed_at", UtcDateTime, nullable=False, server_default=_EPOCH),
     # How many tasks and tombstones it has.
     Column("size", Integer, nullable=False, server_default="0"),
-    # The highest revision of a tombstone that was purged: changes since an earlier one can't be told any more.
+    # The highest revision of a tombstone that was purged: changes since an earlier one are no longer known.
     Column("horizon", BigInteger, nullable=False, server_default="0"),
 )
 

@@ -36,7 +36,7 @@ class SqlTombstones:
 
     Each owner's are deleted in transactions that see only that owner's rows and hold the list's lock, so that a task
     which is being restored is either restored or gone. The list's revision stays, because what clients see of it does;
-    its horizon becomes the highest revision that was deleted, so that nobody is told an incomplete list of changes.
+    its horizon becomes the highest revision that was deleted, so that no client gets an incomplete list of changes.
     """
 
     _database: Database
