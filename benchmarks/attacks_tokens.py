@@ -82,7 +82,7 @@ def _flooding(server: Server, requests: list[bytes], addresses: int, seconds: fl
     process.start()
     statuses: Counter[int] = Counter()
     receiver.recv()  # all connections are open
-    time.sleep(1)
+    time.sleep(1)  # the flood reaches its full rate before anything is measured
     try:
         yield statuses
     finally:

@@ -89,7 +89,7 @@ def explained(settings: Settings, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:  # whoever reads the output has had enough
+    except BrokenPipeError:  # the reader of the output has stopped, as `head` does
         raise
     except (OSError, ValueError, StorageUnavailable, SQLAlchemyError, *DRIVER_ERRORS) as error:
         address, failure = DatabaseAddress.parse(database_of(settings)), DatabaseFailure.of(error)

@@ -100,7 +100,7 @@ async def test_v06_who_does_not_read_is_cut_off_and_nothing_of_theirs_is_kept(se
                 pass
 
 
-async def test_a_client_that_asks_again_and_again_without_reading_is_cut_off(server: Server) -> None:
+async def test_v06_a_client_that_asks_again_and_again_without_reading_is_cut_off(server: Server) -> None:
     await server.start(Impatient)
     client = await server.client()
 
@@ -117,7 +117,7 @@ async def test_a_client_that_asks_again_and_again_without_reading_is_cut_off(ser
     await asking
 
 
-async def test_a_slow_but_steady_reader_gets_the_whole_page(server: Server) -> None:
+async def test_v06_a_slow_but_steady_reader_gets_the_whole_page(server: Server) -> None:
     """It takes longer than the limit for a client that takes nothing."""
     await server.start(LessImpatient)
     client, loop = await server.client(), asyncio.get_running_loop()

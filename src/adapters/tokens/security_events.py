@@ -106,7 +106,7 @@ def _only_event(events: object) -> tuple[str, dict[str, Any]]:
 
 
 def _token_lifetime(details: dict[str, Any]) -> float | None:
-    """The longest lifetime of the tokens concerned, if the issuer states it; whoever keeps the event limits it."""
+    """The longest lifetime of the tokens concerned, if the issuer states it; to be limited when the event is stored."""
     if LIFETIME_MEMBER not in details:
         return None
     lifetime = details[LIFETIME_MEMBER]
