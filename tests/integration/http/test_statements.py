@@ -59,8 +59,8 @@ class Watched(Provider):
 
 
 @asynccontextmanager
-async def watched(database: Database) -> AsyncIterator[Api]:
-    async with running(Watched(database)) as api:
+async def watched(database: Database, **env: str) -> AsyncIterator[Api]:
+    async with running(Watched(database), **env) as api:
         yield api
 
 
