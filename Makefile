@@ -84,7 +84,7 @@ mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
 	$(BIN)/mutmut run $(ARGS)
 
 .PHONY: bench
-bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="growth", "floods", "soak", "revocation", "instructions", "steps", "files", "docs"
+bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "growth", "floods", "soak", "revocation", "instructions", "steps", "files", "docs"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks

@@ -2,10 +2,12 @@
 
 import json
 import sys
+from collections.abc import Callable
+from typing import Final
 
 import click
 
-from benchmarks import report
+from benchmarks import attacks_connections, attacks_revocations, attacks_search, attacks_tokens, report
 from benchmarks.compare import compare
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
@@ -100,6 +102,21 @@ def steps_command(*, renew: bool) -> None:
 def files_command() -> None:
     """Count the source files that a GET of a task and a PATCH .../complete pass."""
     click.echo(files_report(files()))
+
+
+ATTACKS: Final[dict[str, Callable[[], dict[str, str]]]] = {
+    "connections": attacks_connections.attack,
+    "revocations": attacks_revocations.attack,
+    "search": attacks_search.attack,
+    "tokens": attacks_tokens.attack,
+}
+
+
+@main.command(name="attacks")
+@click.argument("names", nargs=-1, type=click.Choice(sorted(ATTACKS)))
+def attacks_command(names: tuple[str, ...]) -> None:
+    """Attack the service at full size; docs/security.md has the results."""
+    _report("attacks", {name: ATTACKS[name]() for name in names or sorted(ATTACKS)})
 
 
 @main.command()

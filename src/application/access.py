@@ -1,17 +1,16 @@
-"""Access control of a request: authentication, ownership of the path, rate limits."""
+"""Access control of a request: authentication and rate limits."""
 
-from ipaddress import IPv6Address, ip_address
 from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
 
-from application.ports import AuditLog, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
+from application.clients import Address
+from application.ports import AuditLog, Client, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
-from domain.errors import AccessDenied, InvalidToken, TooManyRequests
-from domain.identity import Principal, SessionId, UserId
+from domain.errors import InvalidToken, TooManyRequests
+from domain.identity import Principal, SessionId, UserId, address_identity
 from domain.rate_limit import RateLimit, RateLimitStatus
-
-REVOKED: Final = "The token has been revoked."
+from domain.revocation import REVOKED
 
 MAX_KNOWN_SESSIONS: Final = 10_000
 """Sessions remembered as already recorded in the audit log; the least recently used is evicted and recorded again."""
@@ -28,15 +27,16 @@ class Authenticate:
     max_known_sessions: int = MAX_KNOWN_SESSIONS
     _known_sessions: dict[tuple[UserId, SessionId], None] = field(init=False, factory=dict)
 
-    async def __call__(self, unverified_token: str, context: AuditContext) -> Principal:
+    async def __call__(self, unverified_token: str, context: AuditContext, client: Client) -> Principal:
         """Return the token's principal.
 
         Raises:
             InvalidToken: the token violates a rule or is revoked.
             KeysUnavailable, RevocationsUnavailable, Overloaded: the token cannot be checked now.
+            TooManyRequests: the token was not checked: its client has exceeded the limit.
         """
         try:
-            principal = await self.verifier.verify(unverified_token)
+            principal = await self.verifier.verify(unverified_token, client)
             self._ensure_not_revoked(principal)
         except InvalidToken as error:
             self._record_refusal(unverified_token, error, context)
@@ -98,34 +98,6 @@ class Authenticate:
         )
 
 
-@frozen
-class Authorize:
-    """Check that a path belongs to the principal, before anything else about it is looked at."""
-
-    audit: AuditLog
-    clock: Clock
-
-    def __call__(self, principal: Principal, owner: UserId, context: AuditContext) -> None:
-        """Raise AccessDenied if the list belongs to another user."""
-        try:
-            principal.ensure_owns(owner)
-        except AccessDenied:
-            self.audit.record(
-                AuditEvent(
-                    kind=AuditKind.ACCESS_DENIED,
-                    at=self.clock.now(),
-                    user_id=principal.user_id,
-                    session_id=principal.session_id,
-                    context=context,
-                )
-            )
-            raise
-
-
-CLIENT_PREFIX: Final = 64
-"""Bits of an IPv6 address that identify a client: the rest is the client's to choose (RFC 4291 §2.5.1)."""
-
-
 def _local(limits: "EnforceRateLimits") -> LocalRateLimiter | None:
     return limits.limiter if isinstance(limits.limiter, LocalRateLimiter) else None
 
@@ -175,15 +147,23 @@ class EnforceRateLimits:
             self._refuse(status, context, "user-limit", principal)
         return status
 
+    def client(self, context: AuditContext) -> Address:
+        """The client of a request."""
+        return Address(address_identity(context.peer), self.addresses, self.limiter)
+
     async def for_address(self, context: AuditContext) -> RateLimitStatus | None:
         """Count an unauthenticated request: without a valid token, or with a rejected security event.
+
+        Nothing is counted beyond the first request above the limit, so that a flood costs a shared counter nothing.
 
         Raises:
             TooManyRequests: the address has exceeded the limit; recorded in the audit log once per window.
         """
         if self.addresses is None:
             return None
-        status = await self.limiter.hit(f"address:{_client(context.peer)}", self.addresses)
+        address = self.client(context)
+        address.ensure_within_limit()
+        status = await self.limiter.hit(address.key, self.addresses)
         if status.is_exceeded:
             self._refuse(status, context, "address-limit", None)
         return status
@@ -203,14 +183,3 @@ class EnforceRateLimits:
                 )
             )
         raise TooManyRequests(status)
-
-
-def _client(peer: str | None) -> str:
-    """Return the key of a client address. All clients without one, such as those of a local socket, share one key."""
-    try:
-        address = ip_address(peer or "")
-    except ValueError:
-        return peer or "none"
-    if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> (128 - CLIENT_PREFIX) << (128 - CLIENT_PREFIX)))
-    return str(address)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import NewType, Protocol, runtime_checkable
 
 from domain.audit import AuditEvent, AuditKind
+from domain.changes import Changes, ChangesQuery
+from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import SecurityEvent
@@ -27,11 +29,20 @@ class TaskList(Protocol):
         revision is read.
         """
 
+    async def changes(self, query: ChangesQuery) -> Changes:
+        """Return what has changed after the query's token, in the order of revisions, from one consistent snapshot.
+
+        Each task comes once, however often it changed. Without a token: every task. A page has fewer than the limit
+        where it would be too large. If nothing has changed, no task is read. Raise SyncTokenExpired if the list can't
+        tell any more.
+        """
+
 
 class EditableTaskList(Protocol):
     """One owner's tasks during a change.
 
-    The first call locks the list until the change ends and reserves its next revision.
+    The first call locks the list until the change ends. What is stored takes the later of the change's instant and the
+    list's last change: within a list, `updated_at` never decreases from one revision to the next.
     """
 
     async def get(self, task_id: TaskId) -> Task:
@@ -41,7 +52,7 @@ class EditableTaskList(Protocol):
         """Return the task or its tombstone. Raise TaskNotFound if this owner has neither."""
 
     async def save(self, task: Task) -> Task:
-        """Store a task or tombstone that was read here; return it with the revision of this change."""
+        """Store a task or tombstone that was read here as the list's next revision; return it as it was stored."""
 
 
 class TaskLists(Protocol):
@@ -53,21 +64,50 @@ class TaskLists(Protocol):
     def open(self, owner: UserId) -> TaskList:
         """Open the owner's list for reading. Each read has a snapshot of its own."""
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """Open the owner's list for a change, in one transaction.
 
-        A clean exit commits, an exception rolls back. If nothing was saved, no revision is used.
+        A clean exit commits, an exception rolls back. If nothing was saved, no revision is used. Entering it, or the
+        first call inside, raises InvalidToken if the actor's token was issued before the list was erased.
         """
 
-    async def add(self, owner: UserId, task: Task) -> Task:
-        """Store a new task as a change of its own; return it with its revision."""
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
+        """Store a new task as a change of its own; return it as it was stored.
 
-    async def erase(self, owner: UserId) -> None:
-        """Permanently delete the owner's tasks and tombstones; if there were any, increase the list's revision.
-
-        Long lists are deleted in batches, each its own transaction, so others may see a partially erased list. Safe to
-        repeat, also after a failure. Tasks stored later have higher revisions than all erased ones.
+        Raise InvalidToken if the actor's token was issued before the list was erased, or ListFull.
         """
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        """Store a new task and the key in one transaction, unless the list knows the key from after `expired_at`.
+
+        Return the task, or the one that the first request with the key created, as it was then although it may have
+        changed or gone since, and whether it is that. Of several at once, one stores and the others wait for it.
+
+        Raise InvalidToken or ListFull as `add` does, and then keep nothing, or IdempotencyKeyReused.
+        """
+
+    async def erase(self, owner: UserId, at: datetime) -> None:
+        """Refuse all changes with tokens issued up to that instant, then permanently delete all tasks and tombstones.
+
+        The refusal is stored with the list, also for an owner who never had one, before anything is deleted: it holds
+        in every process, whatever each knows of revocations, and no task is left or stored afterwards by such a token.
+        The list's revision increases. Long lists are deleted in batches, each its own transaction, so others may see a
+        partially erased list. Safe to repeat, also after a failure. Tasks stored later have higher revisions than all
+        erased ones.
+        """
+
+
+class Client(Protocol):
+    """The address that an unverified token comes from."""
+
+    @property
+    def identity(self) -> str:
+        """What the address is counted as; equal for the addresses of one client."""
+
+    def ensure_within_limit(self) -> None:
+        """Raise TooManyRequests when this process knows that the client has exceeded its limit; does not wait."""
 
 
 class TokenVerifier(Protocol):
@@ -83,12 +123,13 @@ class TokenVerifier(Protocol):
             InvalidToken: the token was verified before, and has expired.
         """
 
-    async def verify(self, unverified_token: str) -> Principal:
-        """The principal of a token.
+    async def verify(self, unverified_token: str, client: Client) -> Principal:
+        """The principal of a token. Clients take turns while many tokens wait for verification.
 
         Raises:
             InvalidToken: the token breaks a rule.
             KeysUnavailable, Overloaded: the token can't be verified now.
+            TooManyRequests: the token was not verified before, and will not be, because its client is over its limit.
         """
 
 
@@ -101,21 +142,26 @@ class Revocations(Protocol):
         Raises RevocationsUnavailable if the revocations have not been refreshed for too long.
         """
 
-    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+    async def revoke(
+        self, user_id: UserId, session_id: SessionId | None, at: datetime, token_lifetime: float | None = None
+    ) -> None:
         """Revoke a session, or with `None` all of a user's tokens issued up to `at`; effective here immediately.
+
+        It is kept as long as these tokens can be accepted (TokenLifetimes.retention); never shorter than an earlier
+        revocation of the same.
 
         Raises StorageUnavailable if it could not be stored: it may then be effective here, but not elsewhere.
         """
-
-    async def wait_for_propagation(self) -> None:
-        """Wait until earlier revocations are effective in all workers, and requests started before have ended."""
 
 
 class SecurityEventVerifier(Protocol):
     """Verifies Security Event Tokens (RFC 8417)."""
 
-    async def verify(self, unverified_event: str) -> SecurityEvent:
-        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now."""
+    async def verify(self, unverified_event: str, client: str) -> SecurityEvent:
+        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now.
+
+        Events wait behind no access token, and clients (see Client.identity) take turns.
+        """
 
 
 class AuditLog(Protocol):
@@ -159,6 +205,12 @@ class RateLimiter(Protocol):
         Never fails and never waits long: if a shared counter is unavailable, a local one is used.
         """
 
+    def known(self, key: str, limit: RateLimit) -> RateLimitStatus | None:
+        """The limit's status after the last request that this process counted; `None`: none in the current window.
+
+        Counts nothing and does not wait.
+        """
+
 
 @runtime_checkable
 class LocalRateLimiter(RateLimiter, Protocol):
@@ -166,6 +218,9 @@ class LocalRateLimiter(RateLimiter, Protocol):
 
     def hit_now(self, key: str, limit: RateLimit) -> RateLimitStatus:
         """The same as `hit`, without waiting."""
+
+    def note(self, key: str, limit: RateLimit, used: int) -> None:
+        """Go on from this number of requests in the current window, which were counted elsewhere."""
 
 
 class Clock(Protocol):

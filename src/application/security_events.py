@@ -18,7 +18,7 @@ class RevokeSession:
 
     async def __call__(self, event: SessionRevoked, context: AuditContext) -> None:
         """Raise StorageUnavailable if the revocation could not be stored."""
-        await self.revocations.revoke(event.user_id, event.session_id, event.at)
+        await self.revocations.revoke(event.user_id, event.session_id, event.at, event.token_lifetime)
         self.audit.record(
             AuditEvent(
                 kind=AuditKind.SESSION_REVOKED,
@@ -40,10 +40,12 @@ class EraseAccount:
     clock: Clock
 
     async def __call__(self, event: AccountPurged, context: AuditContext) -> None:
-        """Raise StorageUnavailable if it could not be completed; it is safe to repeat."""
+        """Raise StorageUnavailable if it could not be completed; it is safe to repeat.
+
+        It does not wait until every worker knows the revocation: the list itself refuses changes with the old tokens.
+        """
         await self.revocations.revoke(event.user_id, None, event.at)
-        await self.revocations.wait_for_propagation()  # until then, another worker may still accept a token and write
-        await self.lists.erase(event.user_id)
+        await self.lists.erase(event.user_id, event.at)
         self.audit.record(
             AuditEvent(kind=AuditKind.ACCOUNT_PURGED, at=self.clock.now(), user_id=event.user_id, context=context)
         )
@@ -59,15 +61,15 @@ class ReceiveSecurityEvent:
     audit: AuditLog
     clock: Clock
 
-    async def __call__(self, unverified_event: str, context: AuditContext) -> None:
-        """Act on the event before it is acknowledged. Idempotent.
+    async def __call__(self, unverified_event: str, context: AuditContext, client: str = "") -> None:
+        """Act on the event before it is acknowledged. Idempotent. Clients take turns while many events wait.
 
         Raises:
             InvalidSecurityEvent: the token violates a rule.
             KeysUnavailable, StorageUnavailable: the event cannot be verified or stored now.
         """
         try:
-            event = await self.verifier.verify(unverified_event)
+            event = await self.verifier.verify(unverified_event, client)
         except InvalidSecurityEvent as error:
             self.audit.record(
                 AuditEvent(

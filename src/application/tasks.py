@@ -1,11 +1,15 @@
 """Use cases of task lists, one class per verb.
 
-Each raises AccessDenied before it opens a list, and StorageUnavailable if the storage is unavailable.
+Each raises AccessDenied before it opens a list, and StorageUnavailable if the storage is unavailable. Those that change
+it raise InvalidToken if the list was erased after the actor's token was issued, which a worker may not know yet.
 """
+
+from datetime import timedelta
 
 from attrs import frozen
 
 from application.ports import Clock, IdGenerator, TaskLists
+from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.task import Revisions, Task, TaskChange, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
@@ -46,11 +50,33 @@ class CreateTask:
     ids: IdGenerator
 
     async def __call__(self, actor: Principal, owner: UserId, *, title: str, description: str | None) -> Task:
-        """Raise InvalidField if the title or the description violates its rule."""
+        """Raise InvalidField if the title or the description violates its rule, or ListFull."""
         actor.ensure_owns(owner)
         now = self.clock.now()
         task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
-        return await self.lists.add(owner, task)
+        return await self.lists.add(owner, actor, task)
+
+
+@frozen
+class CreateTaskOnce:
+    """Add a task to a list, once for each idempotency key."""
+
+    lists: TaskLists
+    clock: Clock
+    ids: IdGenerator
+    keep_keys: timedelta
+
+    async def __call__(
+        self, actor: Principal, owner: UserId, key: IdempotencyKey, *, title: str, description: str | None
+    ) -> tuple[Task, bool]:
+        """Return the task, and whether an earlier request created it.
+
+        Raise InvalidField if the title or the description violates its rule, ListFull, or IdempotencyKeyReused.
+        """
+        actor.ensure_owns(owner)
+        now = self.clock.now()
+        task = Task.new(id=self.ids.next(now), owner=owner, title=title, description=description, at=now)
+        return await self.lists.add_once(owner, actor, task, key, expired_at=now - self.keep_keys)
 
 
 @frozen
@@ -71,10 +97,11 @@ class ChangeTask:
     ) -> Task:
         """Raise TaskNotFound, RevisionMismatch, or InvalidField."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
-            changed = task.changed(change, at=self.clock.now())
+            changed = task.changed(change, at=now)
             return task if changed is task else await tasks.save(changed)
 
 
@@ -96,10 +123,10 @@ class CompleteTask:
     ) -> Task:
         """`None` toggles, a boolean sets. Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
-            now = self.clock.now()
             changed = (
                 task.toggled(at=now) if completed is None else task.changed(TaskChange(completed=completed), at=now)
             )
@@ -118,10 +145,11 @@ class DeleteTask:
     ) -> None:
         """Raise TaskNotFound or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get(task_id)
             task.ensure_revision(expected)
-            await tasks.save(task.deleted(at=self.clock.now()))
+            await tasks.save(task.deleted(at=now))
 
 
 @frozen
@@ -136,8 +164,9 @@ class RestoreTask:
     ) -> Task:
         """Raise TaskNotFound if neither the task nor its tombstone exists, or RevisionMismatch."""
         actor.ensure_owns(owner)
-        async with self.lists.edit(owner) as tasks:
+        now = self.clock.now()
+        async with self.lists.edit(owner, actor, at=now) as tasks:
             task = await tasks.get_including_deleted(task_id)
             task.ensure_revision(expected)
-            restored = task.restored(at=self.clock.now())
+            restored = task.restored(at=now)
             return task if restored is task else await tasks.save(restored)

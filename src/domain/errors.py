@@ -33,6 +33,14 @@ class AccessDenied(DomainError):
 
 
 @define
+class InsufficientScope(DomainError):
+    """The token was issued to an application that may not use this service (RFC 6750 §3.1)."""
+
+    scope: str | None
+    """The scope that it needs; `None`: no application may use this service."""
+
+
+@define
 class InvalidField(DomainError):
     """A value violates a rule of its field."""
 
@@ -46,8 +54,23 @@ class TaskNotFound(DomainError):
 
 
 @define
+class ListFull(DomainError):
+    """The list has as many tasks and tombstones as it may."""
+
+
+@define
 class RevisionMismatch(DomainError):
     """The task has changed since the client read it (RFC 9110 §13.1.1)."""
+
+
+@define
+class IdempotencyKeyReused(DomainError):
+    """The idempotency key has come with another request before."""
+
+
+@define
+class SyncTokenExpired(DomainError):
+    """The list can't say what has changed since that token: purged meanwhile, or restored, or not a token of it."""
 
 
 @define
@@ -55,6 +78,14 @@ class TooManyRequests(DomainError):
     """The rate limit of the current window is exceeded (RFC 6585 §4)."""
 
     status: RateLimitStatus
+
+
+@define
+class TooManySearches(DomainError):
+    """A search of this user runs, and others wait already."""
+
+    retry_after: int
+    """Seconds after which a retry makes sense."""
 
 
 @define
@@ -83,3 +114,8 @@ class Overloaded(Unavailable):
 @define
 class StorageUnavailable(Unavailable):
     """The task storage is unavailable: no database, no free connection, or a timeout."""
+
+
+@define
+class SearchUnavailable(Unavailable):
+    """A search takes too long, or too many of other users run."""

@@ -9,7 +9,7 @@ from attrs import Attribute, evolve, field, frozen
 
 from domain.errors import InvalidField, RevisionMismatch
 from domain.identity import UserId
-from domain.text import fold, is_storable
+from domain.text import fold, has_visible_character, is_storable
 
 TaskId = NewType("TaskId", UUID)
 """A UUID, version 7: IDs sort by creation."""
@@ -52,6 +52,13 @@ def _is_title(_: Any, __: Any, value: str) -> None:
 def _is_title_or_unset(_: Any, __: Any, value: str | Unset) -> None:
     if isinstance(value, str):
         _is_title(_, __, value)
+        _ensure_visible(value)
+
+
+def _ensure_visible(title: str) -> None:
+    """Of new and changed titles only: titles that were stored before this rule must stay readable."""
+    if not has_visible_character(title):
+        raise InvalidField("title", "must have a visible character")
 
 
 def _is_description(_: Any, __: Any, value: str | Unset | None) -> None:
@@ -84,7 +91,7 @@ class TaskChange:
     """New values for some members of a task (RFC 7396).
 
     Raises:
-        InvalidField: a value violates the rule of its member.
+        InvalidField: a value violates the rule of its member; a title needs a visible character.
     """
 
     title: str | Unset = field(default=UNSET, converter=_trimmed_or_unset, validator=_is_title_or_unset)
@@ -98,7 +105,7 @@ class Task:
 
     Raises:
         InvalidField: a value violates the rule of its member. Lengths count Unicode code points; the title is
-            trimmed first.
+            trimmed first. Whether a title has a visible character is asked of new and changed titles only.
     """
 
     id: TaskId
@@ -115,8 +122,14 @@ class Task:
 
     @classmethod
     def new(cls, *, id: TaskId, owner: UserId, title: str, description: str | None, at: datetime) -> Self:  # noqa: A002
-        """Create an open task."""
-        return cls(id=id, owner=owner, title=title, description=description, created_at=at, updated_at=at)
+        """Create an open task.
+
+        Raises:
+            InvalidField: besides the rules of all tasks, the title has no visible character.
+        """
+        new = cls(id=id, owner=owner, title=title, description=description, created_at=at, updated_at=at)
+        _ensure_visible(new.title)
+        return new
 
     def changed(self, change: TaskChange, *, at: datetime) -> Self:
         """Return the task with the change applied, or this same object if nothing would differ."""
@@ -140,8 +153,11 @@ class Task:
         """Return the task without its deletion, or this same object if it is not deleted."""
         return self if self.deleted_at is None else evolve(self, updated_at=self._later(at), deleted_at=None)
 
-    def stored(self, revision: Revision) -> Self:
-        """Return the task with the revision of the change that stored it."""
+    def stored(self, revision: Revision, at: datetime) -> Self:
+        """Return the task with the revision and the instant of the change that stored it.
+
+        Nothing but its restoration changes a tombstone, so one is stored when it is deleted.
+        """
         # Not attrs' evolve(): that takes twice as long, and every write calls this.
         return type(self)(
             id=self.id,
@@ -150,14 +166,10 @@ class Task:
             description=self.description,
             completed=self.completed,
             created_at=self.created_at,
-            updated_at=self.updated_at,
-            deleted_at=self.deleted_at,
+            updated_at=at,
+            deleted_at=None if self.deleted_at is None else at,
             revision=revision,
         )
-
-    def mentions(self, text: str) -> bool:
-        """Whether the title or description contains the text, ignoring case."""
-        return fold(text) in self.search_text
 
     @property
     def search_text(self) -> str:

@@ -16,6 +16,7 @@ from adapters.tokens.jwks_cache import JwksCache
 from application.ports import BackgroundTask, BackgroundWork
 from domain.errors import KeysUnavailable
 from entrypoints.logging_config import configure_logging
+from entrypoints.loop_watchdog import LoopWatchdog
 from entrypoints.providers import make_container
 from entrypoints.settings import Settings
 
@@ -47,6 +48,9 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
     async def start() -> None:
         if is_served:
             freeze_startup_objects()
+            watchdog = LoopWatchdog(asyncio.get_running_loop())
+            running.callback(watchdog.stop)
+            watchdog.start()
         keys = asyncio.create_task(_prefetch(await container.get(JwksCache)))
         running.push_async_callback(_cancel, keys)
         background = BackgroundTasks(await container.get(BackgroundWork))

@@ -78,11 +78,11 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click pa
     Another user's token:  evo-todo token bob
     """
     from entrypoints import commands
-    from entrypoints.dev_issuer import DevIssuer
+    from entrypoints.dev_issuer import DevIssuer, create_private_folder
     from entrypoints.server import run_server
 
     principal = _principal(user)
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_private_folder(data)
     os.environ.setdefault("DATABASE_URL", f"sqlite:///{data / 'tasks.db'}")
     os.environ.setdefault("EVO_TODO_ALLOW_RLS_BYPASS", "true")  # any role will do for development
     issuer = None if "EVO_TODO_JWKS_URL" in os.environ else DevIssuer.in_folder(data)
@@ -207,16 +207,26 @@ def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | Non
 def purge() -> None:
     """Delete data whose retention period has ended, and print how many rows of each kind.
 
-    Deletes audit events older than EVO_TODO_AUDIT_RETENTION, revocations of expired tokens, and tombstones of deleted
-    tasks older than EVO_TODO_TOMBSTONE_RETENTION. `serve` deletes all but the tombstones itself, about once an hour.
-    Safe to run while the service is running, and from cron.
-
-    The tombstones of all users can only be deleted by a PostgreSQL role that bypasses row-level security, such as the
-    one for backups.
+    Deletes audit events older than EVO_TODO_AUDIT_RETENTION, revocations of expired tokens, tombstones of deleted
+    tasks older than EVO_TODO_TOMBSTONE_RETENTION, and idempotency keys older than EVO_TODO_IDEMPOTENCY_RETENTION.
+    `serve` does the same by itself, about once an hour. Safe to run while the service is running, and from cron; the
+    service's own role has the rights for it.
     """
     from entrypoints import commands
 
     commands.purge(_settings(), lambda what, count: click.echo(f"{what}: {count}"))
+
+
+@main.command(name="after-restore")
+def after_restore() -> None:
+    """Run once after the database was restored from a backup, before `serve`: clients may know more than the backup.
+
+    Raises the revision of every list, so that sync tokens, ETags and stored pages from before are known to be old, and
+    prints how many lists there are. It changes no task. The service's own role has the rights for it.
+    """
+    from entrypoints import commands
+
+    click.echo(f"lists: {commands.after_restore(_settings())}")
 
 
 @main.command(context_settings={"allow_extra_args": True})

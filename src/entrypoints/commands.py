@@ -6,10 +6,9 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import click
@@ -17,17 +16,21 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin
+from adapters.sql.address import DatabaseAddress
+from adapters.sql.after_restore import outdate
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.database import connect
+from adapters.sql.diagnostics import DatabaseFailure
+from adapters.sql.errors import DRIVER_ERRORS
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.revocations import SqlRevocations
-from adapters.sql.tombstones import RowsHidden, SqlTombstones
+from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones
 from adapters.tokens.jws import MAX_LENGTH
 from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 from entrypoints.logging_config import configure_logging
-from entrypoints.providers import max_token_age
+from entrypoints.providers import token_rules
 from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -54,8 +57,9 @@ def migrate(settings: Settings) -> None:
         ClickException: the database is unavailable or rejects the migration.
     """
     database_url = database_of(settings)
-    if database_url.startswith("sqlite") and not (folder := Path(database_url.partition("///")[2]).parent).is_dir():
-        raise click.UsageError(f"the folder of DATABASE_URL does not exist: {folder}")
+    address = DatabaseAddress.parse(database_url)
+    if address.is_sqlite and not address.file.parent.is_dir():
+        raise click.UsageError(f"the folder of DATABASE_URL does not exist: {address.name}")
 
     async def run() -> None:
         database = connect(database_url)
@@ -68,14 +72,29 @@ def migrate(settings: Settings) -> None:
             await database.dispose()
 
     try:
-        asyncio.run(run())
+        with explained(settings, "the database cannot be migrated"):
+            asyncio.run(run())
     except CommandError as error:
         raise click.ClickException(f"the database belongs to another version of this service: {error}") from error
     except admin.UnsuitableRole as error:
         raise click.ClickException(f"EVO_TODO_SERVICE_ROLE: {error}") from error
-    except (OSError, ValueError, SQLAlchemyError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise click.ClickException(f"the database cannot be migrated: {type(cause).__name__}: {cause}") from error
+
+
+@contextmanager
+def explained(settings: Settings, what: str) -> Iterator[None]:
+    """Report a failure of the database in one line, without the error's own message, which may quote the address.
+
+    Raises:
+        ClickException: what failed, why, and what to do.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # the reader of the output has stopped, as `head` does
+        raise
+    except (OSError, ValueError, StorageUnavailable, SQLAlchemyError, *DRIVER_ERRORS) as error:
+        address, failure = DatabaseAddress.parse(database_of(settings)), DatabaseFailure.of(error)
+        meaning, advice = failure.explain_at(address)
+        raise click.ClickException(f"{what}: {address.name}: {meaning}: {advice}") from None
 
 
 def ensure_row_security(settings: Settings) -> None:
@@ -95,7 +114,8 @@ def ensure_row_security(settings: Settings) -> None:
             await database.dispose()
 
     configure_logging(settings.log_format, settings.log_level)
-    problem = asyncio.run(check())
+    with explained(settings, "the database cannot be used"):
+        problem = asyncio.run(check())
     if problem == BYPASSES and not settings.allow_rls_bypass:
         raise click.ClickException(f"DATABASE_URL: {problem}")
     if problem is not None:
@@ -110,32 +130,44 @@ def purge(settings: Settings, report: Report) -> None:
     """Delete data whose retention period has ended; report each kind when it is done.
 
     Raises:
-        ClickException: the database is unavailable, or the role may not see the tombstones. What was reported is
-            deleted nevertheless.
+        ClickException: the database is unavailable. What was reported is deleted nevertheless.
     """
-    try:
+    with explained(settings, "nothing more can be deleted now"):
         asyncio.run(_purge(settings, report))
-    except StorageUnavailable as error:
-        raise click.ClickException("nothing more can be deleted now: run `evo-todo doctor`") from error
-    except RowsHidden as error:
-        raise click.ClickException(
-            "deleted tasks were not purged: row-level security hides them from this role. Run this as a superuser or a "
-            "role with BYPASSRLS, such as the one for backups"
-        ) from error
 
 
 async def _purge(settings: Settings, report: Report) -> None:
     database = connect(database_of(settings))
     now = datetime.now(UTC)
     try:
-        revocations = SqlRevocations(database, max_token_age(settings), settings.revocation_max_stale)
+        revocations = SqlRevocations(database, token_rules(settings).lifetimes, settings.revocation_max_stale)
         limit = now - timedelta(seconds=settings.audit_retention)
         report("audit events", await SqlAuditTrail(database).purge_before(limit))
         report("expired revocations", await revocations.purge_expired())
         limit = now - timedelta(seconds=settings.tombstone_retention)
         report("deleted tasks", await SqlTombstones(database).purge_before(limit))
+        limit = now - timedelta(seconds=settings.idempotency_retention)
+        report("idempotency keys", await SqlIdempotencyKeys(database).purge_before(limit))
     finally:
         await database.dispose()
+
+
+def after_restore(settings: Settings) -> int:
+    """Make every list's earlier sync tokens, ETags and stored pages known to be old; return the number of lists.
+
+    Raises:
+        ClickException: the database is unavailable.
+    """
+
+    async def run() -> int:
+        database = connect(database_of(settings))
+        try:
+            return await outdate(database)
+        finally:
+            await database.dispose()
+
+    with explained(settings, "the lists can't be changed now"):
+        return asyncio.run(run())
 
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -178,12 +210,8 @@ def print_audit(
         finally:
             await database.dispose()
 
-    try:
+    with explained(settings, "the audit log cannot be read"):
         asyncio.run(show())
-    except StorageUnavailable as error:
-        raise click.ClickException(
-            "the audit log cannot be read: run `evo-todo doctor`, and make sure that `evo-todo migrate` was run"
-        ) from error
 
 
 def members(event: AuditEvent) -> dict[str, str]:

@@ -22,8 +22,24 @@ from entrypoints.settings import Settings
 
 LIFETIME: Final = 24 * 3600
 """Seconds until a development token expires, unless the settings allow less."""
+PRIVATE: Final = 0o700
+"""Mode of the folders that are created."""
 KEY_FILE: Final = "issuer-key.json"
 PATH: Final = "/api/auth/jwks"
+
+
+def create_private_folder(folder: Path) -> None:
+    """Create a folder and its missing parents for their owner only, whatever the umask is; leave what exists."""
+    if folder.is_dir():
+        return
+    create_private_folder(folder.parent)
+    try:
+        folder.mkdir(PRIVATE)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(PRIVATE)
 
 
 @frozen
@@ -35,7 +51,7 @@ class DevIssuer:
     @classmethod
     def in_folder(cls, folder: Path) -> "DevIssuer":
         """Load the issuer's key from the folder; if there is none, create one that only its owner can read."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(folder)
         path = folder / KEY_FILE
         if not path.exists():
             draft = folder / f".issuer-key.{secrets.token_hex(8)}"

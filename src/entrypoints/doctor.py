@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from adapters.sql.address import shown
 from adapters.sql.diagnostics import DATABASE, ROW_SECURITY, TABLES, check_database
 from adapters.tokens.doctor.issuer_check import CLOCK, KEY_SET, KEYS, check_issuer
 from adapters.tokens.doctor.token_check import TOKEN, check_token
@@ -140,23 +141,28 @@ def _normal_origin(origin: str) -> str | None:
         return None
 
 
+def _quoted(origin: str) -> str:
+    """Quote an origin that may hold a password by mistake: then its scheme only."""
+    return quoted(shown(origin) if "@" in origin else origin)
+
+
 def _no_origin(origin: str) -> tuple[str, str]:
     if origin == "null":
         return "null is what browsers send for pages from a file or a sandbox", "open the page over http or https"
     if not origin.isascii():
         return (
-            f"{quoted(origin)} is not an origin as browsers send it: its host contains non-ASCII characters",
+            f"{_quoted(origin)} is not an origin as browsers send it: its host contains non-ASCII characters",
             "write the host in Punycode (xn--...), here and in EVO_TODO_CORS_ORIGINS",
         )
     return (
-        f"{quoted(origin)} is not an origin: an origin begins with http:// or https:// and names one host",
+        f"{_quoted(origin)} is not an origin: an origin begins with http:// or https:// and names one host",
         "copy --origin from the browser's developer tools, such as https://app.example.com",
     )
 
 
 def _misspelled(origin: str, normal: str, allowed: tuple[str, ...]) -> Finding:
     detail = (
-        f"{quoted(origin)} is not an origin as browsers send it: {', '.join(_mistakes(origin))}; "
+        f"{_quoted(origin)} is not an origin as browsers send it: {', '.join(_mistakes(origin))}; "
         f"they send {quoted(normal)}, which is"
     )
     if normal in allowed:

@@ -12,6 +12,7 @@ from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowS
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.task_lists import SqlTaskLists
+from adapters.sql.tombstones import ListRetention
 from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from adapters.system.clock_and_ids import SystemClock, UuidV7Generator
 from adapters.tokens.claims import ClaimRules
@@ -19,8 +20,8 @@ from adapters.tokens.jwks import HttpJwks, key_set_client
 from adapters.tokens.jwks_cache import JwksCache, JwksCacheConfig, JwksReadiness
 from adapters.tokens.jwt_verifier import JwtVerifier
 from adapters.tokens.security_events import JwtSecurityEventVerifier
-from adapters.tokens.verification_queue import VerificationQueue
-from application.access import Authenticate, Authorize, EnforceRateLimits
+from application.access import Authenticate, EnforceRateLimits
+from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.ports import (
     AuditLog,
@@ -34,7 +35,17 @@ from application.ports import (
     TokenVerifier,
 )
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
+from application.sync import ReadChanges
+from application.tasks import (
+    ChangeTask,
+    CompleteTask,
+    CreateTask,
+    CreateTaskOnce,
+    DeleteTask,
+    GetTask,
+    ListTasks,
+    RestoreTask,
+)
 from domain.audit import AuditEvent, AuditKind
 from entrypoints.settings import Settings
 
@@ -50,7 +61,7 @@ class Adapters(Provider):
     @provide
     def sql_revocations(self, settings: Settings, database: Database) -> SqlRevocations:
         """Revocations in the database, held in memory."""
-        return SqlRevocations(database, max_token_age(settings), settings.revocation_max_stale)
+        return SqlRevocations(database, token_rules(settings).lifetimes, settings.revocation_max_stale)
 
     @provide
     def revocations(self, revocations: SqlRevocations) -> Revocations:
@@ -73,17 +84,17 @@ class Adapters(Provider):
     ) -> BackgroundWork:
         """The background tasks of a worker."""
         retention = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
-        return BackgroundWork((RevocationSync(database, revocations), audit, retention))
+        lists = ListRetention(
+            database,
+            timedelta(seconds=settings.tombstone_retention),
+            timedelta(seconds=settings.idempotency_retention),
+        )
+        return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists))
 
     @provide
-    def security_events(self, settings: Settings, keys: JwksCache, queue: VerificationQueue) -> SecurityEventVerifier:
-        """Verifies the issuer's security events."""
-        return JwtSecurityEventVerifier(keys, token_rules(settings), queue=queue)
-
-    @provide
-    def queue(self) -> VerificationQueue:
-        """One queue for the signatures of access tokens and security events."""
-        return VerificationQueue()
+    def security_events(self, settings: Settings, keys: JwksCache) -> SecurityEventVerifier:
+        """Verifies the issuer's security events, with a queue of their own."""
+        return JwtSecurityEventVerifier(keys, token_rules(settings))
 
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
@@ -95,9 +106,14 @@ class Adapters(Provider):
         await database.dispose()
 
     @provide
-    def lists(self, database: Database) -> TaskLists:
+    def lists(self, settings: Settings, database: Database) -> TaskLists:
         """The task lists in the database."""
-        return SqlTaskLists(database)
+        return SqlTaskLists(database, settings.max_tasks)
+
+    @provide
+    def create_task_once(self, settings: Settings, lists: TaskLists, clock: Clock, ids: IdGenerator) -> CreateTaskOnce:
+        """Remembers keys as long as the settings say."""
+        return CreateTaskOnce(lists, clock, ids, timedelta(seconds=settings.idempotency_retention))
 
     @provide
     async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:
@@ -115,9 +131,9 @@ class Adapters(Provider):
             await keys.close()
 
     @provide
-    def verifier(self, settings: Settings, keys: JwksCache, queue: VerificationQueue) -> TokenVerifier:
+    def verifier(self, settings: Settings, keys: JwksCache) -> TokenVerifier:
         """Verifies tokens of the configured issuer for the configured audience."""
-        return JwtVerifier(keys, token_rules(settings), queue=queue)
+        return JwtVerifier(keys, token_rules(settings))
 
     @provide
     async def rate_limiter(self, settings: Settings) -> AsyncIterator[RateLimiter]:
@@ -146,6 +162,11 @@ class Adapters(Provider):
         return Authenticate(verifier, revocations, audit, clock)
 
     @provide
+    def authorize(self, settings: Settings, audit: AuditLog, clock: Clock) -> Authorize:
+        """Authorizes with the scope of the settings."""
+        return Authorize(audit, clock, settings.scope)
+
+    @provide
     def readiness(
         self, settings: Settings, database: Database, keys: JwksCache, revocations: SqlRevocations
     ) -> CheckReadiness:
@@ -160,18 +181,14 @@ class UseCases(Provider):
     """Use cases, one instance per process."""
 
     scope = Scope.APP
-    access = provide_all(Authorize, RevokeSession, EraseAccount, ReceiveSecurityEvent)
+    access = provide_all(RevokeSession, EraseAccount, ReceiveSecurityEvent)
+    sync = provide_all(ReadChanges)
     tasks = provide_all(ListTasks, GetTask, CreateTask, ChangeTask, CompleteTask, DeleteTask, RestoreTask)
 
 
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Build the container; later providers override earlier ones."""
     return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})
-
-
-def max_token_age(settings: Settings) -> timedelta:
-    """Maximum time after its issue that a token can be accepted."""
-    return timedelta(seconds=settings.max_token_lifetime + 2 * settings.leeway)
 
 
 def token_rules(settings: Settings) -> ClaimRules:
@@ -181,4 +198,5 @@ def token_rules(settings: Settings) -> ClaimRules:
         audience=settings.audience,
         leeway=settings.leeway,
         max_lifetime=settings.max_token_lifetime,
+        scope=settings.scope,
     )

@@ -2,25 +2,29 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeVar
+from difflib import get_close_matches
+from typing import Final, NoReturn, TypeVar
 
 from attrs import field, frozen
 
+from adapters.sql.address import shown
+from application.health import quoted
 from domain.rate_limit import RateLimit
+from domain.task_list import MAX_TASKS
 from entrypoints import settings_parsers as parse
 
 T = TypeVar("T")
 
 
 class SettingError(Exception):
-    """A setting is invalid. The message is one line: its name, its value, and the accepted values."""
+    """A setting is invalid. The message is one line: its name, its value without passwords, and the accepted values."""
 
 
 @frozen(kw_only=True)
 class Settings:
     """All settings; docs/operations.md describes each. Durations are in seconds."""
 
-    database_url: str | None
+    database_url: str | None = field(repr=False)
     issuer: str
     audience: str
     jwks_url: str
@@ -29,15 +33,20 @@ class Settings:
     jwks_max_stale: float
     max_token_lifetime: float
     leeway: float
+    scope: str | None
+    """Of a token that was issued to an application; `None`: no such token is accepted."""
     revocation_max_stale: float
     audit_retention: float
     tombstone_retention: float
+    idempotency_retention: float
+    max_tasks: int | None
+    """Of a list, tombstones included; `None`: off."""
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     """Per user; `None`: off."""
     address_rate_limit: RateLimit | None
     """Per address, for unauthenticated requests; `None`: off."""
-    limits_store: str | None
+    limits_store: str | None = field(repr=False)
     """`None`: the memory of each worker."""
     trusted_proxies: tuple[parse.Network, ...]
     host: str
@@ -69,7 +78,7 @@ class Settings:
                 "plain http to another machine lets attackers forge keys: use https, or set "
                 "EVO_TODO_ALLOW_HTTP_JWKS=true if the network is private",
             )
-        return cls(
+        settings = cls(
             database_url=read("DATABASE_URL", None, parse.database_url),
             issuer=read("EVO_TODO_ISSUER", origin, parse.text),
             audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
@@ -79,9 +88,12 @@ class Settings:
             jwks_max_stale=read("EVO_TODO_JWKS_MAX_STALE", "86400", parse.seconds),
             max_token_lifetime=read("EVO_TODO_MAX_TOKEN_LIFETIME", "604800", parse.seconds),
             leeway=read("EVO_TODO_LEEWAY", "30", parse.leeway),
+            scope=read("EVO_TODO_SCOPE", None, parse.scope),
             revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds),
             audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds),
             tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),
+            idempotency_retention=read("EVO_TODO_IDEMPOTENCY_RETENTION", "86400", parse.seconds),
+            max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),
@@ -96,13 +108,50 @@ class Settings:
             service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
             allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
         )
+        read.refuse_unknown()
+        return settings
+
+
+_PREFIX: Final = "EVO_TODO_"
+_OF_THE_FRONTEND: Final = frozenset(
+    f"{_PREFIX}{name}"
+    for name in (
+        "DATA",
+        "KEY_GRACE",
+        "KEY_ROTATION",
+        "SECURITY_EVENTS_URL",
+        "TOKEN_LIFETIME",
+        "TOKEN_STORE",
+        "WEB_HOST",
+        "WEB_PORT",
+    )
+)
+"""Settings of the frontend, which may share the environment."""
+
+_WITH_PASSWORD: Final = re.compile(r"DATABASE_URL|EVO_TODO_(\w+_)?(STORE|PASSWORD|SECRET|LISTEN_URL|READ_URL)")
+"""Settings whose value may be, or contain, a password."""
+_NOT_A_PORT: Final = re.compile(r":(?!//|[0-9]+(/|$))")
+_SECRET_PARAMETER: Final = re.compile(
+    r"([^=&?;\s]*(?:pass|pwd|secret|token|key|auth|sig|cred)[^=&?;\s]*=)[^&;\s]*", re.IGNORECASE
+)
+
+
+def _shown(name: str, value: str) -> str:
+    """What a message may show of a value: nothing that can be a part of a password, however it is misspelt."""
+    may_have_password = "@" in value or (name.endswith("_URL") and _NOT_A_PORT.search(value))
+    if may_have_password or _WITH_PASSWORD.fullmatch(name):
+        return shown(value)
+    return _SECRET_PARAMETER.sub(r"\1…", value)
 
 
 @frozen
 class _Reader:
     env: Mapping[str, str]
+    known: set[str] = field(init=False, factory=lambda: {*_OF_THE_FRONTEND})
+    """The names of all settings that were read."""
 
     def __call__(self, name: str, default: str | None, parser: Callable[[str], T]) -> T:
+        self.known.add(name)
         value = self.env.get(name, default)
         if value is None:
             return None  # type: ignore[return-value]  # the settings without a default are optional
@@ -112,7 +161,15 @@ class _Reader:
             self.refuse(name, str(error))
 
     def refuse(self, name: str, reason: str) -> NoReturn:
-        value = re.sub(r"//.*@|(?<=password=)[^&]*", "…", self.env.get(name, ""))  # without passwords
-        if name.endswith("_PASSWORD"):
-            value = "…"
-        raise SettingError(f"{name}={value!r}: {reason}")
+        # Without its causes: their messages may quote the value.
+        raise SettingError(f"{name}={_shown(name, self.env.get(name, ''))!r}: {reason}") from None
+
+    def refuse_unknown(self) -> None:
+        """Refuse a name that looks like a setting and is none: its value would be ignored in silence."""
+        for name in sorted(self.env):
+            if name.upper().startswith(_PREFIX) and name not in self.known:
+                # Without the prefix, which all have; and so DATABASE_URL is near, too.
+                known = {one.removeprefix(_PREFIX): one for one in sorted(self.known)}
+                given = name.upper().removeprefix(_PREFIX)
+                [nearest] = get_close_matches(given, known, n=1, cutoff=0)
+                raise SettingError(f"{quoted(name)[1:-1]} is no setting; the nearest one is {known[nearest]}")

@@ -6,13 +6,18 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
+from adapters.sql.address import HOST, PASSWORD, USER, DatabaseAddress, has_ports
 from domain.rate_limit import RateLimit
 
 Network = IPv4Network | IPv6Network
 
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
-_DATABASES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://", "sqlite:///", "sqlite+aiosqlite:///")
+_STORE: Final = re.compile(
+    rf"(?:redis|valkey)s?://(?:(?:{USER})(?::(?:{PASSWORD}))?@)?(?P<host>{HOST})(?P<rest>[/?#].*)?", re.ASCII
+)
 _MAX_LEEWAY: Final = 60
+MAPPED_PREFIX: Final = 96
+"""Bits before the IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2)."""
 
 
 def text(value: str) -> str:
@@ -54,6 +59,16 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
+def max_tasks(value: str) -> int | None:
+    """How many tasks a list may have; `None`: any number."""
+    if value == "off":
+        return None
+    try:
+        return whole_number(1, 999_999_999)(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or off") from error
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Return a parser of these words."""
 
@@ -83,21 +98,21 @@ def password(value: str) -> str:
 
 def database_url(value: str) -> str:
     """The URL of a PostgreSQL database or an SQLite file."""
-    if not value.startswith(_DATABASES) or urlsplit(value).path in {"/", "/:memory:"}:
-        raise ValueError("must be postgresql://user:password@host/name or sqlite:///path of a file")
-    if not value.startswith("sqlite"):
-        _ = urlsplit(value).port  # raises ValueError if it is not a port
+    DatabaseAddress.parse(value)
     return value
 
 
 def url(value: str) -> str:
     """An absolute HTTP URL without credentials or fragment."""
-    parts = urlsplit(value)
+    if "@" in value:  # wherever it is: a misspelt password may hold a slash or a question mark
+        raise ValueError("must be a URL without a user name or password; elsewhere, @ is written %40")
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:  # its message may quote a password
+        raise ValueError("must be an http or https URL, such as https://app.example.com. Port: 1 to 65535") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
         raise ValueError("must be an http or https URL, such as https://app.example.com")
-    if "@" in parts.netloc:
-        raise ValueError("must be a URL without a user name or password")
-    _ = parts.port  # raises ValueError if it is not a port
     return value
 
 
@@ -106,6 +121,13 @@ def base_url(value: str) -> str:
     if urlsplit(url(value)).query:
         raise ValueError("must be a URL without a query, such as https://app.example.com")
     return value.rstrip("/")
+
+
+def scope(value: str) -> str:
+    """The name of one scope (RFC 6749 §3.3)."""
+    if not re.fullmatch(r"[!#-\[\]-~]{1,255}", value):
+        raise ValueError("must be the name of one scope, such as tasks: no spaces, quotes or backslashes")
+    return value
 
 
 def origins(value: str) -> tuple[str, ...]:
@@ -128,11 +150,13 @@ def limits_store(value: str) -> str | None:
     """The URL of the shared store of the counters; `None`: in memory."""
     if value == "memory":
         return None
-    parts = urlsplit(value)
-    _ = parts.port  # raises ValueError if it is not a port
-    if not re.fullmatch(r"(redis|valkey)s?", parts.scheme) or not parts.hostname:
-        raise ValueError("must be memory, or a URL such as redis://:password@host:6379/0 (or rediss, valkey, valkeys)")
-    if not re.fullmatch(r"(/[0-9]*)?", parts.path) or parts.query or parts.fragment:
+    found = _STORE.fullmatch(value)
+    if found is None or not value.isprintable() or not has_ports(found["host"]):
+        raise ValueError(
+            "must be memory, or a URL such as redis://:password@host:6379/0 (or rediss, valkey, valkeys). Port: 1 to"
+            " 65535. Percent-encode the password, all but its letters and digits"
+        )
+    if not re.fullmatch(r"(/[0-9]*)?", found["rest"] or ""):
         raise ValueError("must have nothing after the host but a database number, such as redis://host/0")
     return value
 
@@ -140,9 +164,18 @@ def limits_store(value: str) -> str | None:
 def networks(value: str) -> tuple[Network, ...]:
     """Comma-separated addresses and networks; may be empty."""
     try:
-        return tuple(ip_network(entry.strip(), strict=False) for entry in value.split(",") if entry.strip())
-    except ValueError as error:
-        raise ValueError("must be addresses and networks, separated by commas, such as 10.0.0.0/8,::1") from error
+        return tuple(_network(entry.strip()) for entry in value.split(",") if entry.strip())
+    except ValueError:
+        raise ValueError("must be addresses and networks, separated by commas, such as 10.0.0.0/8,::1") from None
+
+
+def _network(entry: str) -> Network:
+    """A network in the form in which addresses are compared: IPv4-mapped IPv6 is IPv4."""
+    network = ip_network(entry, strict=False)
+    if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED_PREFIX:
+        mapped = network.network_address.ipv4_mapped
+        return network if mapped is None else IPv4Network((mapped, network.prefixlen - MAPPED_PREFIX))
+    return network
 
 
 def is_origin(value: str) -> bool:

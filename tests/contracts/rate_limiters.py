@@ -79,6 +79,21 @@ class RateLimitersContract(ABC):
         await limiter.hit(key + name, LIMIT)
         assert (await limiter.hit(key + name, LIMIT)).used == 2
 
+    async def test_what_this_process_counted_last_is_known_without_counting(
+        self, limiter: RateLimiter, clock: ManualTime, key: str
+    ) -> None:
+        assert limiter.known(key, LIMIT) is None
+        for used in (1, 2, 3, 4):
+            await limiter.hit(key, LIMIT)
+            for _ in range(2):
+                assert limiter.known(key, LIMIT) == RateLimitStatus(LIMIT, used, 60.0)
+        assert limiter.known(f"{key}x", LIMIT) is None
+        assert limiter.known(key, RateLimit(3, 60, "address")) is None
+        clock.seconds += 59.5
+        assert limiter.known(key, LIMIT) == RateLimitStatus(LIMIT, 4, 0.5)
+        clock.seconds += 0.5
+        assert limiter.known(key, LIMIT) is None
+
 
 class LocalRateLimitersContract(RateLimitersContract):
     """The same for a limiter that counts in memory."""
@@ -91,3 +106,12 @@ class LocalRateLimitersContract(RateLimitersContract):
         assert limiter.hit_now(key, LIMIT) == RateLimitStatus(LIMIT, 1, 60.0)
         assert (await limiter.hit(key, LIMIT)).used == 2
         assert limiter.hit_now(key, LIMIT).used == 3
+
+    async def test_counting_goes_on_from_what_was_counted_elsewhere(
+        self, limiter: LocalRateLimiter, clock: ManualTime, key: str
+    ) -> None:
+        limiter.note(key, LIMIT, 41)
+        assert limiter.known(key, LIMIT) == RateLimitStatus(LIMIT, 41, 60.0)
+        assert (await limiter.hit(key, LIMIT)).used == 42
+        clock.seconds += 60
+        assert limiter.hit_now(key, LIMIT).used == 1

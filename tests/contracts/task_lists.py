@@ -1,6 +1,7 @@
 """The contract of the TaskLists port: inherited by one test class per adapter."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -8,9 +9,9 @@ import pytest
 from attrs import evolve
 
 from adapters.system.clock_and_ids import UuidV7Generator
-from application.ports import TaskLists
-from domain.errors import TaskNotFound
-from domain.identity import UserId
+from application.ports import EditableTaskList, TaskLists
+from domain.errors import InvalidToken, ListFull, TaskNotFound
+from domain.identity import Principal, UserId
 from domain.task import ANY_REVISION, Revision, Revisions, Task, TaskChange, TaskId
 from domain.task_list import NotModified, Order, PageKey, TaskPage, TaskQuery
 
@@ -25,17 +26,33 @@ def new(title: str = "Buy milk", *, owner: UserId = ALICE, after: int = 0, descr
     return Task.new(id=IDS.next(at), owner=owner, title=title, description=description, at=at)
 
 
+def actor(owner: UserId = ALICE, *, issued_at: datetime = START) -> Principal:
+    """Who acts, by a token issued at that instant."""
+    return Principal(owner, issued_at=issued_at.timestamp())
+
+
+def edit(
+    lists: TaskLists, owner: UserId = ALICE, *, at: datetime = START
+) -> AbstractAsyncContextManager[EditableTaskList]:
+    return lists.edit(owner, actor(owner), at=at)
+
+
 async def add(lists: TaskLists, task: Task) -> Task:
-    return await lists.add(task.owner, task)
+    return await lists.add(task.owner, actor(task.owner), task)
+
+
+async def erase(lists: TaskLists, owner: UserId = ALICE, *, at: datetime = START - timedelta(days=1)) -> None:
+    """Erase the list as at an instant that is, by default, before every token."""
+    await lists.erase(owner, at)
 
 
 async def save(lists: TaskLists, task: Task) -> Task:
-    async with lists.edit(task.owner) as tasks:
+    async with edit(lists, task.owner, at=task.updated_at) as tasks:
         return await tasks.save(task)
 
 
 async def restore(lists: TaskLists, task_id: TaskId, *, at: datetime = START, owner: UserId = ALICE) -> Task:
-    async with lists.edit(owner) as tasks:
+    async with edit(lists, owner, at=at) as tasks:
         return await tasks.save((await tasks.get_including_deleted(task_id)).restored(at=at))
 
 
@@ -71,6 +88,11 @@ class TaskListsContract:
     def lists(self) -> TaskLists:
         raise NotImplementedError("each adapter's class returns its own")
 
+    @pytest.fixture
+    def bounded(self) -> TaskLists:
+        """Lists of three tasks and tombstones at most."""
+        raise NotImplementedError("each adapter's class returns its own")
+
     async def test_a_task_comes_back_as_it_was_stored(self, lists: TaskLists) -> None:
         stored = await add(lists, new("😀 Milch, süß\t\x01 'quoted' %_\\", description="line\nline"))
         assert await get(lists, stored.id) == stored
@@ -92,7 +114,7 @@ class TaskListsContract:
         with pytest.raises(TaskNotFound):
             await get(lists, his.id)
         with pytest.raises(TaskNotFound):
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.get(his.id)
 
     async def test_two_lists_may_hold_the_same_id(self, lists: TaskLists) -> None:
@@ -134,10 +156,60 @@ class TaskListsContract:
         assert [first.revision, second.revision, changed.revision, await revision(lists)] == [1, 2, 3, 3]
         assert await get(lists, first.id) == changed
 
+    async def test_no_change_is_dated_before_an_earlier_one_of_its_list(self, lists: TaskLists) -> None:
+        """Machines' clocks differ, and are set back."""
+        later, earlier = START + timedelta(hours=1), START - timedelta(hours=1)
+        old, young = await add(lists, new("old")), await add(lists, new("young", after=60))
+        changed = await save(lists, old.toggled(at=later))
+        assert changed.updated_at == later
+        after = await add(lists, new("after"))
+        assert (after.created_at, after.updated_at) == (START, later)
+        async with edit(lists, at=earlier) as tasks:
+            renamed = await tasks.save((await tasks.get(young.id)).changed(TaskChange(title="x"), at=earlier))
+        async with edit(lists, at=earlier) as tasks:
+            gone = await tasks.save((await tasks.get(after.id)).deleted(at=earlier))
+        assert (renamed.updated_at, gone.updated_at, gone.deleted_at) == (later, later, later)
+        assert (await restore(lists, after.id, at=earlier)).updated_at == later
+        found = (await page(lists, TaskQuery(order=Order.UPDATED))).tasks
+        assert [task.title for task in found] == ["old", "x", "after"]
+        assert [task.updated_at for task in found] == [later] * 3
+        assert (await add(lists, new(owner=BOB))).updated_at == START
+
+    async def test_a_list_takes_as_many_tasks_and_tombstones_as_it_may(self, bounded: TaskLists) -> None:
+        tasks = [await add(bounded, new(f"{number}", after=number)) for number in range(3)]
+        before = await revision(bounded)
+        with pytest.raises(ListFull):
+            await add(bounded, new())
+        gone = await save(bounded, tasks[0].deleted(at=START))
+        with pytest.raises(ListFull):
+            await add(bounded, new())
+        assert await titles(bounded, TaskQuery()) == ["1", "2"]
+        assert await revision(bounded) == before + 1, "a refused one takes no revision"
+        await save(bounded, tasks[1].toggled(at=START))
+        assert (await restore(bounded, gone.id)).title == "0"
+        assert (await add(bounded, new(owner=BOB))).revision == 1
+        await erase(bounded)
+        for number in range(3):
+            await add(bounded, new(f"{number}"))
+        with pytest.raises(ListFull):
+            await add(bounded, new())
+
+    async def test_of_parallel_creations_as_many_succeed_as_there_is_room(self, bounded: TaskLists) -> None:
+        results = await asyncio.gather(*(add(bounded, new()) for _ in range(12)), return_exceptions=True)
+        assert [type(result) for result in results].count(ListFull) == 9
+        assert len((await page(bounded, TaskQuery())).tasks) == 3
+
+    async def test_a_full_list_refuses_an_old_token_as_an_old_token(self, bounded: TaskLists) -> None:
+        await erase(bounded)
+        for _ in range(3):
+            await add(bounded, new())
+        with pytest.raises(InvalidToken):
+            await bounded.add(ALICE, actor(issued_at=START - timedelta(days=2)), new())
+
     async def test_an_exception_rolls_everything_back(self, lists: TaskLists) -> None:
         kept, other = await add(lists, new("kept")), await add(lists, new("other", after=1))
         with pytest.raises(ZeroDivisionError):
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.save((await tasks.get(other.id)).deleted(at=START))
                 await tasks.save(kept.toggled(at=START))
                 raise ZeroDivisionError
@@ -145,23 +217,23 @@ class TaskListsContract:
 
     async def test_an_edit_that_stores_nothing_takes_no_revision(self, lists: TaskLists) -> None:
         task = await add(lists, new())
-        async with lists.edit(ALICE) as tasks:
+        async with edit(lists) as tasks:
             assert await tasks.get(task.id) == task
         assert await revision(lists) == 1
-        async with lists.edit(BOB) as tasks:
+        async with edit(lists, BOB) as tasks:
             pass
         assert await revision(lists, BOB) == 0
 
     async def test_an_edit_sees_its_own_changes(self, lists: TaskLists) -> None:
         task, other = await add(lists, new()), await add(lists, new())
-        async with lists.edit(ALICE) as tasks:
+        async with edit(lists) as tasks:
             toggled = await tasks.save(task.toggled(at=START))
             assert await tasks.get(task.id) == toggled
             deleted = await tasks.save((await tasks.get(other.id)).deleted(at=START))
             assert await tasks.get_including_deleted(other.id) == deleted
             with pytest.raises(TaskNotFound):
                 await tasks.get(other.id)
-        assert (toggled.revision, deleted.revision, await revision(lists)) == (3, 3, 3)
+        assert (toggled.revision, deleted.revision, await revision(lists)) == (3, 4, 4)
         assert await get(lists, task.id) == toggled
 
     async def test_a_tombstone_looks_like_no_task_at_all(self, lists: TaskLists) -> None:
@@ -172,13 +244,13 @@ class TaskListsContract:
         with pytest.raises(TaskNotFound):
             await get(lists, task.id)
         with pytest.raises(TaskNotFound):
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.get(task.id)
 
     async def test_an_edit_can_get_the_tombstone_as_it_was_stored(self, lists: TaskLists) -> None:
         task, live = await add(lists, new(description="x")), await add(lists, new())
         tombstone = await save(lists, task.deleted(at=START + timedelta(hours=1)))
-        async with lists.edit(ALICE) as tasks:
+        async with edit(lists) as tasks:
             assert await tasks.get_including_deleted(task.id) == tombstone
             assert await tasks.get_including_deleted(live.id) == live
         assert await revision(lists) == 3
@@ -188,7 +260,7 @@ class TaskListsContract:
         await save(lists, his.deleted(at=START))
         for missing in (his.id, TaskId(UUID(int=0))):
             with pytest.raises(TaskNotFound):
-                async with lists.edit(ALICE) as tasks:
+                async with edit(lists) as tasks:
                     await tasks.get_including_deleted(missing)
         hers = await add(lists, evolve(his, owner=ALICE, title="hers"))
         await restore(lists, his.id, owner=BOB)
@@ -354,7 +426,7 @@ class TaskListsContract:
         task = await add(lists, new())
 
         async def toggle() -> Revision:
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 return (await tasks.save((await tasks.get(task.id)).toggled(at=START))).revision
 
         revisions = await asyncio.gather(*(toggle() for _ in range(25)))
@@ -366,7 +438,7 @@ class TaskListsContract:
 
         async def delete() -> bool:
             try:
-                async with lists.edit(ALICE) as tasks:
+                async with edit(lists) as tasks:
                     await tasks.save((await tasks.get(task.id)).deleted(at=START))
             except TaskNotFound:
                 return False
@@ -380,7 +452,7 @@ class TaskListsContract:
         await save(lists, task.deleted(at=START))
 
         async def restore_once() -> Task:
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 found = await tasks.get_including_deleted(task.id)
                 restored = found.restored(at=START)
                 return found if restored is found else await tasks.save(restored)
@@ -394,7 +466,7 @@ class TaskListsContract:
     ) -> None:
         async def rename(task_id: TaskId) -> bool:
             try:
-                async with lists.edit(ALICE) as tasks:
+                async with edit(lists) as tasks:
                     await tasks.save((await tasks.get(task_id)).changed(TaskChange(title="Bread"), at=START))
             except TaskNotFound:
                 return False
@@ -415,7 +487,7 @@ class TaskListsContract:
         task = await add(lists, new())
 
         async def change(what: TaskChange) -> None:
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.save((await tasks.get(task.id)).changed(what, at=START))
 
         await asyncio.gather(change(TaskChange(title="Bread")), change(TaskChange(description="White")))
@@ -424,16 +496,16 @@ class TaskListsContract:
 
     async def test_a_reader_sees_all_of_a_change_or_nothing(self, lists: TaskLists) -> None:
         task, other = await add(lists, new()), await add(lists, new("other", after=1))
-        async with lists.edit(ALICE) as tasks:
+        async with edit(lists) as tasks:
             await tasks.save(task.toggled(at=START))
             await tasks.save(other.deleted(at=START))
             assert await page(lists, TaskQuery()) == TaskPage((task, other), Revision(2), None)
-        assert (await page(lists, TaskQuery())).revision == 3
+        assert (await page(lists, TaskQuery())).revision == 4
 
     async def test_an_erased_list_has_no_tasks_and_no_tombstones_and_others_stay(self, lists: TaskLists) -> None:
         gone = await save(lists, (await add(lists, new("gone"))).deleted(at=START))
         here, his = await add(lists, new("here")), await add(lists, new("his", owner=BOB))
-        await lists.erase(ALICE)
+        await erase(lists)
         assert await page(lists, TaskQuery()) == TaskPage((), Revision(4), None)
         for erased in (gone.id, here.id):
             with pytest.raises(TaskNotFound):
@@ -442,23 +514,64 @@ class TaskListsContract:
 
     async def test_changes_after_an_erasure_have_higher_revisions(self, lists: TaskLists) -> None:
         erased = await add(lists, new("erased"))
-        await lists.erase(ALICE)
+        await erase(lists)
         later = await add(lists, new("later"))
         assert later.revision > erased.revision + 1
         assert await page(lists, TaskQuery()) == TaskPage((later,), later.revision, None)
 
-    async def test_an_erasure_of_an_empty_list_takes_no_revision(self, lists: TaskLists) -> None:
-        await lists.erase(ALICE)
-        assert await revision(lists) == 0
+    async def test_an_erased_list_refuses_the_tokens_from_before_and_takes_those_from_after(
+        self, lists: TaskLists
+    ) -> None:
+        task = await add(lists, new())
+        purged_at = START + timedelta(hours=1, milliseconds=300)
+        await lists.erase(ALICE, purged_at)
+        before = await revision(lists)
+        for issued_at in (START, purged_at - timedelta(seconds=1), purged_at, purged_at + timedelta(milliseconds=500)):
+            old = actor(issued_at=issued_at)
+            with pytest.raises(InvalidToken):
+                await lists.add(ALICE, old, new())
+            for use in ("get", "get_including_deleted", "save"):
+                with pytest.raises(InvalidToken):
+                    async with lists.edit(ALICE, old, at=purged_at) as tasks:
+                        await getattr(tasks, use)(task if use == "save" else task.id)
+        assert await page(lists, TaskQuery()) == TaskPage((), before, None)
+        stored = await lists.add(ALICE, actor(issued_at=purged_at + timedelta(seconds=1)), new())
+        assert await page(lists, TaskQuery()) == TaskPage((stored,), stored.revision, None)
+        assert (await add(lists, new(owner=BOB))).revision == 1
+
+    async def test_a_list_that_never_was_refuses_them_too(self, lists: TaskLists) -> None:
+        await lists.erase(ALICE, START)
+        with pytest.raises(InvalidToken):
+            await add(lists, new())
+        assert (await page(lists, TaskQuery())).tasks == ()
+
+    async def test_of_several_erasures_the_latest_counts(self, lists: TaskLists) -> None:
+        for hours in (1, 2, 1):
+            await lists.erase(ALICE, START + timedelta(hours=hours))
+        with pytest.raises(InvalidToken):
+            await lists.add(ALICE, actor(issued_at=START + timedelta(hours=2)), new())
+        await lists.add(ALICE, actor(issued_at=START + timedelta(hours=2, seconds=1)), new())
+
+    async def test_every_erasure_takes_a_revision(self, lists: TaskLists) -> None:
+        await erase(lists)
+        assert await revision(lists) == 1
         await add(lists, new())
-        await lists.erase(ALICE)
-        await lists.erase(ALICE)
-        assert await revision(lists) == 2
+        await erase(lists)
+        await erase(lists)
+        assert await revision(lists) == 4
+
+    async def test_a_change_that_is_under_way_leaves_no_task(self, lists: TaskLists) -> None:
+        for _ in range(10):
+            adding = (add(lists, new()) for _ in range(8))
+            erasing = (lists.erase(owner, START) for owner in (BOB, ALICE))
+            results = await asyncio.gather(*adding, *erasing, return_exceptions=True)
+            assert all(isinstance(result, Task | InvalidToken | None) for result in results), results
+            assert (await page(lists, TaskQuery())).tasks == ()
 
     async def test_concurrent_erasures_and_changes_do_not_deadlock(self, lists: TaskLists) -> None:
         for number in range(10):
             await add(lists, new(f"{number}"))
         added = (add(lists, new("new")) for _ in range(10))
-        await asyncio.gather(*added, *(lists.erase(ALICE) for _ in range(3)))
-        await lists.erase(ALICE)
+        await asyncio.gather(*added, *(erase(lists) for _ in range(3)))
+        await erase(lists)
         assert (await page(lists, TaskQuery())).tasks == ()

@@ -499,10 +499,12 @@ class TasksOverHttpContract:
         await api.task()
         await api.task()
         real = (await api("GET", f"{LIST}?limit=1&sort=updated_at")).json()["next_cursor"]
-        filters, _, task_id = json.loads(urlsafe_b64decode(real + "=="))
-        forged = urlsafe_b64encode(json.dumps([filters, instant, task_id]).encode()).rstrip(b"=").decode()
-        answer = await api("GET", f"{LIST}?sort=updated_at&cursor={forged}")
-        assert errors(answer)[0]["parameter"] == "cursor"
+        filters, at, task_id, revision = json.loads(urlsafe_b64decode(real + "=="))
+        made_up = [filters, instant, task_id, revision], *([filters, at, task_id, one] for one in (-1, 2**63, "1"))
+        for members in made_up:
+            forged = urlsafe_b64encode(json.dumps(members).encode()).rstrip(b"=").decode()
+            answer = await api("GET", f"{LIST}?sort=updated_at&cursor={forged}")
+            assert errors(answer)[0]["parameter"] == "cursor"
 
     async def test_the_link_to_the_next_page_stays_on_this_host(self, api: Api) -> None:
         await api.task()

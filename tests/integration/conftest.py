@@ -100,7 +100,7 @@ def statements(database: Database) -> Iterator[list[str]]:
         keep(compiled.sql)
         return compiled
 
-    for compiling in (database.asyncpg_executor, database.inline_reads):
+    for compiling in (database.asyncpg_executor, database.inline_reads, database.thread_reads):
         if compiling is not None:
             compiling.compile = compile_and_keep
 

@@ -16,7 +16,17 @@ from tests.support.interop_calls import kid
 from tests.support.postgres import fresh_database
 from tests.support.postgres_local import free_port
 
-TABLES = {"user", "session", "account", "verification", "jwks", "twoFactor", "rateLimit", "securityEvent"}
+TABLES = {
+    "user",
+    "session",
+    "account",
+    "verification",
+    "jwks",
+    "twoFactor",
+    "rateLimit",
+    "securityEvent",
+    "tokenLifetime",
+}
 OLD, NEW = f"1:{token_urlsafe(32)}", f"2:{token_urlsafe(32)}"
 
 

@@ -49,6 +49,21 @@ def test_behind_a_proxy_each_address_has_its_own_limit(web: Frontend) -> None:
     assert guess(web, **{"X-Forwarded-For": "203.0.113.3"}).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "entry", ["203.0.113.{}:51234", "[2001:db8:0:{}::1]", "[2001:db8:1:{}::1]:443", '"192.0.2.{}:1"']
+)
+def test_behind_a_proxy_that_writes_ports_the_fourth_person_need_not_wait(entry: str, web: Frontend) -> None:
+    people = [guess(web, **{"X-Forwarded-For": entry.format(n)}).status_code for n in range(10, 15)]
+
+    assert people == [401] * 5
+
+
+def test_a_network_of_ipv6_has_one_limit(web: Frontend) -> None:
+    forms = ["2001:db8:2:2::1", "[2001:db8:2:2::2]", "[2001:db8:2:2:ffff::]:443", "2001:db8:2:2::3", "2001:db8:2:3::1"]
+
+    assert [guess(web, **{"X-Forwarded-For": one}).status_code for one in forms] == [401, 401, 401, 429, 401]
+
+
 def test_a_correct_password_is_rejected_too_once_the_limit_is_reached(web: Frontend) -> None:
     known, guesser = web.person().sign_up(), web.person()
     for _ in range(3):

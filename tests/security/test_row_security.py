@@ -84,6 +84,7 @@ async def users_left_behind(database: Database) -> set[str | None]:
     pools = (
         database.asyncpg_executor.reads,
         database.asyncpg_executor.writes,
+        database.asyncpg_executor.searches,
         database.asyncpg_poll_executor.reads,
     )
     held = [row[0] for pool in pools for row in await pool.fetch(left, [])]

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -18,6 +17,7 @@ from adapters.tokens.jwks import PublicKey, parse_key_set
 from adapters.tokens.jwks_cache import JwksCache, JwksReadiness
 from application.health import CheckReadiness
 from application.ports import AuditLog, BackgroundWork, Clock, Revocations, TaskLists
+from domain.revocation import TokenLifetimes
 from entrypoints.asgi import create_app
 from entrypoints.settings import Settings
 from tests.support.tokens import AUDIENCE, ISSUER, Issuer
@@ -48,12 +48,12 @@ class InMemory(Provider):
     scope = Scope.APP
 
     @provide
-    def lists(self) -> TaskLists:
-        return MemoryTaskLists()
+    def lists(self, settings: Settings) -> TaskLists:
+        return MemoryTaskLists(settings.max_tasks)
 
     @provide
     def revocations(self, clock: Clock) -> Revocations:
-        return MemoryRevocations(clock, timedelta(days=7))
+        return MemoryRevocations(clock, TokenLifetimes())
 
     @provide
     def audit(self) -> AuditLog:
@@ -97,7 +97,13 @@ class Api:
 
 @asynccontextmanager
 async def running(*overrides: Provider, **env: str) -> AsyncIterator[Api]:
-    issuer = Issuer.new()
+    async with running_for(Issuer.new(), *overrides, **env) as api:
+        yield api
+
+
+@asynccontextmanager
+async def running_for(issuer: Issuer, *overrides: Provider, **env: str) -> AsyncIterator[Api]:
+    """The application, with the keys of this issuer."""
     app = create_app(settings(**env), KeysOf(issuer), *overrides)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # Litestar and httpx type ASGI differently
     async with lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:

@@ -111,6 +111,14 @@ def environment(settings: dict[str, str], folder: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in _OURS if name in os.environ} | {"HOME": str(folder)} | settings
 
 
+def _finding(program: str) -> dict[str, str]:
+    """Where Python finds a program of the tests, which are not installed."""
+    if not program.startswith("tests."):
+        return {}
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
 def evo_todo(
     *arguments: str, folder: Path, settings: dict[str, str] | None = None, timeout: float = TIMEOUT
 ) -> "subprocess.CompletedProcess[str]":
@@ -128,14 +136,19 @@ def evo_todo(
 
 
 @contextmanager
-def running(command: str, *options: str, folder: Path, settings: dict[str, str]) -> Generator[Service]:
-    """Start `evo-todo <command>` on a free or given port, wait until it responds, and end it with all its workers."""
+def running(
+    *arguments: str, folder: Path, settings: dict[str, str], program: str = "entrypoints.cli"
+) -> Generator[Service]:
+    """Start `evo-todo <arguments>` on a free or given port, wait until it responds, and end it with all its workers.
+
+    Another module of this repository can be run instead of the command line.
+    """
     port = int(settings.get("EVO_TODO_PORT") or free_port())
     with ExitStack() as stack:
         output, log = (stack.enter_context(tempfile.NamedTemporaryFile()) for _ in range(2))
         process = subprocess.Popen(
-            [sys.executable, "-m", "entrypoints.cli", command, *options],
-            env=environment(UNLIMITED | settings | {"EVO_TODO_PORT": str(port)}, folder),
+            [sys.executable, "-m", program, *arguments],
+            env=environment(UNLIMITED | settings | {"EVO_TODO_PORT": str(port)}, folder) | _finding(program),
             cwd=folder,
             stdin=DEVNULL,
             stdout=output,

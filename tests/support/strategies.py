@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from domain.identity import UserId
 from domain.task import Task, TaskId
+from domain.text import has_visible_character
 
 STORABLE = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
-titles = st.text(STORABLE, min_size=1, max_size=255).filter(lambda text: text.strip())
+titles = st.text(STORABLE, min_size=1, max_size=255).filter(has_visible_character)
 descriptions = st.none() | st.text(STORABLE, max_size=2000)
 instants = st.datetimes(
     min_value=datetime(1970, 1, 1),  # noqa: DTZ001  (hypothesis adds the zone)

@@ -4,9 +4,12 @@ from attrs import define
 
 from adapters.sql.database import Database
 from adapters.sql.revocations import SqlRevocations
+from domain.revocation import TokenLifetimes
 from tests.contracts.revocations import NOON
 
-WEEK = timedelta(days=7)
+LIFETIMES = TokenLifetimes()
+KEPT = LIFETIMES.retention()
+"""How long a revocation is kept when its event states no lifetime."""
 
 
 @define
@@ -22,4 +25,4 @@ class WorkerClock:
         return self.seconds
 
     def of_a_worker(self, database: Database) -> SqlRevocations:
-        return SqlRevocations(database, WEEK, 30, self.now, self.monotonic)
+        return SqlRevocations(database, LIFETIMES, 30, self.now, self.monotonic)

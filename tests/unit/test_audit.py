@@ -62,12 +62,24 @@ class TestThinned:
             log.record(refused(kind=AuditKind.SESSION_REVOKED))
         assert len(kept.events) == 100
 
-    def test_endless_sources_share_the_limit_of_one(self) -> None:
+    @pytest.mark.parametrize("pattern", ["192.0.2.{:d}", "2001:db8:1:{:x}::1", "client {:d}"])
+    def test_endless_sources_of_one_site_share_the_limit_of_one(self, pattern: str) -> None:
         kept = MemoryAuditLog()
         log = RateLimitedAuditLog(kept, ManualTime(0), max_sources=5)
-        for number in range(1000):
-            log.record(refused(f"192.0.2.{number}"))
+        for number in range(256):
+            log.record(refused(pattern.format(number)))
         assert len(kept.events) == 5 + audit.PER_WINDOW
+
+    @pytest.mark.parametrize("pattern", ["192.{:d}.{:d}.1", "2001:{:x}:{:x}:1::1"])
+    def test_endless_sources_of_one_provider_and_of_many_are_bounded_too(self, pattern: str) -> None:
+        kept = MemoryAuditLog()
+        log = RateLimitedAuditLog(kept, ManualTime(0), max_sources=5)
+        for site in range(256):
+            log.record(refused(pattern.format(0, site)))
+        assert len(kept.events) == 5 + 5 + audit.PER_WINDOW
+        for provider in range(1, 256):
+            log.record(refused(pattern.format(provider, 0)))
+        assert len(kept.events) == 5 + 5 + audit.PER_WINDOW + 4 + audit.PER_WINDOW, "those of a region share one limit"
 
 
 def test_every_event_is_logged_with_all_members_that_are_set(caplog: pytest.LogCaptureFixture) -> None:

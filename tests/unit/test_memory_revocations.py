@@ -4,6 +4,7 @@ import pytest
 
 from adapters.memory.audit_and_revocations import MemoryRevocations
 from application.ports import Revocations
+from domain.revocation import TokenLifetimes
 from tests.contracts.revocations import BOB, NOON, ONE, RevocationsContract, token
 from tests.support.clock import ManualClock
 
@@ -11,14 +12,15 @@ from tests.support.clock import ManualClock
 class TestMemoryRevocations(RevocationsContract):
     @pytest.fixture
     def revocations(self) -> Revocations:
-        return MemoryRevocations(ManualClock(NOON), timedelta(days=7))
+        return MemoryRevocations(ManualClock(NOON), TokenLifetimes())
 
 
-async def test_a_revocation_is_kept_for_the_longest_lifetime_of_a_token() -> None:
-    clock = ManualClock(NOON)
-    revocations = MemoryRevocations(clock, timedelta(days=7))
-    await revocations.revoke(token().user_id, ONE, NOON)
-    clock.advance(timedelta(days=7) - timedelta(seconds=1))
+@pytest.mark.parametrize("lifetime", [None, 900.0])
+async def test_a_revocation_is_kept_as_long_as_its_tokens_can_be_accepted(lifetime: float | None) -> None:
+    clock, lifetimes = ManualClock(NOON), TokenLifetimes()
+    revocations = MemoryRevocations(clock, lifetimes)
+    await revocations.revoke(token().user_id, ONE, NOON, lifetime)
+    clock.advance(lifetimes.retention(lifetime) - timedelta(seconds=1))
     await revocations.revoke(BOB, ONE, NOON)
     assert revocations.is_revoked(token())
     clock.advance(timedelta(seconds=1))

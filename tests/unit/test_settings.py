@@ -1,4 +1,6 @@
+import re
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +23,12 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         jwks_max_stale=86400,
         max_token_lifetime=604800,
         leeway=30,
+        scope=None,
         revocation_max_stale=30,
         audit_retention=7776000,
         tombstone_retention=2592000,
+        idempotency_retention=86400,
+        max_tasks=100_000,
         cors_origins=("http://localhost:3000",),
         rate_limit=RateLimit(600, 60),
         address_rate_limit=RateLimit(120, 60, "address"),
@@ -57,9 +62,12 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_JWKS_MAX_STALE="3",
         EVO_TODO_MAX_TOKEN_LIFETIME="900",
         EVO_TODO_LEEWAY="0",
+        EVO_TODO_SCOPE="tasks:write",
         EVO_TODO_REVOCATION_MAX_STALE="4",
         EVO_TODO_AUDIT_RETENTION="5",
         EVO_TODO_TOMBSTONE_RETENTION="6",
+        EVO_TODO_IDEMPOTENCY_RETENTION="7",
+        EVO_TODO_MAX_TASKS="off",
         EVO_TODO_CORS_ORIGINS="https://a.example.com, http://[::1]:3000",
         EVO_TODO_RATE_LIMIT="1000000000/minute",
         EVO_TODO_ADDRESS_RATE_LIMIT="off",
@@ -84,9 +92,12 @@ def test_each_setting_is_read() -> None:
         jwks_max_stale=3,
         max_token_lifetime=900,
         leeway=0,
+        scope="tasks:write",
         revocation_max_stale=4,
         audit_retention=5,
         tombstone_retention=6,
+        idempotency_retention=7,
+        max_tasks=None,
         cors_origins=("https://a.example.com", "http://[::1]:3000"),
         rate_limit=RateLimit(1_000_000_000, 60),
         address_rate_limit=None,
@@ -102,17 +113,13 @@ def test_each_setting_is_read() -> None:
         allow_rls_bypass=True,
     )
     assert "secret" not in repr(settings)
+    assert "password@" not in repr(settings)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "accepted"),
     [
-        ("DATABASE_URL", "mysql://x", "postgresql://"),
         ("DATABASE_URL", "", "postgresql://"),
-        ("DATABASE_URL", "sqlite:///", "of a file"),
-        ("DATABASE_URL", "sqlite:///:memory:", "of a file"),
-        ("DATABASE_URL", "sqlite:///:memory:?x=1", "of a file"),
-        ("DATABASE_URL", "postgresql://host:port/name", "Port"),
         ("BETTER_AUTH_BASE_URL", "https://app.example.com/?x=1", "without a query"),
         ("BETTER_AUTH_BASE_URL", "app.example.com", "https://app.example.com"),
         ("BETTER_AUTH_BASE_URL", "ftp://x", "http"),
@@ -129,6 +136,7 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_JWKS_MAX_STALE", "x", "seconds"),
         ("EVO_TODO_MAX_TOKEN_LIFETIME", "7d", "seconds"),
         ("EVO_TODO_LEEWAY", "61", "0 to 60"),
+        *(("EVO_TODO_SCOPE", value, "one scope") for value in ("", "a b", 'a"b', "a\\b", "a\tb", "\u00fc", "x" * 256)),
         ("EVO_TODO_CORS_ORIGINS", "*", "exact origins"),
         ("EVO_TODO_CORS_ORIGINS", "null", "exact origins"),
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com/", "exact origins"),
@@ -136,17 +144,14 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com:443", "no default port"),
         ("EVO_TODO_CORS_ORIGINS", "https://A.example.com", "as browsers send them"),
         ("EVO_TODO_CORS_ORIGINS", "https://a.example.com:99999", "Port"),
+        ("EVO_TODO_MAX_TASKS", "0", "from 1 to 999999999, or off"),
+        ("EVO_TODO_MAX_TASKS", "many", "from 1 to 999999999, or off"),
         ("EVO_TODO_RATE_LIMIT", "0/minute", "such as 600/minute"),
         ("EVO_TODO_RATE_LIMIT", "600", "such as 600/minute"),
         ("EVO_TODO_RATE_LIMIT", "", "or off"),
         ("EVO_TODO_ADDRESS_RATE_LIMIT", "ten/second", "such as 600/minute"),
         ("EVO_TODO_ADDRESS_RATE_LIMIT", "10 / second", "such as 600/minute"),
         ("EVO_TODO_LIMITS_STORE", "", "memory"),
-        ("EVO_TODO_LIMITS_STORE", "memcached://host", "memory"),
-        ("EVO_TODO_LIMITS_STORE", "redis://", "memory"),
-        ("EVO_TODO_LIMITS_STORE", "redis://host:port", "Port"),
-        ("EVO_TODO_LIMITS_STORE", "redis://host/name", "a database number"),
-        ("EVO_TODO_LIMITS_STORE", "redis://host/0?socket_timeout=9", "a database number"),
         ("EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/33", "such as 10.0.0.0/8"),
         ("EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/8,nginx", "such as 10.0.0.0/8"),
         ("EVO_TODO_PORT", "0", "1 to 65535"),
@@ -172,6 +177,71 @@ def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(
     assert message.startswith(f"{name}={value!r}: ")
     assert accepted in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown", "accepted"),
+    [
+        ("DATABASE_URL", "mysql://x", "mysql://…", "postgresql://"),
+        ("DATABASE_URL", "sqlite:///", "sqlite://…", "of a file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "sqlite://…", "of a file"),
+        ("DATABASE_URL", "sqlite:///:memory:?x=1", "sqlite://…", "of a file"),
+        ("DATABASE_URL", "sqlite:///x%00y", "sqlite://…", "of a file"),
+        ("DATABASE_URL", "postgresql://host:port/name", "postgresql://…", "percent-encode"),
+        ("DATABASE_URL", "postgresql://host:0/name", "postgresql://…", "percent-encode"),
+        ("DATABASE_URL", "postgresql://host:65536/name", "postgresql://…", "percent-encode"),
+        ("EVO_TODO_LIMITS_STORE", "memcached://host", "memcached://…", "memory"),
+        ("EVO_TODO_LIMITS_STORE", "redis://", "redis://…", "memory"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host:port", "redis://…", "Port"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host:65536", "redis://…", "Port"),
+        ("EVO_TODO_LIMITS_STORE", "redis://a,b", "redis://…", "memory"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host/name", "redis://…", "a database number"),
+        ("EVO_TODO_LIMITS_STORE", "redis://host/0?socket_timeout=9", "redis://…", "a database number"),
+        ("EVO_TODO_JWKS_URL", "https://user:word", "https://…", "Port"),
+        ("EVO_TODO_JWKS_URL", "https:user:word", "…", "http"),
+        ("EVO_TODO_JWKS_URL", "http://host/x?token=hunter2&a=b", "http://host/x?token=…&a=b", "ALLOW_HTTP"),
+    ],
+)
+def test_what_may_be_a_password_is_not_shown(name: str, value: str, shown: str, accepted: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        read(**{name: value})
+    message = str(refused.value)
+    assert message.startswith(f"{name}={shown!r}: ")
+    assert accepted in message
+    assert refused.value.__suppress_context__, "a traceback would repeat the parser's message"
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("EVO_TODO_PROT", "EVO_TODO_PORT"),
+        ("EVO_TODO_JWKS_URI", "EVO_TODO_JWKS_URL"),
+        ("EVO_TODO_SERVICE_PASSWROD", "EVO_TODO_SERVICE_PASSWORD"),
+        ("EVO_TODO_TOKEN_LIFETIM", "EVO_TODO_TOKEN_LIFETIME"),
+        ("EVO_TODO_DATABASE_URL", "DATABASE_URL"),
+        ("EVO_TODO_BETTER_AUTH_BASE_URL", "BETTER_AUTH_BASE_URL"),
+        ("evo_todo_port", "EVO_TODO_PORT"),
+        ("EVO_TODO_", "EVO_TODO_"),
+        ("EVO_TODO_\n\x1b[2J", "EVO_TODO_"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest_one(name: str, nearest: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        read(**{name: "hunter2hunter2"})
+    message = str(refused.value)
+    assert f"the nearest one is {nearest}" in message
+    assert message.startswith("EVO_TODO_" if name.isupper() else name[:9])
+    assert message.isprintable()
+    assert "hunter2" not in message
+
+
+def test_the_frontends_settings_and_other_programs_variables_are_no_concern_of_the_service() -> None:
+    frontend = Path(__file__).parents[2] / "frontend"
+    sources = [frontend / "src/auth/settings.ts", frontend / "scripts/start.mjs"]
+    names = {name for source in sources for name in re.findall(r"EVO_TODO_[A-Z_]+", source.read_text())}
+    assert {"EVO_TODO_DATA", "EVO_TODO_WEB_PORT", "EVO_TODO_KEY_GRACE"} <= names
+    ours = {"EVO_TODO_ISSUER", "EVO_TODO_AUDIENCE", "EVO_TODO_TRUSTED_PROXIES"}
+    read(**dict.fromkeys(names - ours, "anything"), EVO_TODOS="x", EVO="x", PGPASSWORD="x")
 
 
 @pytest.mark.parametrize("url", ["http://localhost:3000/x", "http://127.0.0.1/x", "http://[::1]:1/x", "https://x/x"])

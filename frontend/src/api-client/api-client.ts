@@ -1,7 +1,12 @@
 import createClient, { type Client, defaultPathSerializer } from "openapi-fetch"
-import { ApiProblem } from "./problems"
-import type { components, operations, paths } from "./schema"
+import { readChanges, type TaskChanges } from "./changes"
+import type { ApiPaths } from "./paths"
+import { unexpectedResponse } from "./problems"
+import type { components, operations } from "./schema"
+import { openTaskEvents } from "./task-events"
 import { Transport, type TransportOptions } from "./transport"
+import { Watch } from "./watch"
+import { WATCH_TIMES, type WatchOptions, type WatchTimes } from "./watch-options"
 
 /** A task as the API represents it. */
 export type Task = components["schemas"]["TaskView"]
@@ -18,13 +23,18 @@ export type ListQuery = { [name in keyof Filters]: Filters[name] | undefined } &
 /** `revision`: change the task only if it is still at this revision, else reject with ChangedElsewhere. */
 export type ChangeOptions = { revision?: number | undefined }
 
+/** `idempotencyKey`: repeat the key of an earlier call to get the task that it created, if it did. Default: a new key. */
+export type CreateOptions = { idempotencyKey?: string | undefined }
+
 export interface ApiClientOptions extends TransportOptions {
   /** The URL of the API, ending in `/api`. */
   baseUrl?: string | undefined
+  /** How `watch` waits. */
+  watchTimes?: Partial<WatchTimes> | undefined
 }
 
-/** The schema's paths without `/api`, which is part of the base URL. */
-type ApiPaths = { [path in keyof paths as path extends `/api${infer rest}` ? rest : never]: paths[path] }
+/** `since`: the sync token to go on from; without it, the whole list. */
+export type ChangesQuery = { since?: string | undefined; signal?: AbortSignal | undefined }
 
 const PAGE_SIZE = 1000
 const TASK_PATH = "/{user_id}/tasks/{task_id}"
@@ -33,14 +43,16 @@ const TASK_PATH = "/{user_id}/tasks/{task_id}"
  * A client of the tasks API for a signed-in user.
  *
  * Every method rejects with Unauthorized when the session has ended (and `auth:unauthorized` is dispatched once), with
- * another ApiProblem for any other error response, and with Unreachable when there is no response. Reads are attempted
- * up to three times, changes once.
+ * another ApiProblem for any other error response, and with Unreachable when there is no response. Reads and creates
+ * (by their `Idempotency-Key`) are attempted up to three times, other changes once.
  */
 export class ApiClient {
   readonly #api: Client<ApiPaths>
   readonly #transport: Transport
+  readonly #watchTimes: WatchTimes
 
   constructor(options: ApiClientOptions) {
+    this.#watchTimes = { ...WATCH_TIMES, ...options.watchTimes }
     this.#transport = new Transport(options)
     this.#api = createClient<ApiPaths>({
       baseUrl: options.baseUrl ?? "http://localhost:8000/api",
@@ -70,10 +82,55 @@ export class ApiClient {
     return [...tasks.values()]
   }
 
+  /**
+   * What changed since a sync token, a page at a time: each task once, however often it changed. Begins again with the
+   * whole list, and says so by `isReset`, if the token has expired. Also rejects with the signal's reason.
+   */
+  changes(
+    userId: string,
+    { since, signal }: ChangesQuery = {},
+  ): AsyncGenerator<TaskChanges, void, undefined> {
+    const fetchPage = (token: string | undefined) => {
+      const query = { limit: PAGE_SIZE, ...(token === undefined ? {} : { since: token }) }
+      return unwrap(
+        this.#api.GET("/{user_id}/tasks/changes", {
+          params: { path: { user_id: userId }, query },
+          fetch: (request) => this.#transport.send(request, signal),
+        }),
+      )
+    }
+    return readChanges(fetchPage, since)
+  }
+
+  /**
+   * Reports the list's changes as they happen, from a stream of events; polls where something on the way holds the
+   * stream back. Reconnects by itself and loses nothing meanwhile.
+   *
+   * Resolves when the signal is aborted, with the sync token after the last change that was processed. Rejects as every
+   * method when the session has ended or for an error response that does not pass, or with what a callback throws.
+   */
+  watch(userId: string, options: WatchOptions): Promise<string | undefined> {
+    const list = {
+      tokens: this.#transport.tokens,
+      changes: (since: string | undefined, signal: AbortSignal) => this.changes(userId, { since, signal }),
+      open: (lastEventId: string | undefined, signal: AbortSignal) =>
+        openTaskEvents(this.#api, this.#transport, { userId, lastEventId, signal, times: this.#watchTimes }),
+    }
+    return new Watch(list, options, this.#watchTimes).run()
+  }
+
   /** Creates a task and returns it. */
-  createTask(userId: string, title: string, description?: string | null): Promise<Task> {
+  createTask(
+    userId: string,
+    title: string,
+    description?: string | null,
+    options?: CreateOptions,
+  ): Promise<Task> {
     const body = { title, description: description ?? null }
-    return unwrap(this.#api.POST("/{user_id}/tasks", { params: { path: { user_id: userId } }, body }))
+    const headers = { "Idempotency-Key": options?.idempotencyKey ?? randomKey() }
+    return unwrap(
+      this.#api.POST("/{user_id}/tasks", { params: { path: { user_id: userId } }, headers, body }),
+    )
   }
 
   /** Returns the task. */
@@ -116,6 +173,14 @@ export class ApiClient {
   }
 }
 
+/** A random UUID, or as many random bytes where there is none: on a page without https, not on localhost. */
+function randomKey(): string {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID()
+  return crypto
+    .getRandomValues(new Uint8Array(16))
+    .reduce((key, byte) => key + byte.toString(16).padStart(2, "0"), "")
+}
+
 function taskParams(userId: string, taskId: string) {
   return { user_id: userId, task_id: taskId }
 }
@@ -139,9 +204,5 @@ async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
     throw error
   })
   if (data !== undefined) return data
-  throw new ApiProblem({
-    status: 200,
-    title: "Unexpected response",
-    detail: "The response did not come from the service.",
-  })
+  throw unexpectedResponse()
 }

@@ -75,6 +75,15 @@ export class Unreachable extends Error {
   }
 }
 
+/** A success that is not what the API sends: something on the way has answered, such as a captive portal. */
+export function unexpectedResponse(): ApiProblem {
+  return new ApiProblem({
+    status: 200,
+    title: "Unexpected response",
+    detail: "The response did not come from the service.",
+  })
+}
+
 type Members = Partial<Record<keyof components["schemas"]["Problem"], unknown>>
 
 /** Parses an error response. A proxy in front of the API may send HTML: then the message is a default for the status. */

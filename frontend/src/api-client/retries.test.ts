@@ -1,7 +1,19 @@
-import { describe, expect, test } from "vitest"
+import { webcrypto } from "node:crypto"
+import { afterEach, describe, expect, test, vi } from "vitest"
 import { Unreachable } from "./index"
 import { backoff } from "./retries"
-import { fakeSession, OK, problem, type Reply, startFakeApi, TASK, testClient } from "./testing"
+import {
+  fakeSession,
+  OK,
+  problem,
+  type Received,
+  type Reply,
+  startFakeApi,
+  TASK,
+  testClient,
+} from "./testing"
+
+afterEach(() => vi.unstubAllGlobals())
 
 const DATE = "Thu, 01 Jan 2026 09:00:00 GMT"
 const transientFailures: [string, Reply][] = [
@@ -61,12 +73,65 @@ describe("a read", () => {
   })
 })
 
-describe("a change", () => {
+describe("a create", () => {
+  const keyOf = (request: Received | undefined) => request?.headers["idempotency-key"]
+
+  test.each(transientFailures)("is retried after a %s, with the same key and body", async (_, reply) => {
+    const { baseUrl, requests } = await startFakeApi((_, before) => (before === 0 ? reply : OK))
+    const { client } = testClient(baseUrl, { timeoutMs: timeoutOf(reply) })
+    expect(await client.createTask("alice", "Milk")).toEqual(TASK)
+    const [first, second] = requests
+    expect(keyOf(first)).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+    expect([keyOf(second), second?.body]).toEqual([keyOf(first), first?.body])
+    expect(requests).toHaveLength(2)
+  })
+
+  test("keeps its key when its token is renewed", async () => {
+    const { baseUrl, requests } = await startFakeApi((_, before) => (before === 0 ? problem(401) : OK))
+    await testClient(baseUrl).client.createTask("alice", "Milk")
+    expect(keyOf(requests[1])).toBe(keyOf(requests[0]))
+  })
+
+  test("is attempted three times, then rejects with its last failure", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => problem(503))
+    await expect(testClient(baseUrl).client.createTask("alice", "Milk")).rejects.toMatchObject({
+      status: 503,
+    })
+    expect(new Set(requests.map(keyOf)).size).toBe(1)
+    expect(requests).toHaveLength(3)
+  })
+
+  test.each([400, 409, 422, 500])("is not retried after a %i", async (status) => {
+    const { baseUrl, requests } = await startFakeApi(() => problem(status))
+    await expect(testClient(baseUrl).client.createTask("alice", "Milk")).rejects.toMatchObject({ status })
+    expect(requests).toHaveLength(1)
+  })
+
+  test("has a key of its own, or the caller's", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => OK)
+    const { client } = testClient(baseUrl)
+    for (let i = 0; i < 2; i++) await client.createTask("alice", "Milk")
+    await client.createTask("alice", "Milk", null, { idempotencyKey: "mine" })
+    expect(new Set(requests.map(keyOf)).size).toBe(3)
+    expect(keyOf(requests[2])).toBe("mine")
+  })
+
+  test("has a key also where the browser has no randomUUID", async () => {
+    const { baseUrl, requests } = await startFakeApi(() => OK)
+    const getRandomValues = (array: Uint8Array<ArrayBuffer>) => webcrypto.getRandomValues(array)
+    vi.stubGlobal("crypto", { getRandomValues })
+    for (let i = 0; i < 2; i++) await testClient(baseUrl).client.createTask("alice", "Milk")
+    const keys = requests.map(keyOf)
+    for (const key of keys) expect(key).toMatch(/^[0-9a-f]{32}$/)
+    expect(keys[0]).not.toBe(keys[1])
+  })
+})
+
+describe("another change", () => {
   test.each(transientFailures)("is never retried after a %s", async (_, reply) => {
     const { baseUrl, requests } = await startFakeApi(() => reply)
     const { client, record } = testClient(baseUrl, { timeoutMs: timeoutOf(reply) })
     const changes = [
-      client.createTask("alice", "Milk"),
       client.updateTask("alice", "1", {}),
       client.deleteTask("alice", "1"),
       client.toggleTaskCompletion("alice", "1"),
@@ -74,15 +139,8 @@ describe("a change", () => {
       client.restoreTask("alice", "1"),
     ]
     const outcomes = await Promise.allSettled(changes)
-    expect(outcomes.map(({ status }) => status)).toEqual(Array(6).fill("rejected"))
-    expect(requests.map(({ method }) => method).sort()).toEqual([
-      "DELETE",
-      "PATCH",
-      "PATCH",
-      "POST",
-      "POST",
-      "PUT",
-    ])
+    expect(outcomes.map(({ status }) => status)).toEqual(Array(5).fill("rejected"))
+    expect(requests.map(({ method }) => method).sort()).toEqual(["DELETE", "PATCH", "PATCH", "POST", "PUT"])
     expect(record.waits).toEqual([])
   })
 })

@@ -76,6 +76,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/{user_id}/tasks/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what has changed since a sync token, a page at a time; without one, every task. */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/security-events": {
         parameters: {
             query?: never;
@@ -192,6 +209,22 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * ChangesView
+         * @description One page of what has changed in a list.
+         */
+        ChangesView: {
+            /** @description Tasks that were created or changed, in the order of revisions. */
+            data: components["schemas"]["TaskView"][];
+            /** @description The ids of tasks that are gone. */
+            deleted: string[];
+            /** @description How many tasks `data` holds. */
+            count: number;
+            /** @description Ask again with this as `since` for what follows. */
+            sync_token: string;
+            /** @description More has changed already: ask again at once. */
+            has_more: boolean;
+        };
+        /**
          * NewTask
          * @description A task to create.
          */
@@ -207,7 +240,7 @@ export interface components {
             /** @description Set by the server; ignored here. */
             readonly revision?: unknown;
             /**
-             * @description 1 to 255 characters (Unicode code points) after trimming.
+             * @description 1 to 255 characters (Unicode code points) after trimming, one of them visible.
              * @example Buy milk
              */
             title: string;
@@ -234,7 +267,7 @@ export interface components {
             /** @description Set by the server; ignored here. */
             readonly revision?: unknown;
             /**
-             * @description 1 to 255 characters (Unicode code points) after trimming.
+             * @description 1 to 255 characters (Unicode code points) after trimming, one of them visible.
              * @example Buy milk
              */
             title?: string;
@@ -381,7 +414,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The path names another user than the token. */
+        /** @description The path names another user than the token, or the token was issued to an application without the scope that the service requires (`WWW-Authenticate` says so). */
         Problem403: {
             headers: {
                 [name: string]: unknown;
@@ -412,6 +445,44 @@ export interface components {
                  *       "title": "Task not found",
                  *       "status": 404,
                  *       "detail": "There is no such task in this list.",
+                 *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
+                 *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The list has as many tasks and deleted tasks as it may. */
+        Problem409: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:problem-type:evo-todo:list-full",
+                 *       "title": "The list is full",
+                 *       "status": 409,
+                 *       "detail": "This list has as many tasks as it may, deleted ones included. Delete tasks that you no longer need: they make room when their time in the trash is over. If it is full of tasks that you do need, ask the operator of this service for a larger list.",
+                 *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
+                 *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The sync token is too old, from before a restore, or not one of this list. */
+        Problem410: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "urn:problem-type:evo-todo:sync-token-expired",
+                 *       "title": "The sync token has expired",
+                 *       "status": 410,
+                 *       "detail": "The changes since that sync token are no longer known: begin again without `since`.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -520,7 +591,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The user, or without a valid token the address, has used up the rate limit: retry after `Retry-After`. */
+        /** @description The user, or without a valid token the address, has used up the rate limit, or searches of this user wait already: retry after `Retry-After`. */
         Problem429: {
             headers: {
                 /** @description Seconds. */
@@ -598,11 +669,11 @@ export interface operations {
             query?: {
                 /** @description Only tasks that are done, or only those that are not. */
                 completed?: boolean;
-                /** @description Only tasks whose title or description contains this, whatever the case. Empty asks for nothing. */
+                /** @description Only tasks in whose title or description every word occurs, in any order and whatever the case. What is in quotation marks counts as it stands (`"buy milk"`). At most 8 words and quoted parts. Empty asks for nothing. */
                 q?: string;
                 /** @description The order; a minus puts the newest first. */
                 sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at";
-                /** @description How many tasks a page holds at most. */
+                /** @description How many tasks a page holds at most; fewer where they would exceed about 1 MiB: follow `next_cursor`. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before; the other filters stay the same. Empty: the first page. */
                 cursor?: string;
@@ -681,7 +752,13 @@ export interface operations {
     createTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description Chosen by the client, such as a UUID: the same request with the same key gets the first response again for 24 hours, and creates nothing. Another body with it is 422.
+                 * @example 8e03978e-40d5-43dd-bc93-6894a57f9324
+                 */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description The token's subject.
@@ -714,6 +791,8 @@ export interface operations {
                     ETag?: string;
                     /** @description The path of the task. */
                     Location?: string;
+                    /** @description `true` where an earlier request with this key created the task. */
+                    "Idempotency-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -735,6 +814,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
@@ -1164,6 +1244,71 @@ export interface operations {
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description The `sync_token` of the page before. Absent or empty: every task. */
+                since?: string;
+                /** @description How many tasks and deletions a page has at most; fewer where they would exceed about 1 MiB. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The token's subject.
+                 * @example alice
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tasks as they are now, each once, and the ids of those that are gone. */
+            200: {
+                headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019a0c2f-7d00-7abc-8def-0123456789ab",
+                     *           "user_id": "alice",
+                     *           "title": "Buy milk",
+                     *           "description": null,
+                     *           "completed": false,
+                     *           "created_at": "2026-01-01T09:00:00Z",
+                     *           "updated_at": "2026-01-01T09:00:00Z",
+                     *           "revision": 1
+                     *         }
+                     *       ],
+                     *       "deleted": [
+                     *         "019a0c2f-7d00-7abc-8def-0123456789ab"
+                     *       ],
+                     *       "count": 1,
+                     *       "sync_token": "ASvYBskiPcsAAAAAAAAAAw",
+                     *       "has_more": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChangesView"];
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
+            410: components["responses"]["Problem410"];
+            414: components["responses"]["Problem414"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];

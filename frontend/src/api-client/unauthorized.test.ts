@@ -87,13 +87,18 @@ describe("a rejected token", () => {
     expect(record.sessionEnds).toBe(1)
   })
 
-  test("that cannot be renewed for lack of a response ends nothing", async () => {
+  const calls: [string, (client: ApiClient) => Promise<unknown>][] = [
+    ["a read", (client) => client.getTask("alice", "1")],
+    ["a create", (client) => client.createTask("alice", "Milk")],
+    ["another change", (client) => client.updateTask("alice", "1", {})],
+  ]
+  test.each(calls)("that cannot be renewed for lack of a response ends nothing: %s", async (_, call) => {
     const { baseUrl } = await startFakeApi(() => problem(401))
     const session = fakeSession()
     const { client, record } = testClient(baseUrl, { tokens: session.tokens })
     const token = await session.tokens.get()
     session.isDown = true
-    await expect(client.createTask("alice", "Milk")).rejects.toMatchObject({ name: "Unreachable" })
+    await expect(call(client)).rejects.toMatchObject({ name: "Unreachable" })
     expect(await session.tokens.get()).toBe(token)
     expect(record.sessionEnds).toBe(0)
   })

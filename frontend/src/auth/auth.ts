@@ -5,8 +5,10 @@ import { createDatabase, type Database, loadOrCreateSecret } from "./database"
 import { maintainSigningKey, signingKeyOptions } from "./keys"
 import { logger } from "./log"
 import { FIND_ALL_SESSIONS, Outbox, securityEventsPlugin } from "./outbox"
+import { IP_ADDRESS } from "./peer-address"
 import { push, type SecurityEvent, securityEventClaims } from "./security-events"
 import { readSettings, SESSION, type Settings } from "./settings"
+import { TokenLifetimes, tokenLifetimesPlugin } from "./token-lifetimes"
 
 /** The rate limit of other endpoints that check a password, the same as Better Auth's own for sign-in. `window`: seconds. */
 const PASSWORD_RATE_LIMIT = { window: 10, max: 3 }
@@ -42,15 +44,14 @@ function configure(
         "/verify-password": PASSWORD_RATE_LIMIT,
       },
     },
-    // peer-address.ts sets this header to the peer's address; the client's value counts only behind trusted proxies.
-    advanced: {
-      database: FIND_ALL_SESSIONS,
-      ipAddress: {
-        ipAddressHeaders: ["x-forwarded-for"],
-        trustedProxies: [...settings.trustedProxies],
-      },
-    },
-    plugins: [jwt(jwtOptions), twoFactor({ issuer: "Evo-TODO" }), securityEventsPlugin(outbox)],
+    // peer-address.ts sets the header to the client's address.
+    advanced: { database: FIND_ALL_SESSIONS, ipAddress: IP_ADDRESS },
+    plugins: [
+      jwt(jwtOptions),
+      twoFactor({ issuer: "Evo-TODO" }),
+      securityEventsPlugin(outbox),
+      tokenLifetimesPlugin(),
+    ],
   })
 }
 
@@ -94,8 +95,9 @@ async function deliver(
   settings: Settings,
   options: JwtOptions,
   context: Awaited<Auth["$context"]>,
+  lifetimes: TokenLifetimes,
 ): Promise<string | null> {
-  const payload = securityEventClaims(event, settings, Date.now() / 1000)
+  const payload = securityEventClaims(event, settings, Date.now() / 1000, await lifetimes.longest())
   const signingContext = { context } as unknown as Parameters<typeof signJWT>[0]
   const token = await signJWT(signingContext, { options, payload, header: { typ: "secevent+jwt" } })
   return push(token, settings.securityEventsURL)
@@ -115,7 +117,12 @@ async function start(): Promise<Auth> {
     maintainSigningKey(auth, jwtOptions),
   )
   const context = await auth.$context
-  outbox.open(context.adapter, (event) => deliver(event, settings, jwtOptions, context))
+  const lifetimes = new TokenLifetimes(context.adapter, settings.tokenLifetime)
+  await withErrorPrefix("Cannot record the tokens' lifetime (check DATABASE_URL and EVO_TODO_DATA)", () =>
+    lifetimes.record(),
+  )
+  lifetimes.recordRegularly()
+  outbox.open(context.adapter, (event) => deliver(event, settings, jwtOptions, context, lifetimes))
   return auth
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { link, mkdir, readFile, unlink, writeFile } from "node:fs/promises"
+import { link, mkdir, open, readFile, unlink, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { LibsqlDialect } from "@libsql/kysely-libsql"
@@ -25,8 +25,9 @@ export function createDatabase({ databaseURL, dataFolder }: Settings): Database 
 
 /** A database file that only this process uses, so the lock is a queue in memory. */
 function embedded(folder: string): Database {
-  const { href } = pathToFileURL(join(folder, "auth.db"))
-  let last: Promise<unknown> = mkdir(folder, { recursive: true, mode: 0o700 })
+  const file = join(folder, "auth.db")
+  const { href } = pathToFileURL(file)
+  let last: Promise<unknown> = createPrivate(folder, file)
   return {
     options: { dialect: new LibsqlDialect({ url: href }), type: "sqlite" },
     withLock(work) {
@@ -35,6 +36,12 @@ function embedded(folder: string): Database {
       return result
     },
   }
+}
+
+/** Create the folder and the file for this user only, whatever the umask; SQLite gives its logs the file's own mode. */
+async function createPrivate(folder: string, file: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await (await open(file, "a", 0o600)).close()
 }
 
 function postgres(connectionString: string): Database {

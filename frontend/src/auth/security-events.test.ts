@@ -28,7 +28,7 @@ function url(): string {
 }
 
 it("makes a session-revoked event of a session", () => {
-  expect(securityEventClaims({ ...EVENT, sessionId: "s-1" }, SETTINGS, 1_800_000_005.9)).toEqual({
+  expect(securityEventClaims({ ...EVENT, sessionId: "s-1" }, SETTINGS, 1_800_000_005.9, 900)).toEqual({
     iss: "http://localhost:3000",
     aud: "tasks",
     iat: 1_800_000_005,
@@ -41,13 +41,14 @@ it("makes a session-revoked event of a session", () => {
     events: {
       "https://schemas.openid.net/secevent/caep/event-type/session-revoked": {
         event_timestamp: 1_800_000_000.25,
+        token_lifetime: 900,
       },
     },
   })
 })
 
 it("makes an account-purged event of a deleted account", () => {
-  expect(securityEventClaims({ ...EVENT, sessionId: null }, SETTINGS, 1_800_000_005)).toMatchObject({
+  expect(securityEventClaims({ ...EVENT, sessionId: null }, SETTINGS, 1_800_000_005, 900)).toMatchObject({
     sub_id: { format: "iss_sub", iss: "http://localhost:3000", sub: "u-1" },
     events: { "https://schemas.openid.net/secevent/risc/event-type/account-purged": {} },
   })

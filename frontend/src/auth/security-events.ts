@@ -13,25 +13,29 @@ export interface SecurityEvent {
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked"
 const ACCOUNT_PURGED = "https://schemas.openid.net/secevent/risc/event-type/account-purged"
 
-/** The claims of a Security Event Token (RFC 8417). `now`: the time of signing, in seconds since 1970. */
+/**
+ * The claims of a Security Event Token (RFC 8417). `now`: the time of signing, in seconds since 1970. `tokenLifetime`: the
+ * longest lifetime of the session's tokens, in seconds; the service forgets the revocation when they have expired.
+ */
 export function securityEventClaims(
   event: SecurityEvent,
-  { issuer, audience }: Settings,
+  { issuer, audience }: Pick<Settings, "issuer" | "audience">,
   now: number,
+  tokenLifetime: number,
 ): Record<string, unknown> {
   const user = { format: "iss_sub", iss: issuer, sub: event.userId } // RFC 9493
   const session = { format: "opaque", id: event.sessionId }
+  const happenedAt = { event_timestamp: event.happenedAt.getTime() / 1000 }
   return {
     iss: issuer,
     aud: audience,
     iat: Math.floor(now),
     jti: event.id,
     sub_id: event.sessionId === null ? user : { format: "complex", user, session },
-    events: {
-      [event.sessionId === null ? ACCOUNT_PURGED : SESSION_REVOKED]: {
-        event_timestamp: event.happenedAt.getTime() / 1000,
-      },
-    },
+    events:
+      event.sessionId === null
+        ? { [ACCOUNT_PURGED]: happenedAt }
+        : { [SESSION_REVOKED]: { ...happenedAt, token_lifetime: tokenLifetime } },
   }
 }
 

@@ -103,8 +103,28 @@ describe("settings", () => {
     },
   )
 
-  it("does not repeat a password in the error message of a URL", () => {
-    expect(errorMessage({ DATABASE_URL: "mysql://user:hidden@host/name" })).not.toContain("hidden")
+  it.each([
+    ["DATABASE_URL", "mysql://user:hidden@host/name"],
+    ["DATABASE_URL", "postgresql://user:my@hidden:word@host/name"],
+    ["DATABASE_URL", "postgresql://user:a/hidden@host/name"],
+    ["DATABASE_URL", "postgresql://user:12?hidden@host/name"],
+    ["DATABASE_URL", "postgresql://user:12#hidden@host/name"],
+    ["DATABASE_URL", "postgresql://user:%zzhidden@host/name"],
+    ["BETTER_AUTH_BASE_URL", "https://user:hidden@host"],
+    ["NEXT_PUBLIC_API_URL", "https://us/er:hidden@host/api"],
+    ["EVO_TODO_SECURITY_EVENTS_URL", "https://user:hid/hidden@host"],
+  ])("does not repeat the password of %s=%j", (name, value) => {
+    const message = errorMessage({ [name]: value })
+    expect(message).toMatch(/^[A-Z_]+="…": must/)
+    expect(message).not.toContain("hid")
+  })
+
+  it.each([
+    "postgresql://host/name",
+    "postgres://user:p%40ss%2Fword:!$&'()*+,;=@host:5432/name?sslmode=require&host=/tmp",
+    "postgresql:///name?host=/tmp",
+  ])("accepts the database %j", (url) => {
+    expect(readSettings({ DATABASE_URL: url }).databaseURL).toBe(url)
   })
 
   it("documents every setting, and none that does not exist", () => {

@@ -81,7 +81,7 @@ function reader(env: Environment) {
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
       const isSecret = name.includes("SECRET") || name === "DATABASE_URL"
-      const shown = isSecret ? "…" : value.replace(/[^/]*@/, "…@")
+      const shown = isSecret || value.includes("@") ? "…" : value
       throw new SettingError(`${name}="${shown}": ${error.message}`)
     }
   }
@@ -104,7 +104,7 @@ function nonEmpty(value: string): string {
 
 function url(value: string): URL {
   const parsed = URL.canParse(value) ? new URL(value) : null
-  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username || parsed.search || parsed.hash) {
+  if (!parsed || !/^https?:$/.test(parsed.protocol) || value.includes("@") || parsed.search || parsed.hash) {
     invalid("must be an http or https URL, such as https://app.example.com")
   }
   return parsed as URL
@@ -127,10 +127,16 @@ function httpURL(value: string): string {
   return url(value).href
 }
 
+/** What may stand before the `@` of an address as it is; all else is percent-encoded, as in the service. */
+const LOGIN = /(?:[^\s:@/?#[\]%]|%[0-9A-F]{2})*(?::(?:[^\s@/?#[\]%]|%[0-9A-F]{2})*)?/
+const POSTGRES = new RegExp(`^postgres(?:ql)?://(?:${LOGIN.source}@)?[^@#\\s]+$`, "i")
+
 function postgresURL(value: string): string {
-  return /^postgres(ql)?:\/\/./.test(value)
+  return POSTGRES.test(value)
     ? value
-    : invalid("must be postgresql://user:password@host/name, or unset for an embedded database")
+    : invalid(
+        "must be postgresql://user:password@host/name with the password percent-encoded, or unset for an embedded database",
+      )
 }
 
 function duration(value: string): number {

@@ -7,7 +7,7 @@ from typing import Final
 from adapters.http.context import RequestContext
 from adapters.http.problems import NoCredentials
 from adapters.http.routing import Services
-from domain.errors import AccessDenied, InvalidToken, TooManyRequests
+from domain.errors import AccessDenied, InvalidToken, KeysUnavailable, TooManyRequests, Unavailable
 from domain.identity import Principal, UserId
 from domain.rate_limit import RateLimitStatus
 
@@ -57,16 +57,18 @@ async def authenticate(services: Services, context: RequestContext) -> Principal
 
     Raises:
         NoCredentials, InvalidToken: there is none; the request counts against its address.
-        TooManyRequests: the address has used up its limit.
-        Unavailable: the token can't be verified now.
+        TooManyRequests: the address has used up its limit; a token that was verified before works nevertheless.
+        Unavailable: the token can't be verified now; counts against its address when the keys are missing.
     """
     try:
         token = bearer_token(context.headers.getlist(b"authorization"))
         return services.authenticate.remembered(token.encode(), context.audit) or await services.authenticate(
-            token, context.audit
+            token, context.audit, services.enforce_rate_limits.client(context.audit)
         )
-    except (NoCredentials, InvalidToken):
-        await count_refusal(services, context)
+    except (NoCredentials, InvalidToken, TooManyRequests, Unavailable) as error:
+        await services.refusal_pacing.wait()
+        if isinstance(error, NoCredentials | InvalidToken | KeysUnavailable):
+            await count_refusal(services, context)
         raise
 
 
@@ -76,11 +78,7 @@ async def count_refusal(services: Services, context: RequestContext) -> None:
     Raises:
         TooManyRequests: the address has used up its limit.
     """
-    try:
-        context.rate_limit = await services.enforce_rate_limits.for_address(context.audit)
-    except TooManyRequests as error:
-        context.rate_limit = error.status
-        raise
+    context.rate_limit = await services.enforce_rate_limits.for_address(context.audit)
 
 
 async def enforce_user_limit(services: Services, context: RequestContext) -> RateLimitStatus | None:
@@ -94,9 +92,18 @@ async def enforce_user_limit(services: Services, context: RequestContext) -> Rat
         if limits.is_local:
             return limits.for_user_now(context.principal, context.audit)
         return await limits.for_user(context.principal, context.audit)
-    except TooManyRequests as error:
-        context.rate_limit = error.status
+    except TooManyRequests:
+        await services.refusal_pacing.wait()
         raise
+
+
+def ensure_scope(services: Services, context: RequestContext) -> None:
+    """Refuse a token that an application has, unless it is for this service; whatever the path.
+
+    Raises:
+        InsufficientScope: it was issued to an application without the scope of the settings.
+    """
+    services.authorize.ensure_scope(context.principal, context.audit)
 
 
 def ensure_owner(services: Services, context: RequestContext, segments: Sequence[str]) -> None:

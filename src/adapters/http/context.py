@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from os import urandom
 from typing import Any, Final, Self
 
@@ -12,10 +12,9 @@ from attrs import Factory, define, field, frozen
 from litestar.types import HTTPScope
 
 from domain.audit import AuditContext
-from domain.identity import Principal
+from domain.identity import Address, Principal, parse_address
 from domain.rate_limit import RateLimitStatus
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_CACHED: Final = 1024
@@ -23,6 +22,11 @@ MAX_CACHED: Final = 1024
 
 MAX_FORWARDED_BYTES: Final = 1024
 """Bytes of X-Forwarded-For that are read, from its right end: more proxies than any deployment has."""
+
+MAX_PORT: Final = 65535
+
+_WITH_PORT: Final = re.compile(r"(?:\[(?P<v6>[^\[\]]*:[^\[\]]*)\]|(?P<v4>[0-9.]+)(?=:))(?::(?P<port>[0-9]{1,5}))?")
+"""An address with a port, an IPv6 address in brackets, or both (RFC 3986 §3.2.2, RFC 7239 §6)."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -79,6 +83,8 @@ class RequestContext:
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
+    content: bytes = b""
+    """The body as it was received, once it was read."""
     rate_limit: RateLimitStatus | None = None
     principal: Principal = field(init=False)
     """Who asks, on every route that needs a token; unset on public ones."""
@@ -118,13 +124,13 @@ class TrustedProxies:
 
     def _read(self, peer: str, forwarded: bytes) -> str:
         """Walk from the socket's peer towards the client, as long as each hop is trusted and well formed."""
-        address = _parse_address(peer)
+        address = parse_address(peer)
         if address is None:
             return peer
         for hop in reversed(forwarded.split(b",")):
             if not self._trusts(address):
                 break
-            next_address = _parse_address(hop.decode("latin-1").strip(" \t"))
+            next_address = _parse_hop(hop.decode("latin-1"))
             if next_address is None:
                 break
             address = next_address
@@ -154,9 +160,13 @@ def _request_id(given: bytes | None) -> str:
     return urandom(16).hex()
 
 
-def _parse_address(text: str) -> Address | None:
-    try:
-        address = ip_address(text.partition("%")[0])  # without the zone (RFC 4007 §11)
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+def _parse_hop(entry: str) -> Address | None:
+    """The address of an entry of X-Forwarded-For, as proxies write it: with or without a port, brackets and quotes."""
+    text = entry.strip(" \t")
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1].strip(" \t")
+    if found := _WITH_PORT.fullmatch(text):
+        if int(found["port"] or 0) > MAX_PORT:
+            return None
+        text = found["v6"] or found["v4"]
+    return parse_address(text)

@@ -7,8 +7,10 @@ from attrs import frozen
 from adapters.http.context import Headers
 
 _METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-_REQUEST_HEADERS: Final = b"Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id"
-_EXPOSED: Final = b"ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"
+_REQUEST_HEADERS: Final = (
+    b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Request-Id"
+)
+_EXPOSED: Final = b"ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Request-Id"
 _PREFLIGHT_SECONDS: Final = b"600"
 
 

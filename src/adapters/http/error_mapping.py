@@ -23,7 +23,14 @@ from adapters.http.problems import (
     RequestError,
     Stopping,
 )
-from domain.errors import InvalidField, InvalidToken, TooManyRequests, Unavailable
+from domain.errors import (
+    InsufficientScope,
+    InvalidField,
+    InvalidToken,
+    TooManyRequests,
+    TooManySearches,
+    Unavailable,
+)
 
 
 def problem_of(error: Exception, context: RequestContext) -> tuple[Problem, Mapping[str, str]]:
@@ -88,17 +95,25 @@ def _headers(error: Exception) -> Mapping[str, str]:
             headers = {"WWW-Authenticate": "Bearer"}
         case InvalidToken():
             headers = {"WWW-Authenticate": _challenge(error.reason)}
+        case InsufficientScope():
+            headers = {"WWW-Authenticate": _scope_challenge(error.scope)}
         case NotReady() | Stopping():
             headers = {"Retry-After": "1"}
         case TooManyRequests():
             headers = {"Retry-After": str(error.status.reset_seconds)}
-        case Unavailable():
+        case Unavailable() | TooManySearches():
             headers = {"Retry-After": str(error.retry_after)}
         case RequestError():
             headers = error.headers
         case HTTPException():
             headers = dict(error.headers or {})
     return headers
+
+
+def _scope_challenge(scope: str | None) -> str:
+    """RFC 6750 §3.1, which names the scope that is needed, where there is one."""
+    error = f'Bearer error="insufficient_scope", error_description="{PROBLEM_TYPES[InsufficientScope].title}"'
+    return error if scope is None else f'{error}, scope="{scope}"'
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from adapters.http.access_log import AccessLog
-from adapters.http.auth import authenticate, enforce_user_limit, ensure_owner, needs_token
+from adapters.http.auth import authenticate, enforce_user_limit, ensure_owner, ensure_scope, needs_token
 from adapters.http.context import RequestContext, TrustedProxies, current_request, read_context
 from adapters.http.cors import Cors
 from adapters.http.problems import RequestError, Stopping
@@ -68,6 +68,7 @@ class Front:
                 if needs_token(context):
                     context.principal = await authenticate(self.services, context)
                     context.rate_limit = await enforce_user_limit(self.services, context)
+                    ensure_scope(self.services, context)
                     ensure_owner(self.services, context, segments)
                 method = _ROUTED_AS.get(scope["method"], scope["method"])
                 if (route := self._direct.find(method, context, segments)) is not None:

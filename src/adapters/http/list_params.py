@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
 from uuid import UUID
 
@@ -14,15 +15,22 @@ from attrs import evolve
 
 from adapters.http.problems import InvalidParameter
 from domain.errors import InvalidField
-from domain.task import TaskId
-from domain.task_list import MAX_PAGE, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
+from domain.task import Revision, TaskId
+from domain.task_list import MAX_PAGE, MAX_SEARCH_PARTS, MAX_SEARCH_TEXT, Order, PageKey, TaskQuery
+
+LIMIT: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE}
+"""The JSON schema of a page's limit."""
 
 PARAMETERS = (
     ("completed", {"type": "boolean"}, "Only tasks that are done, or only those that are not."),
     (
         "q",
         {"type": "string", "maxLength": MAX_SEARCH_TEXT, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"},
-        "Only tasks whose title or description contains this, whatever the case. Empty asks for nothing.",
+        (
+            "Only tasks in whose title or description every word occurs, in any order and whatever the case. What is in"
+            f' quotation marks counts as it stands (`"buy milk"`). At most {MAX_SEARCH_PARTS} words and quoted parts.'
+            " Empty asks for nothing."
+        ),
     ),
     (
         "sort",
@@ -31,8 +39,8 @@ PARAMETERS = (
     ),
     (
         "limit",
-        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE},
-        "How many tasks a page holds at most.",
+        LIMIT,
+        "How many tasks a page holds at most; fewer where they would exceed about 1 MiB: follow `next_cursor`.",
     ),
     (
         "cursor",
@@ -63,7 +71,7 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
             completed=_completed(given.get("completed")),
             text=given.get("q", ""),
             order=_order(given.get("sort", Order.CREATED.value)),
-            limit=_limit(given.get("limit", str(MAX_PAGE))),
+            limit=parse_limit(given.get("limit", str(MAX_PAGE))),
         )
     except InvalidField as error:
         raise InvalidParameter(error.field, error.rule) from error
@@ -105,7 +113,12 @@ def _order(text: str) -> Order:
         raise InvalidParameter("sort", f"takes {', '.join(order.value for order in Order)}") from error
 
 
-def _limit(text: str) -> int:
+def parse_limit(text: str) -> int:
+    """A page's limit, which may still be out of range.
+
+    Raises:
+        InvalidParameter: it is not a whole number.
+    """
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_PAGE))):
         raise InvalidParameter("limit", f"takes a whole number from 1 to {MAX_PAGE}")
     return int(text)
@@ -115,6 +128,7 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     filters: str
     at: datetime
     task_id: UUID
+    revision: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 def _filters(query: TaskQuery) -> str:
@@ -125,7 +139,7 @@ def _filters(query: TaskQuery) -> str:
 
 def encode_cursor(position: PageKey, query: TaskQuery) -> str:
     """The cursor for the tasks after that position."""
-    cursor = _Cursor(_filters(query), position.at, position.task_id)
+    cursor = _Cursor(_filters(query), position.at, position.task_id, position.revision)
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
@@ -146,4 +160,4 @@ def decode_cursor(text: str, query: TaskQuery) -> PageKey:
         )
     if cursor.at.utcoffset() != timedelta(0):
         raise InvalidParameter("cursor", "is not one that this API issued")
-    return PageKey(cursor.at, TaskId(cursor.task_id))
+    return PageKey(cursor.at, TaskId(cursor.task_id), Revision(cursor.revision))

@@ -9,15 +9,21 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.errors import (
     AccessDenied,
+    IdempotencyKeyReused,
+    InsufficientScope,
     InvalidField,
     InvalidToken,
     KeysUnavailable,
+    ListFull,
     Overloaded,
     RevisionMismatch,
     RevocationsUnavailable,
+    SearchUnavailable,
     StorageUnavailable,
+    SyncTokenExpired,
     TaskNotFound,
     TooManyRequests,
+    TooManySearches,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -125,7 +131,15 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "access-denied",
         "Access denied",
         "The path names another user than the token: use the token's own subject.",
-        when="The path names another user than the token.",
+        when="The path names another user than the token, or the token was issued to an application without the "
+        "scope that the service requires (`WWW-Authenticate` says so).",
+    ),
+    InsufficientScope: ProblemType(
+        HTTPStatus.FORBIDDEN,
+        "insufficient-scope",
+        "The token is not sufficient",
+        "The token was issued to an application, and not for this service: use the person's own token, or one with "
+        "the scope in WWW-Authenticate.",
     ),
     TaskNotFound: ProblemType(
         HTTPStatus.NOT_FOUND,
@@ -133,6 +147,22 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "Task not found",
         "There is no such task in this list.",
         when="There is no such task in this user's list.",
+    ),
+    ListFull: ProblemType(
+        HTTPStatus.CONFLICT,
+        "list-full",
+        "The list is full",
+        "This list has as many tasks as it may, deleted ones included. Delete tasks that you no longer need: they make"
+        " room when their time in the trash is over. If it is full of tasks that you do need, ask the operator of this"
+        " service for a larger list.",
+        when="The list has as many tasks and deleted tasks as it may.",
+    ),
+    SyncTokenExpired: ProblemType(
+        HTTPStatus.GONE,
+        "sync-token-expired",
+        "The sync token has expired",
+        "The changes since that sync token are no longer known: begin again without `since`.",
+        when="The sync token is too old, from before a restore, or not one of this list.",
     ),
     RevisionMismatch: ProblemType(
         HTTPStatus.PRECONDITION_FAILED,
@@ -150,12 +180,31 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
     ),
     InvalidBody: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", "A field breaks a rule"),
     InvalidParameter: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-parameter", "A parameter breaks a rule"),
+    IdempotencyKeyReused: ProblemType(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "idempotency-key-reused",
+        "The idempotency key is in use",
+        "This Idempotency-Key has come with another request before: use a new key for each task.",
+    ),
     TooManyRequests: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",
         "Too many requests",
         "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
-        when="The user, or without a valid token the address, has used up the rate limit: retry after `Retry-After`.",
+        when="The user, or without a valid token the address, has used up the rate limit, or searches of this user wait"
+        " already: retry after `Retry-After`.",
+    ),
+    TooManySearches: ProblemType(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-searches",
+        "Too many searches at once",
+        "Another search of yours is running, and this one has waited for it. Wait as many seconds as Retry-After says.",
+    ),
+    SearchUnavailable: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "search-unavailable",
+        "The search takes too long",
+        "The search did not end in time. Narrow it with `completed` or a rarer word, or try again later.",
     ),
     StorageUnavailable: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -10,7 +10,7 @@ import msgspec
 from attrs import frozen
 from litestar.types import Receive
 
-from adapters.http.context import Headers
+from adapters.http.context import Headers, RequestContext
 from adapters.http.problems import InvalidBody, RequestError
 from domain.errors import TaskNotFound
 from domain.task import TaskId
@@ -22,6 +22,8 @@ JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
 _JSON_TYPE: Final = JSON.encode()
+_NOT_JSON: Final = "The body is not JSON."
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _PATH = re.compile(r" - at `\$\.(\w+)`$")
 _UTF8: Final = (None, "", "utf-8", "utf8")
 _TASK_ID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -60,7 +62,7 @@ def parse_task_id(text: str) -> TaskId:
     return TaskId(UUID(int=int(text.replace("-", ""), 16)))  # a third of the cost of UUID(text)
 
 
-async def read_body(receive: Receive, headers: Headers, body: Body) -> Any:
+async def read_body(receive: Receive, context: RequestContext, body: Body) -> Any:
     """The body as the route declares it: an instance of its Struct, a string, or `None` for an empty optional one.
 
     Raises:
@@ -68,7 +70,8 @@ async def read_body(receive: Receive, headers: Headers, body: Body) -> Any:
             not JSON, empty although required, or broke off.
         InvalidBody: (422) it is JSON that breaks a rule.
     """
-    content = await _read_bytes(receive, headers)
+    headers = context.headers
+    content = context.content = await _read_bytes(receive, headers)
     if not content:
         if body.is_required and body.is_json:
             raise RequestError(400, "The body is empty; this call takes JSON.")
@@ -125,24 +128,41 @@ def decode_json(content: bytes, shape: type[msgspec.Struct]) -> Any:
         RequestError: (400) it is not JSON. InvalidBody: (422) it is JSON that breaks a rule.
     """
     try:
-        return msgspec.json.decode(content, type=shape)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        decoded = msgspec.json.decode(content, type=shape)
+        if not content.isascii():
+            content.decode()  # members that are ignored were not looked at
+    except RecursionError as error:
+        raise _nested_too_deeply(content) from error
+    except (msgspec.DecodeError, UnicodeError) as error:
         parsed = _parse_leniently(content)
         if isinstance(error, msgspec.ValidationError):
             raise _invalid(error, parsed, shape) from error
         raise InvalidBody("", "takes text in UTF-8, without lone surrogates") from error
+    return decoded
+
+
+def _nested_too_deeply(content: bytes) -> Exception:
+    """What is wrong with a body that no parser here reads to its end; a parser may limit the depth (RFC 8259 §9)."""
+    structure = _STRINGS.sub(b"", content)
+    if any(structure.count(opening) != structure.count(closing) for opening, closing in (b"{}", b"[]")):
+        return RequestError(400, _NOT_JSON)
+    return InvalidBody("", "is nested too deeply")
 
 
 def _parse_leniently(content: bytes) -> Any:
-    """The JSON value when only its characters may be wrong: invalid UTF-8, or half a surrogate pair.
+    """The JSON value, numbers as text, when only its characters may be wrong: invalid UTF-8, or half a surrogate pair.
 
     Raises:
-        RequestError: (400) it is not JSON.
+        RequestError: (400) it is not JSON. InvalidBody: (422) it is nested too deeply.
     """
+    text = content.decode("utf-8", errors="replace")
     try:
-        return json.loads(content.decode("utf-8", errors="replace"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(400, "The body is not JSON.") from error
+        # Numbers stay text: Python's own have a longest length.
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=str, parse_float=str)
+    except RecursionError as error:
+        raise _nested_too_deeply(content) from error
+    except ValueError as error:
+        raise RequestError(400, _NOT_JSON) from error
 
 
 def _refuse_constant(name: str) -> None:

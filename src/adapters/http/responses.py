@@ -18,6 +18,7 @@ from adapters.http.cors import Cors
 from adapters.http.error_mapping import problem_of
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.schemas import TaskPageView, TaskView
+from domain.errors import TooManyRequests
 from domain.rate_limit import RateLimitStatus
 from domain.task import Revision, Task
 
@@ -126,9 +127,11 @@ def json_response(view: Any, *, status: int = 200, headers: HeaderLines | None =
     return Response(status, [_JSON, (b"content-length", b"%d" % len(body)), *(headers or ())], body)
 
 
-def task_response(task: Task, *, status: int = 200, location: str | None = None) -> Response:
+def task_response(task: Task, *, status: int = 200, location: str | None = None, is_replayed: bool = False) -> Response:
     """A task with its entity tag, and where a new one is."""
     more = [] if location is None else [(b"location", location.encode())]
+    if is_replayed:
+        more.append((b"idempotency-replayed", b"true"))
     return json_response(TaskView.of(task), status=status, headers=[_etag(task.revision), *more])
 
 
@@ -156,6 +159,8 @@ def list_path(user_id: str) -> str:
 
 def error_response(error: Exception, context: RequestContext) -> Response:
     """The problem for an error (RFC 9457); an unexpected one is logged."""
+    if isinstance(error, TooManyRequests):
+        context.rate_limit = error.status
     problem, headers = problem_of(error, context)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log_unexpected(error)

@@ -15,12 +15,24 @@ from litestar.types import Receive
 from adapters.http.context import RequestContext, current_request
 from adapters.http.metrics import RequestMetrics
 from adapters.http.page_cache import PageCache
+from adapters.http.refusal_pacing import RefusalPacing
 from adapters.http.request import Body, is_task_id, read_body
 from adapters.http.responses import Response
-from application.access import Authenticate, Authorize, EnforceRateLimits
+from application.access import Authenticate, EnforceRateLimits
+from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.security_events import ReceiveSecurityEvent
-from application.tasks import ChangeTask, CompleteTask, CreateTask, DeleteTask, GetTask, ListTasks, RestoreTask
+from application.sync import ReadChanges
+from application.tasks import (
+    ChangeTask,
+    CompleteTask,
+    CreateTask,
+    CreateTaskOnce,
+    DeleteTask,
+    GetTask,
+    ListTasks,
+    RestoreTask,
+)
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -35,16 +47,19 @@ class Services:
     routes: "tuple[Route, ...]"
     metrics: RequestMetrics = Factory(RequestMetrics)
     page_cache: PageCache = Factory(PageCache)
+    refusal_pacing: RefusalPacing = Factory(RefusalPacing)
     authenticate: Authenticate = field(init=False)
     authorize: Authorize = field(init=False)
     enforce_rate_limits: EnforceRateLimits = field(init=False)
     list_tasks: ListTasks = field(init=False)
     get_task: GetTask = field(init=False)
     create_task: CreateTask = field(init=False)
+    create_task_once: CreateTaskOnce = field(init=False)
     change_task: ChangeTask = field(init=False)
     complete_task: CompleteTask = field(init=False)
     delete_task: DeleteTask = field(init=False)
     restore_task: RestoreTask = field(init=False)
+    read_changes: ReadChanges = field(init=False)
     receive_security_event: ReceiveSecurityEvent = field(init=False)
     check_readiness: CheckReadiness = field(init=False)
 
@@ -96,7 +111,7 @@ class Route:
     async def respond(self, services: Services, context: RequestContext, receive: Receive) -> Response:
         """Read the body where the route has one, and call the handler."""
         context.route = self.path
-        body = None if self.body is None else await read_body(receive, context.headers, self.body)
+        body = None if self.body is None else await read_body(receive, context, self.body)
         return await self.handler(services, context, body)
 
     def litestar_handler(self, services: Services) -> HTTPRouteHandler:

@@ -1,27 +1,47 @@
 """The shapes of requests and responses (msgspec Structs), and their translation from and to the domain."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from adapters.http.list_params import encode_cursor
 from domain import task
+from domain.changes import Changes
 from domain.task import MAX_DESCRIPTION, MAX_TITLE, Task, TaskChange
 from domain.task_list import TaskPage, TaskQuery
+from domain.text import INVISIBLE
 
 EXAMPLE_TASK_ID: Final = "019a0c2f-7d00-7abc-8def-0123456789ab"
+EXAMPLE_TASK: Final = {
+    "id": EXAMPLE_TASK_ID,
+    "user_id": "alice",
+    "title": "Buy milk",
+    "description": None,
+    "completed": False,
+    "created_at": "2026-01-01T09:00:00Z",
+    "updated_at": "2026-01-01T09:00:00Z",
+    "revision": 1,
+}
+
+
+def _range(first: int, last: int) -> str:
+    """A range of a pattern's characters; those beyond U+FFFF stand raw, as JavaScript escapes them in another way."""
+    start, end = (f"\\u{code:04x}" if code <= 0xFFFF else chr(code) for code in (first, last))  # noqa: PLR2004
+    return start if first == last else f"{start}-{end}"
+
 
 # For the OpenAPI document only: the domain validates text, after trimming it.
 _TEXT = r"^[^\u0000]*$"
-_TITLE = {"minLength": 1, "maxLength": MAX_TITLE, "pattern": r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"}
+_INVISIBLE = "".join(_range(first, last) for first, last in INVISIBLE)
+_TITLE = {"minLength": 1, "maxLength": MAX_TITLE, "pattern": rf"^[^\u0000]*[^{_INVISIBLE}][^\u0000]*$"}
 _DESCRIPTION = {"maxLength": MAX_DESCRIPTION, "pattern": _TEXT}
 
 Title = Annotated[
     str,
     Meta(
-        description="1 to 255 characters (Unicode code points) after trimming.",
+        description="1 to 255 characters (Unicode code points) after trimming, one of them visible.",
         examples=["Buy milk"],
         extra_json_schema=_TITLE,
     ),
@@ -31,7 +51,8 @@ Description = Annotated[
     Meta(description="At most 2000 characters, or null.", examples=["Two bottles"], extra_json_schema=_DESCRIPTION),
 ]
 Completed = Annotated[bool, Meta(description="Whether the task is done.", examples=[False])]
-Ignored = Annotated[Any, Meta(description="Set by the server; ignored here.", extra_json_schema={"readOnly": True})]
+Ignored = Annotated[Raw, Meta(description="Set by the server; ignored here.", extra_json_schema={"readOnly": True})]
+"""Any JSON: it is not converted, so that no number is too large."""
 
 Instant = Annotated[datetime, Meta(description="RFC 3339, UTC.", extra_json_schema={"format": "date-time"})]
 
@@ -78,6 +99,28 @@ class TaskPageView(Struct, frozen=True, kw_only=True):
         data = [TaskView.of(task) for task in page.tasks]
         cursor = None if page.next is None else encode_cursor(page.next, query)
         return cls(data=data, count=len(data), next_cursor=cursor)
+
+
+class ChangesView(Struct, frozen=True, kw_only=True):
+    """One page of what has changed in a list."""
+
+    data: Annotated[list[TaskView], Meta(description="Tasks that were created or changed, in the order of revisions.")]
+    deleted: Annotated[list[UUID], Meta(description="The ids of tasks that are gone.")]
+    count: Annotated[int, Meta(ge=0, description="How many tasks `data` holds.")]
+    sync_token: Annotated[str, Meta(description="Ask again with this as `since` for what follows.", max_length=128)]
+    has_more: Annotated[bool, Meta(description="More has changed already: ask again at once.")]
+
+    @classmethod
+    def of(cls, changes: Changes, sync_token: str) -> "ChangesView":
+        """The page as clients see it."""
+        data = [TaskView.of(task) for task in changes.tasks]
+        return cls(
+            data=data,
+            deleted=list(changes.deleted),
+            count=len(data),
+            sync_token=sync_token,
+            has_more=changes.has_more,
+        )
 
 
 class _FromServer(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

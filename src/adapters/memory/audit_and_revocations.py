@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from attrs import Factory, frozen
@@ -10,7 +10,7 @@ from attrs import Factory, frozen
 from application.ports import Clock
 from domain.audit import AuditEvent, AuditKind
 from domain.identity import Principal, SessionId, UserId
-from domain.revocation import Revocation, RevocationSet
+from domain.revocation import Revocation, RevocationSet, TokenLifetimes
 
 MAX_EVENTS: Final = 10_000
 
@@ -58,19 +58,17 @@ class MemoryRevocations:
     """The port's Revocations, in this process."""
 
     _clock: Clock
-    _keep_for: timedelta
-    """The longest lifetime of a token, and so how long a revocation is kept."""
+    _lifetimes: TokenLifetimes
     _revoked: RevocationSet = Factory(RevocationSet)
 
     def is_revoked(self, principal: Principal) -> bool:
         """See the port."""
         return self._revoked.matches(principal)
 
-    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+    async def revoke(
+        self, user_id: UserId, session_id: SessionId | None, at: datetime, token_lifetime: float | None = None
+    ) -> None:
         """See the port."""
         now = self._clock.now()
-        self._revoked.purge_expired(now)
-        self._revoked.add(Revocation(user_id, session_id, at, now + self._keep_for))
-
-    async def wait_for_propagation(self) -> None:
-        """See the port: with one process there is nothing to wait for."""
+        deque(self._revoked.purge_expired(now), maxlen=0)
+        self._revoked.add(Revocation(user_id, session_id, at, now + self._lifetimes.retention(token_lifetime)))

@@ -4,21 +4,42 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, frozen
 
 from application.ports import EditableTaskList, TaskList
-from domain.errors import TaskNotFound
-from domain.identity import UserId
+from domain.changes import Changes, ChangesQuery, Deletion, SyncToken
+from domain.errors import InvalidToken, ListFull, TaskNotFound
+from domain.idempotency import FirstCreation, IdempotencyKey
+from domain.identity import Principal, UserId
+from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
-from domain.task_list import NotModified, PageKey, TaskPage, TaskQuery
+from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
 
 @define
 class _List:
     tasks: dict[TaskId, Task] = Factory(dict)
     revision: Revision = Revision(0)
+    changed_at: datetime = datetime.min.replace(tzinfo=UTC)
+    horizon: Revision = Revision(0)
+    """The highest revision of a tombstone that was purged."""
+    purged_at: datetime | None = None
+    """Tokens issued up to this instant may not change the list."""
+    keys: dict[str, FirstCreation] = Factory(dict)
     lock: asyncio.Lock = Factory(asyncio.Lock)
+
+    def ensure_accepts(self, actor: Principal) -> None:
+        if self.purged_at is not None and actor.was_issued_by(self.purged_at):
+            raise InvalidToken(REVOKED)
+
+    def store(self, task: Task, at: datetime) -> Task:
+        self.changed_at = max(self.changed_at, at)
+        self.revision = Revision(self.revision + 1)
+        stored = task.stored(self.revision, self.changed_at)
+        self.tasks = {**self.tasks, task.id: stored}
+        return stored
 
 
 def _get_including_deleted(tasks: dict[TaskId, Task], task_id: TaskId) -> Task:
@@ -65,7 +86,7 @@ class MemoryTaskList:
                 for task in self._list.tasks.values()
                 if task.deleted_at is None
                 and query.completed in {None, task.completed}
-                and task.mentions(query.text)
+                and query.finds(task)
                 and follows(task)
             ),
             key=key,
@@ -73,66 +94,106 @@ class MemoryTaskList:
         )
         return TaskPage.from_rows(tuple(found[: query.limit + 1]), query, self._list.revision)
 
+    async def changes(self, query: ChangesQuery) -> Changes:
+        """See the port."""
+        state = self._list
+        since = query.since or SyncToken(Revision(0), state.revision)
+        found: list[Task | Deletion] = []
+        for task in sorted(state.tasks.values(), key=lambda task: task.revision):
+            if task.deleted_at is None and task.revision > since.revision:
+                found.append(task)
+            elif task.deleted_at is not None and task.revision > since.deletions_after:
+                found.append(Deletion(task.id, task.revision))
+        return Changes.from_found(found[: query.limit + 1], query, revision=state.revision, horizon=state.horizon)
+
 
 @define
 class MemoryEditableTaskList:
     """One owner's tasks during one change: a copy that replaces the list when the change is complete."""
 
-    _draft: dict[TaskId, Task]
-    _revision: Revision
-    has_changed: bool = field(default=False, init=False)
+    _draft: _List
+    _at: datetime
 
     async def get(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _get(self._draft, task_id)
+        return _get(self._draft.tasks, task_id)
 
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
-        return _get_including_deleted(self._draft, task_id)
+        return _get_including_deleted(self._draft.tasks, task_id)
 
     async def save(self, task: Task) -> Task:
         """See the port."""
-        _get_including_deleted(self._draft, task.id)
-        stored = task.stored(self._revision)
-        self._draft[task.id] = stored
-        self.has_changed = True
-        return stored
+        _get_including_deleted(self._draft.tasks, task.id)
+        return self._draft.store(task, self._at)
 
 
 @frozen
 class MemoryTaskLists:
     """The port's TaskLists, in this process."""
 
+    _max_tasks: int | None = MAX_TASKS
     _lists: defaultdict[UserId, _List] = Factory(lambda: defaultdict(_List))
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
         return MemoryTaskList(self._lists[owner])
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
-        return self._edit(owner)
-
-    async def add(self, owner: UserId, task: Task) -> Task:
-        """See the port."""
-        owned = self._lists[owner]
-        async with owned.lock:
-            stored = task.stored(Revision(owned.revision + 1))
-            owned.tasks, owned.revision = {**owned.tasks, task.id: stored}, stored.revision
-        return stored
-
-    async def erase(self, owner: UserId) -> None:
-        """See the port."""
-        owned = self._lists[owner]
-        async with owned.lock:
-            if owned.tasks:
-                owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
+        return self._edit(owner, actor, at)
 
     @asynccontextmanager
-    async def _edit(self, owner: UserId) -> AsyncIterator[EditableTaskList]:
+    async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
         owned = self._lists[owner]
         async with owned.lock:
-            edit = MemoryEditableTaskList(dict(owned.tasks), Revision(owned.revision + 1))
-            yield edit
-            if edit.has_changed:
-                owned.tasks, owned.revision = edit._draft, edit._revision  # noqa: SLF001  (the two classes are one)
+            owned.ensure_accepts(actor)
+            draft = evolve(owned)
+            yield MemoryEditableTaskList(draft, at)
+            owned.tasks, owned.revision, owned.changed_at = draft.tasks, draft.revision, draft.changed_at
+
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
+        """See the port."""
+        owned = self._lists[owner]
+        async with owned.lock:
+            return self._store(owned, actor, task)
+
+    def _store(self, owned: _List, actor: Principal, task: Task) -> Task:
+        owned.ensure_accepts(actor)
+        if self._max_tasks is not None and len(owned.tasks) >= self._max_tasks:
+            raise ListFull
+        return owned.store(task, task.updated_at)
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        """See the port."""
+        owned = self._lists[owner]
+        async with owned.lock:
+            first = owned.keys.get(key.text)
+            if first is not None and first.created_at > expired_at:
+                return first.replayed(key, task), True
+            stored = self._store(owned, actor, task)
+            owned.keys[key.text] = FirstCreation.of(key, stored)
+            return stored, False
+
+    async def purge_before(self, instant: datetime) -> int:
+        """Delete the tombstones of tasks deleted before the instant; return how many there were."""
+        purged = 0
+        for owned in self._lists.values():
+            async with owned.lock:
+                gone = [task for task in owned.tasks.values() if task.deleted_at and task.deleted_at < instant]
+                for task in gone:
+                    del owned.tasks[task.id]
+                owned.horizon = max([owned.horizon, *(task.revision for task in gone)])
+                purged += len(gone)
+        return purged
+
+    async def erase(self, owner: UserId, at: datetime) -> None:
+        """See the port."""
+        owned = self._lists[owner]
+        async with owned.lock:
+            owned.purged_at = max(owned.purged_at or at, at)
+            owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
+            owned.horizon = owned.revision
+            owned.keys.clear()

@@ -13,7 +13,7 @@ from limits.errors import StorageError
 from redis.asyncio import BlockingConnectionPool
 
 from application.backoff import Backoff
-from application.ports import RateLimiter
+from application.ports import LocalRateLimiter
 from domain.rate_limit import RateLimit, RateLimitStatus
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,11 @@ class RedisRateLimiter:
     """The port's RateLimiter on a shared store; while that is unavailable, `fallback` counts in this process.
 
     Each request costs one round trip. While the store fails, one request per backoff tries it again; the others go to
-    the fallback without waiting.
+    the fallback without waiting, which goes on from the store's last counts.
     """
 
     _counters: Counters
-    _fallback: RateLimiter
+    _fallback: LocalRateLimiter
     _now: Callable[[], float] = time.time
     _monotonic: Callable[[], float] = time.monotonic
     _timeout: float = TIMEOUT
@@ -77,7 +77,12 @@ class RedisRateLimiter:
         if self._backoff.failures:
             logger.info("the limits' store is back")
             self._backoff.reset()
+        self._fallback.note(key, limit, used)
         return RateLimitStatus(limit, used, limit.seconds - elapsed)
+
+    def known(self, key: str, limit: RateLimit) -> RateLimitStatus | None:
+        """See the port."""
+        return self._fallback.known(key, limit)
 
     def _note_failure(self, error: Exception) -> None:
         if not self._backoff.failures:
@@ -89,7 +94,7 @@ class RedisRateLimiter:
 @asynccontextmanager
 async def redis_rate_limiter(
     url: str,
-    fallback: RateLimiter,
+    fallback: LocalRateLimiter,
     now: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     *,

@@ -14,9 +14,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from attrs import field, frozen
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
+from adapters.sql.errors import INSUFFICIENT_PRIVILEGE, STATEMENT_TIMEOUT, sqlstate_of
 
 _MIGRATION_LOCK: Final = 0x65766F2D746F646F  # PostgreSQL's advisory locks are numbers: this one is "evo-todo"
 
@@ -58,6 +60,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
 GRANTS: Final = {
     "task_lists": "SELECT, INSERT, UPDATE",
     "tasks": "SELECT, INSERT, UPDATE, DELETE",
+    "idempotency_keys": "SELECT, INSERT, UPDATE, DELETE",
     "revocations": "SELECT, INSERT, UPDATE, DELETE",
     "audit_events": "SELECT, INSERT, DELETE",
     "alembic_version": "SELECT",
@@ -65,6 +68,7 @@ GRANTS: Final = {
 """The service's rights on each table."""
 
 _SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's default
+_STATEMENT_TIMEOUT: Final = f"statement_timeout={STATEMENT_TIMEOUT * 1000:.0f}ms"
 _FIND_ROLE: Final = text(
     "SELECT rolsuper OR rolbypassrls AS bypasses, pg_has_role(rolname, current_user, 'MEMBER') AS is_owner"
     " FROM pg_roles WHERE rolname = :role"
@@ -93,6 +97,7 @@ async def prepare_service_role(database: Database, role: ServiceRole) -> None:
     if database.dialect == "postgresql":
         async with database.writes.begin() as connection:
             await _create_or_update(connection, role)
+            await _limit_statements(connection, role.name)
             await grant_to(connection, role.name)
 
 
@@ -123,6 +128,24 @@ async def _create_or_update(connection: AsyncConnection, role: ServiceRole) -> N
         )
     elif password:
         await connection.exec_driver_sql(f"ALTER ROLE {quoted} LOGIN {password}")
+
+
+async def _limit_statements(connection: AsyncConnection, role: str) -> None:
+    """Let the server itself end the role's statements that the service has given up: a pooler passes this setting on.
+
+    A role that may not alter an existing one leaves it as it is; then only cancel requests end statements.
+    """
+    settings = text("SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = :role")
+    if _STATEMENT_TIMEOUT in (await connection.execute(settings, {"role": role})).scalar_one():
+        return
+    name, _, value = _STATEMENT_TIMEOUT.partition("=")
+    quoted = connection.dialect.identifier_preparer.quote_identifier(role)
+    try:
+        async with connection.begin_nested():
+            await connection.exec_driver_sql(f"ALTER ROLE {quoted} SET {name} = '{value}'")
+    except DBAPIError as error:
+        if sqlstate_of(error) != INSUFFICIENT_PRIVILEGE:
+            raise
 
 
 def scram_sha_256(password: str) -> str:

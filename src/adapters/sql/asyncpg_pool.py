@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 from attrs import Factory, define, field
 
-from adapters.sql.errors import ACQUIRE_TIMEOUT, DEADLINE
+from adapters.sql.errors import ACQUIRE_TIMEOUT, CANCEL_TIMEOUT, CLOSE_TIMEOUT, DEADLINE
 
 CONNECT_PAUSE: Final = 0.1
 """Seconds between a failed attempt to connect and the next one, so that a starting server is not flooded."""
@@ -52,8 +52,11 @@ class AsyncpgPool:
     _free: int = field(init=False, default=Factory(lambda self: self.size, takes_self=True))
     """How many more callers may have a connection."""
     _waiting: "deque[asyncio.Future[None]]" = field(init=False, factory=deque)
-    _deadlines: "dict[asyncpg.Connection, float]" = field(init=False, factory=dict)
-    """For each connection that runs a statement, the event loop's time by which it must have finished."""
+    _closing: "set[asyncio.Task[None]]" = field(init=False, factory=set)
+    _deadlines: "dict[asyncio.Task[Any], float]" = field(init=False, factory=dict)
+    """For each task that runs a statement, the event loop's time by which it must have finished."""
+    _overdue: "set[asyncio.Task[Any]]" = field(init=False, factory=set)
+    """The tasks that were cancelled because of their deadline."""
     _next_deadline: float = field(init=False, default=inf)
     _timer: asyncio.TimerHandle | None = field(init=False, default=None)
     _is_closed: bool = field(init=False, default=False)
@@ -63,13 +66,15 @@ class AsyncpgPool:
 
         Raises:
             asyncpg.PostgresError: the server rejects the statement.
-            OSError or another of _CONNECTION_LOST: no connection, or no result within `statement_timeout`.
+            TimeoutError: no free connection, or no result within `statement_timeout`; the server ends the statement.
+            OSError or another of _CONNECTION_LOST: no connection can be opened, or it was lost.
         """
         loop = asyncio.get_running_loop()
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine that waits has one
         until = loop.time() + self.statement_timeout
         while True:
             connection = self._acquire_idle() or await self.acquire(until)
-            self._deadlines[connection] = until
+            self._deadlines[task] = until
             try:
                 if until < self._next_deadline:
                     self._enforce_deadlines()
@@ -83,14 +88,20 @@ class AsyncpgPool:
             except asyncpg.PostgresError:
                 self.release(connection)
                 raise
+            except asyncio.CancelledError as error:
+                self.give_up(connection)
+                if task in self._overdue and task.uncancel() == 0:  # by nobody else
+                    raise TimeoutError("the statement takes too long") from error
+                raise
             except BaseException:
-                self.terminate(connection)
+                self.give_up(connection)
                 raise
             else:
                 self.release(connection)
                 return rows
             finally:
-                del self._deadlines[connection]
+                del self._deadlines[task]
+                self._overdue.discard(task)
 
     async def acquire(self, until: float) -> "asyncpg.Connection":
         """A connection that has not been noticed to be lost; the caller must `release` or `terminate` it.
@@ -124,15 +135,34 @@ class AsyncpgPool:
         self._wake_next()
 
     def terminate(self, connection: "asyncpg.Connection") -> None:
-        """Return a connection that was interrupted: it is cut, so that nobody gets another's rows."""
+        """Return a connection that is lost."""
         connection.terminate()
         self._wake_next()
+
+    def give_up(self, connection: "asyncpg.Connection") -> None:
+        """Return a connection whose statement is not waited for any longer.
+
+        A server does not notice that a client has gone. So it is asked to cancel the statement, and the place is free
+        once it has, or after CANCEL_TIMEOUT. A late cancel request could hit the next statement: the connection closes.
+        """
+        closing = asyncio.get_running_loop().create_task(self._cancel_and_close(connection))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close the idle connections now, and the others when they are released."""
         self._is_closed = True
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(connection.close() for connection in idle), return_exceptions=True)
+        closing = (connection.close(timeout=CLOSE_TIMEOUT) for connection in idle)
+        await asyncio.gather(*closing, *self._closing, return_exceptions=True)
+
+    async def _cancel_and_close(self, connection: "asyncpg.Connection") -> None:
+        try:
+            await connection.close(timeout=CANCEL_TIMEOUT)  # which cancels a statement, and waits until it has ended
+        except (*_CONNECTION_LOST, asyncpg.PostgresError):
+            self._terminate_idle()  # the server does not respond: most likely they are lost too
+        finally:
+            self._wake_next()
 
     def _acquire_idle(self) -> "asyncpg.Connection | None":
         """An idle connection without waiting; `None` if there is none."""
@@ -142,20 +172,20 @@ class AsyncpgPool:
         return None
 
     def _enforce_deadlines(self) -> None:
-        """Cut the connections that are overdue, and set the timer for the next deadline.
+        """Cancel the tasks that are overdue, and set the timer for the next deadline.
 
-        A time-out has nothing to do but cut a connection, so one timer serves all of them: asyncio.timeout() costs a
-        tenth of a read, a timer for each statement a hundredth.
+        One timer serves all: asyncio.timeout() costs a tenth of a read, a timer for each statement some hundredths.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        overdue = [connection for connection, until in self._deadlines.items() if until <= now]
+        overdue = [task for task, until in self._deadlines.items() if until <= now and not task.cancelling()]
         self._next_deadline = min((until for until in self._deadlines.values() if until > now), default=inf)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if self._next_deadline == inf else loop.call_at(self._next_deadline, self._enforce_deadlines)
-        for connection in overdue:
-            connection.terminate()
+        for task in overdue:
+            self._overdue.add(task)
+            task.cancel()
 
     def _terminate_idle(self) -> None:
         while self._idle:

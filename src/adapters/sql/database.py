@@ -6,14 +6,16 @@ from typing import Any, Final
 
 import asyncpg
 from attrs import frozen
-from sqlalchemy import URL, CursorResult, Executable, event, make_url
+from sqlalchemy import URL, CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from adapters.sql.address import DatabaseAddress
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
-from adapters.sql.sqlite import InlineReads, begin_immediate, configure_connection, file_of
+from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
+from adapters.sql.sqlite_reads import InlineReads, ThreadReads
 
 READERS: Final = 10
 """PostgreSQL connections for reads of tasks: enough to keep it busy while other rows are on their way."""
@@ -21,8 +23,10 @@ WRITERS: Final = 6
 """PostgreSQL connections for changes of tasks."""
 UPKEEP: Final = 2
 """PostgreSQL connections for all other reads, one of them for the revocation poll, and as many for other writes."""
+SEARCHERS: Final = 2
+"""Connections for searches, which read whole lists: no number of them keeps another read waiting."""
 SQLITE_READERS: Final = 4
-"""SQLite connections for reads, each with a thread."""
+"""SQLite connections for other reads, each with a thread."""
 
 # Options of libpq that hosted databases put into the address; asyncpg would send them to the server.
 _LIBPQ_ONLY = frozenset(
@@ -57,6 +61,8 @@ class Database:
     """PostgreSQL: reads on one connection that no request uses."""
     inline_reads: InlineReads | None = None
     """SQLite: reads a few rows without a thread."""
+    thread_reads: ThreadReads | None = None
+    """SQLite: searches, in threads of its own."""
 
     @property
     def dialect(self) -> str:
@@ -67,7 +73,8 @@ class Database:
     def executor(self) -> Executor:
         """Runs the statements on tasks."""
         inline = self.inline_reads.read if self.inline_reads else None
-        return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline)
+        search = self.thread_reads.read if self.thread_reads else None
+        return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline, search)
 
     @property
     def poll_executor(self) -> Executor:
@@ -107,8 +114,9 @@ class Database:
         for executor in (self.asyncpg_executor, self.asyncpg_poll_executor):
             if executor is not None:
                 await executor.close()
-        if self.inline_reads is not None:
-            self.inline_reads.close()
+        for reads in (self.inline_reads, self.thread_reads):
+            if reads is not None:
+                reads.close()
         await self.reads.dispose()
         await self.writes.dispose()
 
@@ -121,16 +129,10 @@ def connect(url: str) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
     Raises:
-        ValueError: it is neither.
+        UnreadableAddress: it is neither, or could be read in more ways than one.
     """
-    address = make_url(url)
-    match address.get_backend_name():
-        case "postgresql" | "postgres":
-            return _postgresql(address)
-        case "sqlite":
-            return _sqlite(address)
-        case other:
-            raise ValueError(f"{other} is not supported: use postgresql:// or sqlite:///")
+    address = DatabaseAddress.parse(url)
+    return _sqlite(address) if address.is_sqlite else _postgresql(address)
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
@@ -140,21 +142,21 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no a
         await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
 
 
-def _postgresql(address: URL) -> Database:
-    dsn = address.set(drivername="postgresql").difference_update_query(_LIBPQ_ONLY)
+def _postgresql(address: DatabaseAddress) -> Database:
+    dsn = address.dsn(without=_LIBPQ_ONLY)
 
-    async def connection() -> Any:
+    async def connection(kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
         return await asyncpg.connect(
-            dsn.render_as_string(hide_password=False),
+            dsn,
             timeout=DEADLINE,
-            connection_class=_Connection,
+            connection_class=kind,
             server_settings={"application_name": "evo-todo"},
         )
 
     def engine(size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=connection,
+            async_creator=lambda: connection(_Connection),
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
@@ -162,26 +164,29 @@ def _postgresql(address: URL) -> Database:
             **options,
         )
 
-    writes = AsyncpgPool(connection, WRITERS)
+    reads, writes, poll = (AsyncpgPool(connection, size) for size in (READERS, WRITERS, 1))
     return Database(
         reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
         writes=engine(UPKEEP),
         connect=connection,
-        asyncpg_executor=AsyncpgExecutor(AsyncpgPool(connection, READERS), writes),
-        asyncpg_poll_executor=AsyncpgExecutor(AsyncpgPool(connection, 1), writes),
+        asyncpg_executor=AsyncpgExecutor(reads, writes, AsyncpgPool(connection, SEARCHERS)),
+        asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
     )
 
 
-def _sqlite(address: URL) -> Database:
-    if address.database in {None, "", ":memory:"}:
-        raise ValueError("SQLite needs a file: in memory each connection would have a database of its own")
+def _sqlite(address: DatabaseAddress) -> Database:
     # Other options in the address are for SQLAlchemy's driver alone.
-    inline_reads = None if address.query else InlineReads(file_of(address))
-    address = address.set(drivername="sqlite+aiosqlite")
+    has_options, file = bool(address.options), address.file
+    is_read_only = not {"mode", "immutable"}.isdisjoint(address.options)
+    url = URL.create("sqlite+aiosqlite", database=address.database, query=address.options)
+
+    def create_file(*_: Any) -> None:
+        if not is_read_only:
+            create_private(file)
 
     def engine(size: int, **options: Any) -> AsyncEngine:
         made = create_async_engine(
-            address,
+            url,
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
@@ -189,11 +194,15 @@ def _sqlite(address: URL) -> Database:
             connect_args={"timeout": ACQUIRE_TIMEOUT},
             **options,
         )
+        event.listen(made.sync_engine, "do_connect", create_file)
         event.listen(made.sync_engine, "connect", configure_connection)
         return made
 
     writes = engine(1)
     event.listen(writes.sync_engine, "begin", begin_immediate)
     return Database(
-        reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"), writes=writes, inline_reads=inline_reads
+        reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
+        writes=writes,
+        inline_reads=None if has_options else InlineReads(file),
+        thread_reads=None if has_options else ThreadReads(file, SEARCHERS),
     )

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import define
-from sqlalchemy import URL, Executable, make_url, text
+from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
 
+from adapters.sql.address import DatabaseAddress
 from adapters.sql.admin import known_revisions
 from adapters.sql.database import Database, connect
 from adapters.sql.errors import DEADLINE, INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, find_state, sqlstate_of
 from adapters.sql.readiness import BYPASSES, row_security_problem, table_problem
-from adapters.sql.sqlite import file_of, file_problem, read_only_url
+from adapters.sql.sqlite import exposed_files, file_problem, read_only_url
 from application.health import Finding, Status, quoted
 from domain.errors import StorageUnavailable
 
@@ -31,26 +32,35 @@ Findings = tuple[Finding, Finding, Finding]
 
 async def check_database(url: str, *, allows_bypass: bool = False) -> Findings:
     """Check the database at an address, its tables, and whether row-level security applies to its role."""
-    address = make_url(url)
-    if address.get_backend_name() == "sqlite":
-        file = file_of(address)
-        place = f"SQLite file {quoted(str(file))}"
-        if (problem := file_problem(file)) is not None:
-            return _no_database(place, *problem)
-        return await _check(place, connect(read_only_url(file)), allows_bypass=allows_bypass)
-    return await _check(_server_at(address), connect(url), allows_bypass=allows_bypass)
+    address = DatabaseAddress.parse(url)
+    if not address.is_sqlite:
+        return await _check(address, connect(url), allows_bypass=allows_bypass)
+    if (problem := file_problem(address.file)) is not None:
+        return _no_database(address, *problem)
+    return await _check(address, connect(read_only_url(address.file)), allows_bypass=allows_bypass)
 
 
-async def _check(place: str, database: Database, *, allows_bypass: bool) -> Findings:
+async def _check(address: DatabaseAddress, database: Database, *, allows_bypass: bool) -> Findings:
     try:
         await _select(database, _PING)
         tables = await _check_tables(database)
         row_security = await _check_row_security(database, tables, allows_bypass=allows_bypass)
-        return Finding.ok(DATABASE, f"{place} responds"), tables, row_security
+        return _responding(address), tables, row_security
     except DatabaseFailure as failure:
-        return _no_database(place, *(failure.explain_file() if database.dialect == "sqlite" else failure.explain()))
+        return _no_database(address, *failure.explain_at(address))
     finally:
         await database.dispose()
+
+
+def _responding(address: DatabaseAddress) -> Finding:
+    exposed = exposed_files(address.file) if address.is_sqlite else []
+    if not exposed:
+        return Finding.ok(DATABASE, f"{address.name} responds")
+    return Finding.note(
+        DATABASE,
+        f"{address.name} responds, but other users of this machine have rights on it or its logs",
+        f"chmod 600 the file{', and the files beside it that end in -wal and -shm' if len(exposed) > 1 else ''}",
+    )
 
 
 async def _check_tables(database: Database) -> Finding:
@@ -114,25 +124,14 @@ def check_revisions(at: Sequence[str], known: Sequence[str]) -> Finding | None:
 async def _select(database: Database, statement: Executable) -> list[str]:
     try:
         return [str(row[0]) for row in await database.read(statement)]
-    except StorageUnavailable as error:
-        cause = error.__cause__ or error
-        raise DatabaseFailure(getattr(cause, "orig", None) or cause) from error
-    except DBAPIError as error:
-        raise DatabaseFailure(error.orig or error) from error
+    except (StorageUnavailable, DBAPIError) as error:
+        raise DatabaseFailure.of(error) from error
 
 
-def _no_database(place: str, meaning: str, advice: str) -> Findings:
-    failed = Finding.failed(DATABASE, f"{place}: {meaning}", advice)
+def _no_database(address: DatabaseAddress, meaning: str, advice: str) -> Findings:
+    failed = Finding.failed(DATABASE, f"{address.name}: {meaning}", advice)
     tables, row_security = (Finding.skipped(name, "the database can't be read") for name in (TABLES, ROW_SECURITY))
     return failed, tables, row_security
-
-
-def _server_at(address: URL) -> str:
-    """Database, server and role of an address, without its password."""
-    host = address.host or address.query.get("host") or "this machine"
-    port = f":{address.port}" if address.port else ""
-    role = f" as {quoted(address.username)}" if address.username else ""
-    return f"PostgreSQL database {quoted(address.database or '')} at {quoted(f'{host}{port}')}{role}"
 
 
 @define
@@ -140,6 +139,16 @@ class DatabaseFailure(Exception):
     """The database could not be used."""
 
     cause: BaseException
+
+    @classmethod
+    def of(cls, error: BaseException) -> "DatabaseFailure":
+        """The failure behind an exception of this service, of SQLAlchemy or of a driver."""
+        cause = (error.__cause__ or error) if isinstance(error, StorageUnavailable) else error
+        return cls(getattr(cause, "orig", None) or cause)
+
+    def explain_at(self, address: DatabaseAddress) -> tuple[str, str]:
+        """What is wrong there, and what to do: nothing of the error's own message, which may quote the address."""
+        return self.explain_file() if address.is_sqlite else self.explain()
 
     def explain(self) -> tuple[str, str]:
         """What is wrong, and what to do. Nothing of the error's own message, which may quote the address."""
@@ -149,6 +158,10 @@ class DatabaseFailure(Exception):
 
     def explain_file(self) -> tuple[str, str]:
         """The same for a SQLite file, which has no server."""
+        if (state := find_state(sqlstate_of(self.cause))) is not None:
+            return state.meaning, state.advice
+        if "unable to open" in str(self.cause) or "readonly" in str(self.cause):
+            return "it can't be opened for writing", f"let this user write the file and its folder, or {_CORRECT_URL}"
         if isinstance(self.cause, TimeoutError) or "locked" in str(self.cause):
             return "another program keeps it locked", "end that program, or wait until it is done"
         return f"it can't be used ({type(self.cause).__name__})", f"restore it from a backup, or {_CORRECT_URL}"
@@ -167,4 +180,5 @@ def _explain_connection(cause: BaseException) -> tuple[str, str]:
         # If a host has several addresses, the error of each is only in the message.
         case OSError() if isinstance(cause, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(cause):
             return "connections are refused: nothing listens there", f"start PostgreSQL, or {_CORRECT_URL}"
-    return f"it can't be used ({type(cause).__name__})", _CHECK_SERVER
+    state = sqlstate_of(cause)
+    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {state}' if state else ''}", _CHECK_SERVER

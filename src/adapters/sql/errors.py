@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -21,6 +22,13 @@ ACQUIRE_TIMEOUT: Final = 1.5
 """Seconds to wait for a free connection."""
 CLOSE_TIMEOUT: Final = 0.3
 """Seconds that a connection which has missed its deadline is given to close."""
+CANCEL_TIMEOUT: Final = 1.0
+"""Seconds that a server is given to cancel a statement that is not waited for any longer."""
+STATEMENT_TIMEOUT: Final = DEADLINE + 0.5
+"""Seconds after which a server ends a statement of the service's role by itself."""
+
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What PostgreSQL's driver raises besides OSError; outside SQLAlchemy nothing wraps it."""
 
 UNDEFINED_TABLE: Final = "42P01"
 UNDEFINED_COLUMN: Final = "42703"
@@ -141,7 +149,7 @@ def _is_unavailability(error: Exception) -> bool:
         # Refused, reset, unknown host, TimeoutError; then asyncpg's own: no connection can be made, or it is lost.
         case OSError() | PoolTimeout() | DisconnectionError():
             return True
-        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError() | sqlite3.OperationalError():
             return True
     return False
 

@@ -17,9 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import DEADLINE, as_unavailable, deadline
 
-FULL_SCAN: Final = "full_scan"
-"""Execution option of statements that may read a whole list."""
-
 Parameters = Mapping[str, Any]
 Rows = Sequence[Any]
 """Rows whose columns are read by position."""
@@ -41,6 +38,9 @@ class Executor(Protocol):
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """Run a single read in autocommit; it may be sent twice."""
 
+    async def search(self, statement: Executable, parameters: Parameters) -> Rows:
+        """The same for a read of a whole list, on connections of its own: no number of them keeps a `read` waiting."""
+
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
         """Run a single statement that is a whole transaction."""
 
@@ -57,13 +57,20 @@ class SqlAlchemyExecutor:
     """Opens a connection in a transaction."""
     _read_inline: Callable[[Executable, Parameters], Rows] | None = None
     """Reads without waiting, or raises sqlite3.OperationalError."""
+    _search: Callable[[Executable, Parameters], Awaitable[Rows]] | None = None
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        if self._read_inline is not None and not statement.get_execution_options().get(FULL_SCAN):
+        if self._read_inline is not None:
             # Too slow, locked or broken: the engine waits for it, or raises the error that says so.
             with contextlib.suppress(sqlite3.OperationalError):
                 return self._read_inline(statement, parameters)
+        return (await self._read(statement, parameters)).all()
+
+    async def search(self, statement: Executable, parameters: Parameters) -> Rows:
+        """See the protocol."""
+        if self._search is not None:
+            return await self._search(statement, parameters)
         return (await self._read(statement, parameters)).all()
 
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
@@ -164,32 +171,25 @@ ASYNCPG: Final[Dialect] = asyncpg_dialect()  # type: ignore[no-untyped-call]  # 
 class AsyncpgExecutor:
     """Runs statements on asyncpg's connections, without SQLAlchemy's pool, cursors and result objects.
 
-    Reads and writes use different connections: writers that wait for a lock keep no reader waiting.
+    Reads, writes and searches use different connections: writers that wait for a lock keep no reader waiting.
     """
 
     reads: AsyncpgPool
     writes: AsyncpgPool
+    searches: AsyncpgPool
     compile: Compile = compile_statement
 
     async def read(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        compiled = self.compile(statement, ASYNCPG)
-        try:
-            return await self.reads.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=True)
-        except Exception as error:
-            if (unavailable := as_unavailable(error)) is None:
-                raise
-            raise unavailable from error
+        return await self._fetch(self.reads, statement, parameters, is_repeatable=True)
+
+    async def search(self, statement: Executable, parameters: Parameters) -> Rows:
+        """See the protocol."""
+        return await self._fetch(self.searches, statement, parameters, is_repeatable=True)
 
     async def write(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
-        compiled = self.compile(statement, ASYNCPG)
-        try:
-            return await self.writes.fetch(compiled.sql, compiled.arguments(parameters))
-        except Exception as error:
-            if (unavailable := as_unavailable(error)) is None:
-                raise
-            raise unavailable from error
+        return await self._fetch(self.writes, statement, parameters, is_repeatable=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -209,12 +209,23 @@ class AsyncpgExecutor:
                 await connection.execute("ROLLBACK" if transaction.is_abandoned else "COMMIT")
                 has_ended = True
             finally:
-                (self.writes.release if has_ended else self.writes.terminate)(connection)
+                (self.writes.release if has_ended else self.writes.give_up)(connection)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.reads.close()
-        await self.writes.close()
+        for pool in (self.reads, self.writes, self.searches):
+            await pool.close()
+
+    async def _fetch(
+        self, pool: AsyncpgPool, statement: Executable, parameters: Parameters, *, is_repeatable: bool
+    ) -> Rows:
+        compiled = self.compile(statement, ASYNCPG)
+        try:
+            return await pool.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=is_repeatable)
+        except Exception as error:
+            if (unavailable := as_unavailable(error)) is None:
+                raise
+            raise unavailable from error
 
 
 @define

@@ -25,7 +25,8 @@ _EVERY_COLUMN: Final = (
 # A missing table is left to the other check.
 _ROW_SECURITY: Final = text(
     "SELECT rolsuper OR rolbypassrls AS bypasses, EXISTS ("
-    " SELECT FROM pg_class WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'))"
+    " SELECT FROM pg_class"
+    " WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'), to_regclass('idempotency_keys'))"
     " AND NOT row_security_active(oid)) AS unguarded FROM pg_roles WHERE rolname = current_user"
 )
 
@@ -97,9 +98,11 @@ class RevocationsReadiness:
     name: str = "revocations"
 
     async def problem(self) -> str | None:
-        """See the port."""
+        """See the port. While they are being read, which may take long at the start, it does not wait."""
         if self._revocations.is_current:
             return None
+        if self._revocations.is_refreshing:
+            return "revocations are still being read, or could not be read for too long: see database"
         try:
             await self._revocations.refresh()
         except StorageUnavailable:

@@ -21,8 +21,10 @@ FIRST_LISTEN_BACKOFF: Final = 2.0
 """Seconds until a lost listener is replaced, before jitter."""
 MAX_LISTEN_BACKOFF: Final = 60.0
 """Seconds between two attempts while listening fails again and again, as on a standby, before jitter."""
-PURGE_INTERVAL: Final = 3600.0
+PURGE_INTERVAL: Final = 600.0
 """Seconds between two deletions of expired revocations, give or take a half; each worker does it."""
+START_TIMEOUT: Final = 5.0
+"""Seconds that a worker waits for its first refresh; then it serves, and tokens get 503 until all rows are read."""
 
 
 @define(eq=False)
@@ -37,17 +39,22 @@ class RevocationSync:
     _revocations: SqlRevocations
     _poll_interval: float = POLL_INTERVAL
     _listen_backoff: Backoff = field(kw_only=True, factory=lambda: Backoff(FIRST_LISTEN_BACKOFF, MAX_LISTEN_BACKOFF))
+    _start_timeout: float = START_TIMEOUT
+    _first: "asyncio.Task[None] | None" = field(init=False, default=None)
+    """The first refresh; `run` ends it."""
     _is_notified: asyncio.Event = field(init=False, factory=asyncio.Event)
     _was_current: bool = field(init=False, default=True)
 
     async def prepare(self) -> None:
-        """Refresh before the first request; while that fails, tokens get 503."""
-        await self.refresh()
+        """Refresh before the first request; while that fails, or takes too long, tokens get 503."""
+        self._first = asyncio.create_task(self.refresh(), name="read all revocations")
+        await asyncio.wait({self._first}, timeout=self._start_timeout)
 
     async def run(self) -> None:
         """Poll, listen and purge until cancelled; no failure of the database ends it."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll(), name="read revocations")
+            group.create_task(self._read_all(), name="read all revocations again")
             group.create_task(self._purge(), name="purge revocations")
             if self._database.connect is not None:
                 group.create_task(self._listen(self._database.connect), name="listen for revocations")
@@ -65,12 +72,20 @@ class RevocationSync:
                 logger.error("revocations can't be read: no token is accepted")
 
     async def _poll(self) -> None:
+        if self._first is not None:
+            await self._first  # a cancelled `run` cancels it, too
         while True:
             await self.refresh()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_interval):
                     await self._is_notified.wait()
             self._is_notified.clear()
+
+    async def _read_all(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_interval)
+            with contextlib.suppress(StorageUnavailable):
+                await self._revocations.read_all_if_due()
 
     async def _purge(self) -> None:
         while True:

@@ -2,52 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from attrs import define, field
-from sqlalchemy import Executable, bindparam, delete, func, literal, select, tuple_
+from sqlalchemy import Executable, delete, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.database import Database
-from adapters.sql.errors import DEADLINE
 from adapters.sql.executors import delete_in_batches
+from adapters.sql.revocation_reads import ALL_SESSIONS, PAGE, START, Key, RevocationReads, Watermark
 from adapters.sql.tables import revocations
 from domain.errors import RevocationsUnavailable
 from domain.identity import Principal, SessionId, UserId
-from domain.revocation import Revocation, RevocationSet
+from domain.revocation import Revocation, RevocationSet, TokenLifetimes
 
 CHANNEL: Final = "evo_todo_revocations"
 """PostgreSQL's channel for notifications of new revocations; they have no payload."""
 
-LOOKBACK: Final = timedelta(seconds=30)
-"""How far each refresh reaches back behind the newest row: a transaction that began earlier may commit later."""
+FULL_READ_INTERVAL: Final = 60.0
+"""Seconds between two reads of all rows: polls miss new rows after the database's clock was set back."""
 
-FULL_REFRESH_INTERVAL: Final = 60.0
-"""Seconds between two refreshes that read every row: the others miss new rows after the database's clock was set back.
-"""
+FULL_READ_SHARE: Final = 0.05
+"""The largest share of the time that is spent on them: with millions of rows they are further apart."""
 
 POLL_INTERVAL: Final = 1.0
 """Seconds between two refreshes, with or without notifications."""
 
-PROPAGATION_DELAY: Final = POLL_INTERVAL + DEADLINE
-"""Seconds after which every worker has refreshed, and the requests that it accepted before have ended."""
-
 PURGE_BATCH: Final = 1000
 """Rows deleted in one transaction."""
-
-ALL_SESSIONS: Final = ""
-"""Stored as the session id of a revocation of all sessions: no issuer has an empty one."""
-
-_UNEXPIRED: Final = select(
-    revocations.c.user_id,
-    revocations.c.session_id,
-    revocations.c.revoked_at,
-    revocations.c.expires_at,
-    revocations.c.recorded_at,
-).where(revocations.c.expires_at > bindparam("now", type_=revocations.c.expires_at.type))
-_NEW: Final = _UNEXPIRED.where(revocations.c.recorded_at >= bindparam("since", type_=revocations.c.recorded_at.type))
 
 
 def _now() -> datetime:
@@ -58,82 +42,132 @@ def _now() -> datetime:
 class SqlRevocations:
     """The port's Revocations: the table, this worker's copy of it, and the notification of other workers.
 
-    `refresh` must be called again and again; see RevocationSync.
+    `refresh` and `read_all_if_due` must be called again and again; see RevocationSync.
     """
 
     _database: Database
-    _keep_for: timedelta
-    """The longest lifetime of a token, and so how long a revocation is kept."""
+    _lifetimes: TokenLifetimes
     _max_stale: float
     """Seconds without a successful refresh after which no token is accepted."""
     _now: Callable[[], datetime] = _now
     _monotonic: Callable[[], float] = time.monotonic
-    _propagation_delay: float = PROPAGATION_DELAY
     _purge_batch: int = PURGE_BATCH
+    _page: int = PAGE
+    _reads: RevocationReads = field(init=False)
     _revoked: RevocationSet = field(init=False, factory=RevocationSet)
-    _newest: datetime | None = field(init=False, default=None)
+    _refreshing: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _refreshed_at: float = field(init=False, default=float("-inf"))
-    _full_refresh_at: float = field(init=False, default=float("-inf"))
+    _watermark: Watermark = field(init=False, factory=Watermark)
+    _has_read_all: bool = field(init=False, default=False)
+    _full_read_after: Key = field(init=False, default=START)
+    """The last row of an interrupted read of all rows."""
+    _full_read_due_at: float = field(init=False, default=float("-inf"))
+    _has_left_out: bool = field(init=False, default=False)
+    """Whether a poll has left out rows since the last read of all rows began."""
+
+    @_reads.default
+    def _reads_of_database(self) -> RevocationReads:
+        return RevocationReads(self._database, self._page)
 
     @property
     def is_current(self) -> bool:
         """Whether the last successful refresh is recent enough to rely on."""
         return self._monotonic() - self._refreshed_at <= self._max_stale
 
+    @property
+    def is_refreshing(self) -> bool:
+        """Whether a refresh is in progress; the first one reads all rows, which may take many seconds."""
+        return self._refreshing.locked()
+
     def is_revoked(self, principal: Principal) -> bool:
         """See the port."""
-        if not self.is_current:
+        if self._monotonic() - self._refreshed_at > self._max_stale:  # `is_current`, without a call for each request
             raise RevocationsUnavailable
         return self._revoked.matches(principal)
 
-    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
+    async def revoke(
+        self, user_id: UserId, session_id: SessionId | None, at: datetime, token_lifetime: float | None = None
+    ) -> None:
         """See the port."""
-        revocation = Revocation(user_id, session_id, at, self._now() + self._keep_for)
+        revocation = Revocation(user_id, session_id, at, self._now() + self._lifetimes.retention(token_lifetime))
         self._revoked.add(revocation)
         async with self._database.writing() as connection:
             await connection.execute(self._upsert(revocation))
             if self._database.dialect == "postgresql":
                 await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
 
-    async def wait_for_propagation(self) -> None:
-        """See the port."""
-        await asyncio.sleep(self._propagation_delay)
-
     async def refresh(self) -> None:
-        """Read the revocations since the last refresh; the first one, and one each minute, reads all of them.
+        """Read the revocations since the last refresh; the first one reads all of them.
 
         Raises:
-            StorageUnavailable: they can't be read now.
+            StorageUnavailable: they can't be read now; a first refresh goes on where it stopped.
         """
-        began = self._monotonic()
-        since = None if self._newest is None or began >= self._full_refresh_at else self._newest - LOOKBACK
-        statement, parameters = _UNEXPIRED if since is None else _NEW, {"now": self._now(), "since": since}
-        rows = await self._database.poll_executor.read(statement, parameters)
-        for user_id, session_id, revoked_at, expires_at, recorded_at in rows:
-            session = None if session_id == ALL_SESSIONS else session_id
-            self._revoked.add(Revocation(user_id, session, revoked_at, expires_at))
-            self._newest = max(self._newest or recorded_at, recorded_at)
-        if since is None:  # only after success: a failed full refresh is repeated at once
-            self._full_refresh_at = began + FULL_REFRESH_INTERVAL
-        self._refreshed_at = began
+        async with self._refreshing:
+            if not self._has_read_all:
+                await self._read_all()
+            await self._read_new()
+
+    async def read_all_if_due(self) -> None:
+        """Read all revocations again if it is time; requests and refreshes go on meanwhile.
+
+        Raises:
+            StorageUnavailable: they can't be read now; the next call goes on where this one stopped.
+        """
+        if self.is_current and (self._has_left_out or self._monotonic() >= self._full_read_due_at):
+            await self._read_all()
 
     async def purge_expired(self) -> int:
         """Delete expired revocations from memory and from the table; return how many rows there were.
+
+        In the table they stay `event_tolerance` longer: the clock of another worker may be behind ours, or ours be set
+        back.
 
         Raises:
             StorageUnavailable: they can't be deleted now.
         """
         now = self._now()
-        self._revoked.purge_expired(now)
+        for _ in self._revoked.purge_expired(now):
+            await asyncio.sleep(0)
         key = tuple_(revocations.c.user_id, revocations.c.session_id)
+        limit = now - timedelta(seconds=self._lifetimes.event_tolerance)
         expired = select(revocations.c.user_id, revocations.c.session_id)
-        expired = expired.where(revocations.c.expires_at <= now).limit(self._purge_batch)
+        expired = expired.where(revocations.c.expires_at <= limit).limit(self._purge_batch)
 
         async def purge_batch() -> int:
             async with self._database.writing() as connection:
                 return (await connection.execute(delete(revocations).where(key.in_(expired)))).rowcount
 
         return await delete_in_batches(purge_batch, self._purge_batch)
+
+    async def _read_all(self) -> None:
+        """Read all rows, page by page; after a failure, from the page that failed."""
+        began = self._monotonic()
+        if self._full_read_after == START:
+            self._has_left_out = False
+            clock = await self._reads.clock(self._now())
+            if not self._has_read_all or self._watermark.is_ahead_of(clock):
+                self._watermark = Watermark(clock, self._monotonic())
+        async for rows in self._reads.pages(self._full_read_after):
+            self._add(rows)
+            self._full_read_after = rows[-1][0], rows[-1][1]
+        self._full_read_after, self._has_read_all = START, True
+        took = self._monotonic() - began
+        self._full_read_due_at = began + max(FULL_READ_INTERVAL, took / FULL_READ_SHARE)
+
+    async def _read_new(self) -> None:
+        began, newest = self._monotonic(), None
+        async for rows in self._reads.new_pages(self._watermark.after):
+            self._add(rows)
+            newest = rows[-1][4]
+            self._has_left_out |= self._reads.is_cut(rows)
+        self._watermark.polled(began, self._monotonic(), newest)
+        self._refreshed_at = began
+
+    def _add(self, rows: Sequence[Any]) -> None:
+        now, add = self._now().timestamp(), self._revoked.add_fields
+        for user_id, session_id, revoked_at, expires_at, *_ in rows:
+            if expires_at + 1 > now:
+                add(user_id, None if session_id == ALL_SESSIONS else session_id, revoked_at, expires_at + 1)
 
     def _upsert(self, revocation: Revocation) -> Executable:
         """Insert the row; if there is one already, keep the later of each date."""

@@ -1,23 +1,13 @@
-"""What only SQLite needs: connection set-up, short reads inside the event loop, and checks of the database's file."""
+"""What only SQLite needs: connection set-up, and checks of the database's file."""
 
 import contextlib
 import sqlite3
+import stat
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from attrs import define, field
-from sqlalchemy import URL, Connection, Dialect, Executable
-from sqlalchemy.dialects.sqlite.aiosqlite import dialect
-
-from adapters.sql.executors import Compile, Parameters, Rows, compile_statement
-
-SQLITE: Final[Dialect] = dialect()
-
-MAX_VM_STEPS: Final = 20_000
-"""Steps of SQLite's virtual machine after which an inline read is interrupted, after twice as many at the latest: one
-or two milliseconds.
-"""
+from sqlalchemy import URL, Connection
 
 
 def configure_connection(connection: Any, _: Any) -> None:
@@ -36,53 +26,8 @@ def begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-@define
-class InlineReads:
-    """Short reads in the event loop's own thread, on a connection of the driver's.
-
-    A thread would have to wait for the interpreter's lock again and again, which takes far longer than SQLite needs for
-    a few rows from its page cache. A read that is not short after all is interrupted, and repeated in a thread. The
-    connection is opened when it is first needed.
-    """
-
-    path: Path
-    max_vm_steps: int = MAX_VM_STEPS
-    compile: Compile = compile_statement
-    _connection: sqlite3.Connection | None = field(init=False, default=None)
-    _interruptions: int = field(init=False, default=0)
-    """Calls of the progress handler during the present read."""
-
-    def read(self, statement: Executable, parameters: Parameters) -> Rows:
-        """Run a single read and return its rows.
-
-        Raises:
-            sqlite3.OperationalError: it takes too long, the file is locked, or it can't be read.
-        """
-        compiled = self.compile(statement, SQLITE)
-        self._interruptions = 0
-        rows = self._open().execute(compiled.sql, compiled.arguments(parameters)).fetchall()
-        return [compiled.row(row) for row in rows]
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            opened = sqlite3.connect(self.path, timeout=0, isolation_level=None)
-            opened.set_progress_handler(self._is_too_long, self.max_vm_steps)
-            opened.execute("PRAGMA query_only = ON")
-            self._connection = opened
-        return self._connection
-
-    def _is_too_long(self) -> bool:
-        # SQLite counts steps across statements, so the first call of a read may come at any of its steps.
-        self._interruptions += 1
-        return self._interruptions > 1
-
-
+PRIVATE: Final = 0o600
+"""Mode of the database's files: every user's tasks are in them."""
 _MAGIC: Final = b"SQLite format 3\0"
 _CORRECT_URL: Final = "correct DATABASE_URL"
 
@@ -90,10 +35,21 @@ Problem = tuple[str, str]
 """What is wrong, and what to do about it."""
 
 
-def file_of(address: URL) -> Path:
-    """The database's file, which need not exist; a relative path starts at the working directory."""
-    name = address.database or ""
-    return Path(unquote(name.removeprefix("file:")) if "uri" in address.query else name).absolute()
+def create_private(file: Path) -> None:
+    """Create the file, for its owner only and whatever the umask is; SQLite gives its logs the file's own mode.
+
+    Nothing happens if the file exists or can't be created: then SQLite says so itself.
+    """
+    if not file.exists():
+        with contextlib.suppress(OSError):
+            file.touch(PRIVATE)
+            file.chmod(PRIVATE)
+
+
+def exposed_files(file: Path) -> list[Path]:
+    """The database's file and its logs, as far as they exist and anyone but their owner has rights on them."""
+    files = (file, Path(f"{file}-wal"), Path(f"{file}-shm"))
+    return [one for one in files if one.exists() and stat.S_IMODE(one.stat().st_mode) & ~PRIVATE]
 
 
 def file_problem(file: Path) -> Problem | None:

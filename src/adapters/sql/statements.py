@@ -1,4 +1,4 @@
-"""The SQL statements on tasks: first how the owner is set, then reads, then changes.
+"""The SQL statements on tasks: how the owner is set, and reads of one task; those of pages and changes are beside it.
 
 Each statement names the owner in its conditions. On PostgreSQL each one also sets the user for row-level security, or
 runs in a transaction whose first statement has set it.
@@ -8,44 +8,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import (
-    ARRAY,
-    CTE,
-    JSON,
-    BigInteger,
-    ColumnElement,
-    Executable,
-    Integer,
-    Select,
-    String,
-    Text,
-    all_,
-    bindparam,
-    case,
-    delete,
-    func,
-    insert,
-    literal_column,
-    select,
-    true,
-    tuple_,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import CTE, ColumnElement, Select, String, bindparam, func, literal_column, select, true
 
-from adapters.sql.executors import FULL_SCAN
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
-from domain.task import Revisions, Task
-from domain.task_list import Order, TaskQuery
-from domain.text import fold
 
 OWNER: Final = bindparam("owner", type_=String)
 """The owner of the rows: a parameter of every statement."""
 
-_0, _1 = literal_column("0", Integer), literal_column("1", Integer)
-_TASK: Final = bindparam("task", type_=tasks.c.id.type)
-_LIMIT: Final = bindparam("limit", type_=Integer)
-_MAX_BIGINT: Final = 2**63 - 1
+TASK_ID: Final = bindparam("task", type_=tasks.c.id.type)
 
 
 # Row-level security (PostgreSQL): its policies compare owner_id with a setting that the function set_user sets for the
@@ -77,175 +47,18 @@ def as_owner(dialect: str, build: Callable[[ColumnElement[str]], Select[Any]]) -
 
 # Reads.
 
-_AFTER: Final = {
-    "id": bindparam("after_id", type_=tasks.c.id.type),
-    "updated_at": bindparam("after_at", type_=tasks.c.updated_at.type),
-}
-
 
 @cache
 def live_task(dialect: str) -> Select[Any]:
     """A task that is not deleted."""
-    return as_owner(dialect, lambda owner: _task(owner).where(tasks.c.deleted_at.is_(None)))
+    return as_owner(dialect, lambda owner: task_of(owner).where(tasks.c.deleted_at.is_(None)))
 
 
-def page_of(dialect: str, query: TaskQuery, known: Revisions | None) -> Select[Any]:
-    """The list's revision and a page, in one statement, so that both are of the same instant.
-
-    It returns at least one row: if there is no task, or if the revision is known, the revision alone.
-    """
-    return _page(dialect, query.order, query.completed, bool(query.text), query.after is not None, known is not None)
+def list_value(owner: ColumnElement[str], name: str) -> Select[tuple[Any]]:
+    """A column of the list's row; no row if nothing was ever stored in it."""
+    return select(task_lists.c[name]).where(task_lists.c.owner_id == owner)
 
 
-def page_parameters(query: TaskQuery, known: Revisions | None) -> dict[str, Any]:
-    """The parameters of `page_of` besides the owner; the limit is one more than the page, to see if another follows."""
-    parameters: dict[str, Any] = {"limit": query.limit + 1}
-    if known is not None:
-        # Clients may send any number. None stands for every revision, as NULL does in the comparison.
-        parameters["known"] = None if known.known is None else [one for one in known.known if one <= _MAX_BIGINT]
-    if query.text:
-        escaped = fold(query.text).replace("/", "//").replace("%", "/%").replace("_", "/_")
-        parameters["pattern"] = f"%{escaped}%"
-    if query.after is not None:
-        parameters["after_id"] = query.after.task_id
-        if query.order.by_update:
-            parameters["after_at"] = query.after.at
-    return parameters
-
-
-@cache
-def _page(
-    dialect: str,
-    order: Order,
-    completed: bool | None,  # noqa: FBT001  (the arguments are the cache's key, here and below)
-    has_text: bool,  # noqa: FBT001
-    has_start: bool,  # noqa: FBT001
-    has_known: bool,  # noqa: FBT001
-) -> Select[Any]:
-    def build(owner: ColumnElement[str]) -> Select[Any]:
-        columns = [tasks.c.updated_at, tasks.c.id] if order.by_update else [tasks.c.id]
-        found = (
-            select(*TASK_COLUMNS)
-            .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
-            .order_by(*(column.desc() if order.descending else column for column in columns))
-        )
-        if completed is not None:
-            found = found.where(tasks.c.completed.is_(completed))
-        if has_text:
-            found = found.where(tasks.c.search_text.like(bindparam("pattern", type_=Text), escape="/"))
-        if has_start:
-            key = tuple_(*columns)
-            start = tuple_(*(_AFTER[column.name] for column in columns))
-            found = found.where(key < start if order.descending else key > start)
-        revision = func.coalesce(_revision(owner).scalar_subquery(), _0)
-        if not has_known:
-            found = found.limit(_LIMIT)
-        elif dialect == "postgresql":
-            found = found.where(revision != all_(bindparam("known", type_=ARRAY(BigInteger)))).limit(_LIMIT)
-        else:
-            # SQLite evaluates a condition for each row, and so would read the whole list where it is false.
-            each = func.json_each(bindparam("known", type_=JSON)).table_valued("value")
-            is_new = select(revision).scalar_subquery().not_in(select(each.c.value))
-            found = found.limit(case((is_new, _LIMIT), else_=_0))
-        head = select(revision.label("list_revision")).subquery("head")
-        page = found.subquery("page")
-        return select(head.c.list_revision, page).select_from(head.outerjoin(page, true()))
-
-    return as_owner(dialect, build).execution_options(**{FULL_SCAN: has_text})
-
-
-def _revision(owner: ColumnElement[str]) -> Select[tuple[int]]:
-    return select(task_lists.c.revision).where(task_lists.c.owner_id == owner)
-
-
-def _task(owner: ColumnElement[str]) -> Select[Any]:
-    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == _TASK)
-
-
-# Changes. `next_revision`, `next_revision_and_task` and `new_task` begin a transaction: they set the user, take the
-# list's next revision and lock its row. The others follow them in the same transaction.
-
-_INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-_NEW: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
-
-
-def _bump_revision(dialect: str) -> Any:
-    insert_or_update = _INSERT[dialect](task_lists)
-    if dialect == "postgresql":
-        me = set_user_cte()
-        first = insert_or_update.from_select(["owner_id", "revision"], select(me.c.id, _1))
-    else:
-        first = insert_or_update.values(owner_id=OWNER, revision=_1)
-    return first.on_conflict_do_update(
-        index_elements=[task_lists.c.owner_id], set_={"revision": task_lists.c.revision + _1}
-    )
-
-
-@cache
-def next_revision(dialect: str) -> Executable:
-    """Increment the list's revision; its row, created if it is missing, stays locked until the transaction ends."""
-    statement: Executable = _bump_revision(dialect).returning(task_lists.c.revision)
-    return statement
-
-
-@cache
-def next_revision_and_task() -> Executable:
-    """Increment the list's revision and read a task or its tombstone, in one round trip; only for PostgreSQL.
-
-    The statement's snapshot is older than its wait for the list's row, but FOR UPDATE reads the task's newest version,
-    so no change is lost. It returns one row; if there is no task, the revision alone.
-    """
-    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
-    task = _task(literal_column("raised.owner_id", String)).with_for_update().lateral("task")
-    return select(raised.c.revision, task).select_from(raised.outerjoin(task, true()))
-
-
-@cache
-def new_task() -> Executable:
-    """Increment the list's revision and store a new task with it: the whole change in one statement of PostgreSQL.
-
-    Either both are stored or neither. With other databases it takes a transaction and four round trips.
-    """
-    raised = _bump_revision("postgresql").returning(task_lists.c.owner_id, task_lists.c.revision).cte("raised")
-    values = {**_NEW, "owner_id": raised.c.owner_id, "revision": raised.c.revision}
-    return insert(tasks).from_select(list(values), select(*values.values())).returning(tasks.c.revision)
-
-
-TASK: Final = _task(OWNER)
-"""Read a task or its tombstone."""
-
-INSERT_TASK: Final = insert(tasks).values(_NEW)
-"""Store a new task."""
-
-UPDATE_TASK: Final = (
-    update(tasks)
-    .where(tasks.c.owner_id == OWNER, tasks.c.id == _TASK)
-    .values({name: value for name, value in _NEW.items() if name not in {"owner_id", "id", "created_at"}})
-)
-"""Store a task's new values."""
-
-ERASE_TASKS: Final = (
-    delete(tasks)
-    .where(
-        tasks.c.owner_id == OWNER,
-        tasks.c.id.in_(select(tasks.c.id).where(tasks.c.owner_id == OWNER).limit(_LIMIT)),
-    )
-    .returning(_1)
-)
-"""Remove a number of tasks and tombstones; returns a row for each."""
-
-
-def task_params(task: Task) -> dict[str, Any]:
-    """A task's values, as parameters of the statements that store it."""
-    return {
-        "new_owner_id": task.owner,
-        "new_id": task.id,
-        "new_title": task.title,
-        "new_description": task.description,
-        "new_completed": task.completed,
-        "new_created_at": task.created_at,
-        "new_updated_at": task.updated_at,
-        "new_deleted_at": task.deleted_at,
-        "new_revision": task.revision,
-        "new_search_text": task.search_text,
-    }
+def task_of(owner: ColumnElement[str]) -> Select[Any]:
+    """A task or its tombstone."""
+    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == TASK_ID)

@@ -1,12 +1,13 @@
 """The tables, and the conversion of rows to tasks.
 
 `owner_id` leads every key of the owners' tables and every statement names it, so that one owner's rows are stored
-together and the same schema can be sharded by owner. There are no foreign keys.
+together and the same schema can be sharded by owner. There are no foreign keys. The checks, which say what the domain
+says of a stored task, are in the migrations alone.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,8 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Index,
+    Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -43,17 +46,27 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 metadata = MetaData()
 
+_EPOCH: Final = "1970-01-01 00:00:00.000000"
+
 task_lists = Table(
     "task_lists",
     metadata,
-    Column("owner_id", String(MAX_USER_ID), primary_key=True),
+    Column("owner_id", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
+    # When the account was purged: tokens issued up to then may not change the list, whatever a worker knows of them.
+    Column("purged_at", UtcDateTime),
+    # The latest `updated_at` of a task or tombstone.
+    Column("changed_at", UtcDateTime, nullable=False, server_default=_EPOCH),
+    # How many tasks and tombstones it has.
+    Column("size", Integer, nullable=False, server_default="0"),
+    # The highest revision of a tombstone that was purged: changes since an earlier one are no longer known.
+    Column("horizon", BigInteger, nullable=False, server_default="0"),
 )
 
 tasks = Table(
     "tasks",
     metadata,
-    Column("owner_id", String(MAX_USER_ID), primary_key=True),
+    Column("owner_id", Text, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("title", String(MAX_TITLE), nullable=False),
     Column("description", Text),
@@ -64,6 +77,20 @@ tasks = Table(
     Column("revision", BigInteger, nullable=False),
     # Case-folded by the domain: databases fold letters in different ways.
     Column("search_text", Text, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("owner_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    # A digest of the request that the key came with.
+    Column("request", LargeBinary, nullable=False),
+    # The task that it created, as it was then; its title and description are in the request.
+    Column("task_id", Uuid, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 revocations = Table(
@@ -99,11 +126,11 @@ Index("audit_events_by_user", audit_events.c.user_id, audit_events.c.at, audit_e
 
 _LIVE = text("deleted_at IS NULL")
 
+# A task has the revision of its last change, and `updated_at` never runs backwards within a list: this order is both.
 Index(
-    "tasks_by_update",
+    "tasks_by_revision",
     tasks.c.owner_id,
-    tasks.c.updated_at,
-    tasks.c.id,
+    tasks.c.revision,
     postgresql_where=_LIVE,
     sqlite_where=_LIVE,
 )
@@ -118,8 +145,9 @@ Index(
 
 _DELETED = text("deleted_at IS NOT NULL")
 Index(
-    "tasks_by_deletion",
+    "tombstones_by_revision",
     tasks.c.owner_id,
+    tasks.c.revision,
     tasks.c.deleted_at,
     postgresql_where=_DELETED,
     sqlite_where=_DELETED,

@@ -1,30 +1,45 @@
 """The TaskLists port in SQL. Each statement names the owner; the lock on the list's row orders its changes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from adapters.sql import statements
+from adapters.sql import page_statements, statements, sync_statements, write_statements
 from adapters.sql.database import Database
-from adapters.sql.executors import Executor, Rows, Transaction, delete_in_batches
+from adapters.sql.executors import Executor, Rows, delete_in_batches
+from adapters.sql.idempotency import add_once
+from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
+from adapters.sql.task_list_edit import SqlEditableTaskList
 from application.ports import EditableTaskList, TaskList
-from domain.errors import TaskNotFound
-from domain.identity import UserId
+from domain.changes import Changes, ChangesQuery, Deletion
+from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
+from domain.idempotency import FirstCreation, IdempotencyKey
+from domain.identity import Principal, UserId
+from domain.revocation import REVOKED
 from domain.task import Revision, Revisions, Task, TaskId
-from domain.task_list import NotModified, TaskPage, TaskQuery
+from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
+FIRST_ROWS: Final = 128
+"""Tasks that are read at once for a page. The rest of a longer page is read with a statement that counts bytes: it
+costs more for each row, but returns little more than a page may hold. Together they return some 2 MiB at most.
+"""
 ERASE_BATCH: Final = 1000
 """Rows deleted in one transaction: far fewer than fit into DEADLINE, so that other changes of the list wait briefly."""
+
+NO_LIMIT: Final = 2**63 - 1
+"""More tasks than any list can have."""
 
 
 @frozen
 class SqlTaskList:
-    """One owner's tasks for reading; each method is one statement."""
+    """One owner's tasks for reading; each method is one statement, but for pages of more than FIRST_ROWS."""
 
     _executor: Executor
+    _searches: Searches
     _dialect: str
     _owner: UserId
 
@@ -38,76 +53,46 @@ class SqlTaskList:
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
-        parameters = {"owner": self._owner, **statements.page_parameters(query, known)}
-        rows = await self._executor.read(statements.page_of(self._dialect, query, known), parameters)
-        revision = Revision(rows[0][0])
+        is_long = query.limit >= FIRST_ROWS
+        if query.parts:
+            revision, found = await self._read_page(query, known, query.limit + 1, is_bounded=is_long)
+        else:
+            revision, found = await self._read_page(query, known, min(query.limit + 1, FIRST_ROWS))
         if known is not None and revision in known:
             return NotModified(revision)
-        # A join without a condition can only be a loop over the page, which keeps the page's order.
-        found = tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
+        if is_long and not query.parts and len(found) == FIRST_ROWS:
+            rest = evolve(query, after=PageKey.of(found[-1], query.order))
+            now, more = await self._read_page(rest, None, query.limit + 1 - FIRST_ROWS, is_bounded=True)
+            if now != revision:  # the list has changed since: the page ends here
+                return TaskPage.from_rows(found, evolve(query, limit=FIRST_ROWS - 1), revision)
+            found += more
         return TaskPage.from_rows(found, query, revision)
 
-
-@define
-class SqlEditableTaskList:
-    """One owner's tasks inside the transaction of one change, which takes the list's lock when it is first used."""
-
-    _transaction: Transaction
-    _dialect: str
-    _owner: UserId
-    _revision: Revision | None = field(default=None, init=False)
-    has_changed: bool = field(default=False, init=False)
-
-    async def get(self, task_id: TaskId) -> Task:
-        """See the port."""
-        task = await self.get_including_deleted(task_id)
-        if task.deleted_at is not None:
-            raise TaskNotFound
-        return task
-
-    async def get_including_deleted(self, task_id: TaskId) -> Task:
-        """See the port."""
-        if self._revision is None and self._dialect == "postgresql":
-            ((revision, *row),) = await self._run(statements.next_revision_and_task(), task=task_id)
-            self._revision = Revision(revision)
-            rows: Rows = [row] if row[0] is not None else []
+    async def _read_page(
+        self, query: TaskQuery, known: Revisions | None, limit: int, *, is_bounded: bool = False
+    ) -> tuple[Revision, tuple[Task, ...]]:
+        """The list's revision, and at most `limit` tasks."""
+        statement = page_statements.page_of(self._dialect, query, known, is_bounded=is_bounded)
+        parameters = {"owner": self._owner, **page_statements.page_parameters(query, known, limit)}
+        if query.parts:
+            rows = await self._searches.read(self._owner, statement, parameters)
         else:
-            await self.next_revision()
-            rows = await self._run(statements.TASK, task=task_id)
-        if not rows:
-            raise TaskNotFound
-        return row_to_task(self._owner, rows[0])
+            rows = await self._executor.read(statement, parameters)
+        # A join without a condition can only be a loop over the page, which keeps the page's order.
+        return Revision(rows[0][0]), tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
 
-    async def save(self, task: Task) -> Task:
+    async def changes(self, query: ChangesQuery) -> Changes:
         """See the port."""
-        return await self._store(statements.UPDATE_TASK, task)
+        parameters = {"owner": self._owner, **sync_statements.changes_parameters(query)}
+        rows = await self._executor.read(sync_statements.changes_since(self._dialect), parameters)
+        revision, horizon, *_ = rows[0]
+        found = [self._change(row[2:]) for row in rows if row[2] is not None]
+        found.sort(key=lambda one: one.revision)
+        return Changes.from_found(found, query, revision=Revision(revision), horizon=Revision(horizon))
 
-    async def add(self, task: Task) -> Task:
-        """Store a new task and return it with this change's revision."""
-        return await self._store(statements.INSERT_TASK, task)
-
-    async def erase(self, limit: int) -> int:
-        """Remove at most so many tasks and tombstones; return how many there were."""
-        await self.next_revision()
-        erased = len(await self._run(statements.ERASE_TASKS, limit=limit))
-        self.has_changed = erased > 0
-        return erased
-
-    async def next_revision(self) -> Revision:
-        """The revision of this change. The first call takes it, and the list's lock."""
-        if self._revision is None:
-            ((revision,),) = await self._run(statements.next_revision(self._dialect))
-            self._revision = Revision(revision)
-        return self._revision
-
-    async def _store(self, statement: Any, task: Task) -> Task:
-        stored = task.stored(await self.next_revision())
-        await self._run(statement, task=task.id, **statements.task_params(stored))
-        self.has_changed = True
-        return stored
-
-    async def _run(self, statement: Any, **parameters: Any) -> Rows:
-        return await self._transaction.run(statement, {"owner": self._owner, **parameters})
+    def _change(self, row: Sequence[Any]) -> Task | Deletion:
+        task_id, *_, deleted_at, revision = row
+        return row_to_task(self._owner, row) if deleted_at is None else Deletion(TaskId(task_id), Revision(revision))
 
 
 @define
@@ -115,44 +100,89 @@ class SqlTaskLists:
     """The port's TaskLists, in PostgreSQL or SQLite."""
 
     _database: Database
-    _erase_batch: int = ERASE_BATCH
+    _max_tasks: int | None = MAX_TASKS
+    """Tasks and tombstones of a list; `None`: no limit."""
+    _erase_batch: int = field(default=ERASE_BATCH, kw_only=True)
     _executor: Executor = field(init=False)
+    _searches: Searches = field(init=False)
     _dialect: str = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._executor, self._dialect = self._database.executor, self._database.dialect
+        self._searches = Searches(self._executor)
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return SqlTaskList(self._executor, self._dialect, owner)
+        return SqlTaskList(self._executor, self._searches, self._dialect, owner)
 
-    def edit(self, owner: UserId) -> AbstractAsyncContextManager[EditableTaskList]:
+    def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
-        return self._edit(owner)
-
-    async def add(self, owner: UserId, task: Task) -> Task:
-        """See the port."""
-        if self._dialect != "postgresql":
-            async with self._edit(owner) as edit:
-                return await edit.add(task)
-        ((revision,),) = await self._executor.write(
-            statements.new_task(), {"owner": owner, **statements.task_params(task)}
-        )
-        return task.stored(Revision(revision))
-
-    async def erase(self, owner: UserId) -> None:
-        """See the port."""
-
-        async def erase_batch() -> int:
-            async with self._edit(owner) as edit:
-                return await edit.erase(self._erase_batch)
-
-        await delete_in_batches(erase_batch, self._erase_batch)
+        return self._edit(owner, actor, at)
 
     @asynccontextmanager
-    async def _edit(self, owner: UserId) -> AsyncIterator[SqlEditableTaskList]:
+    async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
         async with self._executor.transaction() as transaction:
-            edit = SqlEditableTaskList(transaction, self._dialect, owner)
+            edit = SqlEditableTaskList(transaction, self._dialect, owner, actor.issued_second, at)
             yield edit
             if not edit.has_changed:
                 transaction.abandon()
+
+    async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
+        """See the port."""
+        parameters = self._parameters(owner, actor, task)
+        if self._dialect == "postgresql":
+            rows = await self._executor.write(write_statements.new_task(), parameters)
+        else:
+            rows = await self._add_in_steps(task, parameters)
+        if not rows:
+            raise await self._refusal(owner, actor)
+        revision, at = rows[0]
+        return task.stored(Revision(revision), at)
+
+    async def add_once(
+        self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
+    ) -> tuple[Task, bool]:
+        """See the port."""
+        more = {"key": key.text, "request": key.request, "expired_at": expired_at}
+        rows = await add_once(self._executor, self._dialect, {**self._parameters(owner, actor, task), **more})
+        if not rows:
+            raise await self._refusal(owner, actor)
+        is_replayed, *first = rows[0]
+        return FirstCreation(*first).replayed(key, task), is_replayed
+
+    def _parameters(self, owner: UserId, actor: Principal, task: Task) -> dict[str, Any]:
+        """Of the statements that store a new task."""
+        return {
+            "owner": owner,
+            "issued_at": actor.issued_second,
+            "at": task.updated_at,
+            "max_tasks": NO_LIMIT if self._max_tasks is None else self._max_tasks,
+            **write_statements.task_params(task),
+        }
+
+    async def _add_in_steps(self, task: Task, parameters: dict[str, Any]) -> Rows:
+        async with self._executor.transaction() as transaction:
+            rows = await transaction.run(write_statements.next_revision(self._dialect, grows=True), parameters)
+            for revision, at in rows:
+                stored = task.stored(Revision(revision), at)
+                await transaction.run(write_statements.INSERT_TASK, write_statements.task_params(stored))
+        return rows
+
+    async def _refusal(self, owner: UserId, actor: Principal) -> DomainError:
+        """Why a list has taken no task."""
+        for (purged_at,) in await self._executor.read(write_statements.purged_at(self._dialect), {"owner": owner}):
+            if purged_at is not None and actor.was_issued_by(purged_at):
+                return InvalidToken(REVOKED)
+        return ListFull()
+
+    async def erase(self, owner: UserId, at: datetime) -> None:
+        """See the port."""
+        parameters = {"owner": owner, "at": at, "purged_at": at, "limit": self._erase_batch}
+
+        async def erase_batch() -> int:
+            async with self._executor.transaction() as transaction:
+                await transaction.run(write_statements.purge(self._dialect), parameters)
+                keys = await transaction.run(write_statements.ERASE_KEYS, parameters)
+                return max(len(keys), len(await transaction.run(write_statements.ERASE_TASKS, parameters)))
+
+        await delete_in_batches(erase_batch, self._erase_batch)

@@ -1,34 +1,42 @@
-"""Removal of old tombstones, across all owners; everything else here is about one owner's list."""
+"""Removal of what is kept for a time only, across all owners: tombstones and idempotency keys."""
 
-from datetime import datetime
-from typing import Final
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
 
 from attrs import frozen
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import case, delete, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.executors import delete_in_batches
-from adapters.sql.tables import task_lists, tasks
+from adapters.sql.owners import OWNERS_BATCH, OldRows, owners_of, set_user
+from adapters.sql.tables import idempotency_keys, task_lists, tasks
+from domain.errors import StorageUnavailable
 from domain.identity import UserId
 
-OWNERS_BATCH: Final = 100
-"""Owners that one statement looks up."""
 PURGE_BATCH: Final = 1000
-"""Tombstones deleted in one transaction: few, so that other changes of the list wait briefly."""
+"""Rows deleted in one transaction: few, so that other changes of the list wait briefly."""
+MAX_PURGE_INTERVAL: Final = 3600.0
+"""Seconds between two purges by a worker, give or take a half."""
+PURGES_PER_RETENTION: Final = 10
+"""How often in its retention period a short-lived row is looked for."""
 
-
-class RowsHidden(Exception):
-    """Row-level security hides other owners' rows from this role, and with them the tombstones to delete."""
+_OLD_TOMBSTONES: Final = OldRows("tasks WHERE deleted_at IS NOT NULL AND deleted_at < :instant")
+_OLD_KEYS: Final = OldRows("idempotency_keys WHERE created_at < :instant")
 
 
 @frozen
 class SqlTombstones:
     """The tombstones of all owners' deleted tasks.
 
-    The owners are looked up first; then each owner's tombstones are deleted in transactions of their own, which name
-    the owner and hold the list's lock, so that a task which is being restored is either restored or gone. The list's
-    revision stays: what a client sees of the list does not change. Nothing records yet from which revision on the
-    changes are complete; a reader of changes will have to know what was purged.
+    Each owner's are deleted in transactions that see only that owner's rows and hold the list's lock, so that a task
+    which is being restored is either restored or gone. The list's revision stays, because what clients see of it does;
+    its horizon becomes the highest revision that was deleted, so that no client gets an incomplete list of changes.
     """
 
     _database: Database
@@ -39,43 +47,95 @@ class SqlTombstones:
         """Delete the tombstones of tasks deleted before the instant; return how many there were. Safe to repeat.
 
         Raises:
-            RowsHidden: row-level security applies to this role (PostgreSQL); nothing was deleted.
             StorageUnavailable: the database is unavailable; what was deleted before that stays deleted.
         """
-        await self._ensure_all_rows_are_visible()
-        deleted, last = 0, ""
-        while owners := await self._owners_after(last, instant):
-            for owner in owners:
-                deleted += await self._purge(owner, instant)
-            last = owners[-1]
+        deleted = 0
+        async for owner in owners_of(self._database, _OLD_TOMBSTONES, instant, self._owners_batch):
+            deleted += await delete_in_batches(partial(self._purge, owner, instant), self._batch)
         return deleted
 
-    async def _ensure_all_rows_are_visible(self) -> None:
-        if self._database.dialect == "postgresql":
-            is_active = text("SELECT row_security_active('tasks') OR row_security_active('task_lists')")
-            if (await self._database.read(is_active)).scalar_one():
-                raise RowsHidden
+    async def _purge(self, owner: UserId, instant: datetime) -> int:
+        is_old = (tasks.c.owner_id == owner, tasks.c.deleted_at.is_not(None), tasks.c.deleted_at < instant)
+        oldest = select(tasks.c.id).where(*is_old).order_by(tasks.c.revision).limit(self._batch)
+        batch = delete(tasks).where(*is_old, tasks.c.id.in_(oldest)).returning(tasks.c.revision)
+        async with _locked(self._database, owner) as connection:
+            revisions = (await connection.execute(batch)).scalars().all()
+            if revisions:
+                await connection.execute(_forget(owner, len(revisions), max(revisions)))
+        return len(revisions)
 
-    async def _owners_after(self, last: str, instant: datetime) -> list[UserId]:
-        owners = (
-            select(tasks.c.owner_id)
-            .where(tasks.c.owner_id > last, tasks.c.deleted_at.is_not(None), tasks.c.deleted_at < instant)
-            .group_by(tasks.c.owner_id)
-            .order_by(tasks.c.owner_id)
-            .limit(self._owners_batch)
-        )
-        return [UserId(owner) for owner in (await self._database.read(owners)).scalars()]
+
+@frozen
+class SqlIdempotencyKeys:
+    """The idempotency keys of all owners."""
+
+    _database: Database
+    _batch: int = PURGE_BATCH
+    _owners_batch: int = OWNERS_BATCH
+
+    async def purge_before(self, instant: datetime) -> int:
+        """Delete the keys that came before the instant; return how many there were. Safe to repeat.
+
+        Raises:
+            StorageUnavailable: the database is unavailable; what was deleted before that stays deleted.
+        """
+        deleted = 0
+        async for owner in owners_of(self._database, _OLD_KEYS, instant, self._owners_batch):
+            deleted += await delete_in_batches(partial(self._purge, owner, instant), self._batch)
+        return deleted
 
     async def _purge(self, owner: UserId, instant: datetime) -> int:
+        keys = idempotency_keys.c
+        is_old = (keys.owner_id == owner, keys.created_at < instant)
+        oldest = select(keys.owner_id, keys.key).where(*is_old).limit(self._batch)
+        batch = delete(idempotency_keys).where(*is_old, tuple_(keys.owner_id, keys.key).in_(oldest))
+        async with _locked(self._database, owner) as connection:
+            return (await connection.execute(batch)).rowcount
+
+
+@asynccontextmanager
+async def _locked(database: Database, owner: UserId) -> AsyncIterator[AsyncConnection]:
+    """A transaction of that owner that holds the list's lock."""
+    async with database.writing() as connection:
+        await set_user(connection, owner)
         lock = select(task_lists.c.revision).where(task_lists.c.owner_id == owner).with_for_update()
-        is_old = (tasks.c.owner_id == owner, tasks.c.deleted_at.is_not(None), tasks.c.deleted_at < instant)
-        batch = delete(tasks).where(*is_old, tasks.c.id.in_(select(tasks.c.id).where(*is_old).limit(self._batch)))
+        await connection.execute(lock)
+        yield connection
 
-        async def purge_batch() -> int:
-            async with self._database.writing() as connection:
-                if self._database.dialect == "postgresql":
-                    await connection.execute(select(func.set_user(owner)))  # for row-level security, as in every change
-                await connection.execute(lock)
-                return (await connection.execute(batch)).rowcount
 
-        return await delete_in_batches(purge_batch, self._batch)
+def _forget(owner: UserId, count: int, revision: int) -> Any:
+    """Count rows that are gone, and raise the horizon to the highest revision among them."""
+    of_list = task_lists.c
+    return (
+        update(task_lists)
+        .where(of_list.owner_id == owner)
+        .values(
+            size=case((of_list.size > count, of_list.size - count), else_=0),
+            horizon=case((of_list.horizon < revision, revision), else_=of_list.horizon),
+        )
+    )
+
+
+@frozen
+class ListRetention:
+    """Background task: purges tombstones and idempotency keys whose retention period has ended."""
+
+    _database: Database
+    _keep_tombstones: timedelta
+    _keep_keys: timedelta
+    _now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def prepare(self) -> None:
+        """Nothing has to be done before the first request."""
+
+    async def run(self) -> None:
+        """Purge until cancelled; after a failure, the next attempt is an interval later."""
+        shortest = min(self._keep_tombstones, self._keep_keys).total_seconds()
+        interval = min(MAX_PURGE_INTERVAL, max(1.0, shortest / PURGES_PER_RETENTION))
+        while True:
+            await asyncio.sleep(interval * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
+            try:
+                await SqlTombstones(self._database).purge_before(self._now() - self._keep_tombstones)
+                await SqlIdempotencyKeys(self._database).purge_before(self._now() - self._keep_keys)
+            except StorageUnavailable:
+                continue

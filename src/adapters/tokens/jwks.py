@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-from collections import Counter
 from typing import Any, Final
 
 import httpx
@@ -39,11 +38,19 @@ def parse_key_set(document: bytes) -> dict[str, PublicKey]:
         raise ValueError("not a key set: `keys` is not a list")  # noqa: TRY004  (input, not an argument's type)
     candidates = [key for jwk in keys if (key := _parse_key(jwk)) is not None]
     # Two keys with one ID, usable or not: which one signed is ambiguous, so neither is used.
-    count = Counter(jwk["kid"] for jwk in keys if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str))
-    usable = {key.kid: key for key in candidates if count[key.kid] == 1}
+    identities: dict[str, set[str]] = {}
+    for jwk in keys:
+        if isinstance(jwk, dict) and isinstance(kid := jwk.get("kid"), str):
+            identities.setdefault(kid, set()).add(_identity(jwk))
+    usable = {key.kid: key for key in candidates if len(identities[key.kid]) == 1}
     if keys and not usable:
         raise ValueError("no key in the set is usable: an Ed25519 key with a kid of its own is required")
     return usable
+
+
+def _identity(jwk: dict[str, Any]) -> str:
+    """Equal for entries with the same key: the members that define it (RFC 7638 §3.2), and whether it is private."""
+    return repr([jwk.get("kty"), jwk.get("crv"), jwk.get("x"), "d" in jwk])
 
 
 def _parse_key(jwk: Any) -> PublicKey | None:

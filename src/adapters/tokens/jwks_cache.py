@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from math import ceil
-from typing import Final
+from typing import Final, NoReturn
 
 from attrs import define, field, frozen
 
@@ -20,6 +20,8 @@ REFRESH_AHEAD: Final = 0.8
 FIRST_BACKOFF: Final = 1.0
 MAX_BACKOFF: Final = 30.0
 """Seconds between attempts while the issuer fails, before jitter."""
+MAX_UNKNOWN: Final = 1000
+"""Unknown key IDs that are remembered, each for whether the issuer was asked; the oldest is forgotten."""
 READINESS_TIMEOUT: Final = 2.0
 """Seconds that a readiness probe waits for a fetch in flight."""
 
@@ -31,7 +33,7 @@ class JwksCacheConfig:
     ttl: float = 600
     """How long a key set is used before it must be refreshed."""
     cooldown: float = 30
-    """How long unknown key IDs are refused after one of them caused a refresh."""
+    """How long unknown key IDs cause no refresh after one of them did."""
     max_stale: float = 86400
     """How long a key set is used while the issuer fails, counted from its fetch."""
 
@@ -46,7 +48,8 @@ class JwksCache:
 
     A known key comes from memory. A key set past its TTL is refreshed first, but while the issuer fails, no request
     with a known key waits. An unknown key causes one refresh per cooldown, counted from that refresh, so that a flood
-    of unknown keys neither reaches the issuer nor hides a key rotation.
+    of unknown keys neither reaches the issuer nor hides a key rotation. An unknown key is refused only when the issuer
+    has published a key set without it since the key first came up; until then nobody knows whether the token is good.
     """
 
     _fetch: Callable[[], Awaitable[Mapping[str, PublicKey]]]
@@ -61,6 +64,8 @@ class JwksCache:
     _fetched_at: float = field(init=False, default=float("-inf"))
     _retry_at: float = field(init=False, default=float("-inf"))
     _unknown_allowed_at: float = field(init=False, default=float("-inf"))
+    _unknown: dict[str, bool] = field(init=False, factory=dict)
+    """Unknown key IDs that came up, and whether the issuer was asked since, successfully; the newest is last."""
     _fetch_task: "asyncio.Task[None] | None" = field(init=False, default=None)
 
     @_refresh_age.default
@@ -76,7 +81,7 @@ class JwksCache:
 
         Raises:
             InvalidToken: there is no such key in the set.
-            KeysUnavailable: there is no usable key set now.
+            KeysUnavailable: there is no usable key set now, or none that is newer than the key may be.
         """
         age = self._monotonic() - self._fetched_at
         must_wait = not self._keys or age >= self._config.max_stale
@@ -100,6 +105,7 @@ class JwksCache:
             await asyncio.gather(self._fetch_task, return_exceptions=True)
 
     async def _find_unknown(self, kid: str) -> PublicKey:
+        self._remember_unknown(kid)
         if self._fetch_task is not None:
             await self._refresh()  # the fetch in flight may bring the key
         if kid not in self._keys and self._monotonic() >= max(self._unknown_allowed_at, self._retry_at):
@@ -109,13 +115,23 @@ class JwksCache:
         if key is None:
             if self._backoff.failures:
                 self._unknown_allowed_at = float("-inf")  # no response: the backoff paces the next fetch instead
-            raise InvalidToken("The token is signed with an unknown key.")
+            if self._unknown.get(kid):
+                raise InvalidToken("The token is signed with an unknown key.")
+            self._raise_unavailable(max(self._unknown_allowed_at, self._retry_at))
         return key
 
+    def _remember_unknown(self, kid: str) -> None:
+        if kid not in self._unknown:
+            if len(self._unknown) >= MAX_UNKNOWN:
+                del self._unknown[next(iter(self._unknown))]
+            self._unknown[kid] = False
+
+    def _raise_unavailable(self, until: float) -> NoReturn:
+        raise KeysUnavailable(retry_after=max(1, ceil(until - self._monotonic())))
+
     def _ensure_usable(self) -> None:
-        now = self._monotonic()
-        if not self._keys or now - self._fetched_at >= self._config.max_stale:
-            raise KeysUnavailable(retry_after=max(1, ceil(self._retry_at - now)))
+        if not self._keys or self._monotonic() - self._fetched_at >= self._config.max_stale:
+            self._raise_unavailable(self._retry_at)
 
     async def _refresh(self) -> None:
         """Wait for the fetch in flight or, if there is none and the backoff allows it, for a new one."""
@@ -128,8 +144,10 @@ class JwksCache:
             self._fetch_task = asyncio.create_task(self._run_fetch(), name="fetch key set")
 
     async def _run_fetch(self) -> None:
+        came_up_before = [*self._unknown]
         try:
             self._store(await self._fetch())
+            self._unknown.update((kid, True) for kid in came_up_before if kid in self._unknown)
         except JwksFetchError as error:
             self._note_failure(str(error))
         except Exception as error:  # noqa: BLE001  (logged; the waiters must be released)
@@ -145,6 +163,7 @@ class JwksCache:
         if keys != self._keys:
             logger.info("key set changed", extra={"kids": sorted(keys)})
             self._on_change(len(keys))
+        self._unknown.update((kid, True) for kid in self._keys if kid not in keys)  # withdrawn
         self._keys, self._fetched_at = keys, self._monotonic()
         self._backoff.reset()
         # An issuer without keys creates one at its first sign-in: fetch again soon, but not at every request.

@@ -1,6 +1,5 @@
 """From a bearer token to a principal: form, key, signature, claims, in that order; then the result is cached."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,6 +12,7 @@ from adapters.tokens.claims import ClaimRules
 from adapters.tokens.jwks import PublicKey
 from adapters.tokens.jws import MAX_LENGTH, ParsedJws, parse_access_token, verify_signature
 from adapters.tokens.verification_queue import VerificationQueue
+from application.ports import Client
 from domain.errors import InvalidToken
 from domain.identity import Principal
 
@@ -31,10 +31,23 @@ class KeySet(Protocol):
 
 
 @frozen
+class Unlimited:
+    """A client without a limit: where tokens don't come over the network."""
+
+    identity: str = ""
+
+    def ensure_within_limit(self) -> None:
+        """It is."""
+
+
+@frozen
 class _Verified:
     principal: Principal
     key: PublicKey
     expires_at: float
+
+
+_NOBODY: Final = Unlimited()
 
 
 @define
@@ -68,30 +81,31 @@ class JwtVerifier:
         self._rules.ensure_not_expired(expires_at=verified.expires_at, now=self._now())
         return verified.principal
 
-    async def verify(self, unverified_token: str) -> Principal:
+    async def verify(self, unverified_token: str, client: Client = _NOBODY) -> Principal:
         """See the port. A cached token is not verified again, but its expiry and its key are checked."""
         if len(unverified_token) > MAX_LENGTH:
             raise InvalidToken("The token is too long.")
         digest = sha256(unverified_token.encode("utf-8", "surrogatepass")).digest()
         if (verified := self._cache.get(digest)) is None:
-            verified = await self._verify_new(unverified_token, digest)
+            verified = await self._verify_new(unverified_token, digest, client)
         elif (key := await self._keys.find(verified.key.kid)) is not verified.key and key != verified.key:
             self._cache.pop(digest, None)
             raise InvalidToken("The token's key has been replaced.")
         self._rules.ensure_not_expired(expires_at=verified.expires_at, now=self._now())
         return verified.principal
 
-    async def _verify_new(self, unverified_token: str, digest: bytes) -> _Verified:
+    async def _verify_new(self, unverified_token: str, digest: bytes, client: Client) -> _Verified:
+        client.ensure_within_limit()
         token = parse_access_token(unverified_token)
         key = await self._keys.find(token.kid)
-        await self._queue.acquire()
-        if (verified := self._cache.get(digest)) is None:  # else a concurrent request has verified the same token
-            try:
+
+        def check() -> _Verified:
+            client.ensure_within_limit()  # others of its tokens may have been refused while this one waited
+            if (verified := self._cache.get(digest)) is None:  # else a concurrent request has verified the same token
                 verified = self._cache[digest] = self._validate(token, key)
-            except InvalidToken:
-                await asyncio.sleep(0)  # requests with cached tokens go first
-                raise
-        return verified
+            return verified
+
+        return await self._queue.run(check, client.identity)
 
     def _validate(self, token: ParsedJws, key: PublicKey) -> _Verified:
         principal, expires_at = verify_signature(

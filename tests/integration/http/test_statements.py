@@ -14,6 +14,7 @@ from tests.support.api import Api, running
 
 LIST = "/api/alice/tasks"
 ROW = r"^\| ([^|]+) \| (\d+) \| (\d+) \|$"
+KEY = {"Idempotency-Key": "k-1"}
 STALE = {"If-Match": '"99"'}
 
 # Call, how it is made, and what it costs on PostgreSQL and on SQLite, on top of BEGIN and COMMIT.
@@ -24,7 +25,9 @@ COSTS: list[tuple[str, str, str, dict[str, Any], tuple[int, int]]] = [
     ("list, no task", "GET", "/api/bob/tasks", {"user": "bob"}, (1, 1)),
     ("list, unchanged", "GET", LIST, {"headers": {"If-None-Match": '"1"'}}, (1, 1)),
     ("list, changed", "GET", LIST, {"headers": {"If-None-Match": '"0"'}}, (1, 1)),
+    ("changes", "GET", f"{LIST}/changes", {}, (1, 1)),
     ("create", "POST", LIST, {"json": {"title": "Bread"}}, (1, 2)),
+    ("create, with a key", "POST", LIST, {"json": {"title": "Bread"}, "headers": KEY}, (1, 4)),
     ("update", "PUT", "{one}", {"json": {"title": "Bread"}}, (2, 3)),
     ("update, no difference", "PUT", "{one}", {"json": {}}, (1, 2)),
     ("update, changed elsewhere", "PUT", "{one}", {"json": {}, "headers": STALE}, (1, 2)),
@@ -56,8 +59,8 @@ class Watched(Provider):
 
 
 @asynccontextmanager
-async def watched(database: Database) -> AsyncIterator[Api]:
-    async with running(Watched(database)) as api:
+async def watched(database: Database, **env: str) -> AsyncIterator[Api]:
+    async with running(Watched(database), **env) as api:
         yield api
 
 

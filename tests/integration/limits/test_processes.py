@@ -39,8 +39,11 @@ FORGED = [f"192.0.2.{number}" for number in range(4)]
 
 def test_a_forged_address_is_ignored(issuer: LoopbackIssuer, tmp_path: Path) -> None:
     with serving(tmp_path, issuer, EVO_TODO_ADDRESS_RATE_LIMIT="2/day") as service:
+        known = issuer.token("alice", session="known")
+        assert service.get(PATH, known).status_code == 200
         assert statuses(service, FORGED) == [401, 401, 429, 429]
-        assert service.get(PATH, issuer.token("alice")).status_code == 200
+        assert service.get(PATH, known).status_code == 200
+        assert service.get(PATH, issuer.token("alice")).status_code == 429, "a new token is not verified"
 
 
 def test_behind_a_trusted_proxy_each_client_is_counted_alone(issuer: LoopbackIssuer, tmp_path: Path) -> None:

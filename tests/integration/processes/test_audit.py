@@ -9,13 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from adapters.system.audit_filters import PER_WINDOW
 from tests.support.loopback_issuer import LoopbackIssuer
-from tests.support.postgres import execute
+from tests.support.postgres import as_role, execute
 from tests.support.service import Service, eventually, evo_todo, running
 
 TITLE = "Tell nobody of this"
@@ -177,17 +178,8 @@ def test_one_can_ask_for_one_user_from_an_instant_on_and_in_lines(on_file: Servi
     assert "--since" in wrong.stderr
 
 
-@pytest.fixture
-def admin_url(request: pytest.FixtureRequest, database_url: str) -> str:
-    """The same database for whoever sees everybody's rows."""
-    if database_url == FILE:
-        return FILE
-    server = str(request.getfixturevalue("postgres_server"))
-    return urlsplit(server)._replace(path=urlsplit(database_url).path).geturl()
-
-
 def test_purging_while_it_serves_takes_away_what_is_old_and_says_what_it_was(
-    database_url: str, admin_url: str, issuer: LoopbackIssuer, tmp_path: Path
+    database_url: str, issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     good = issuer.token("alice", session="s-1")
     with running("serve", "--migrate", folder=tmp_path, settings=settings_for(database_url, issuer)) as service:
@@ -196,7 +188,7 @@ def test_purging_while_it_serves_takes_away_what_is_old_and_says_what_it_was(
             assert {client.delete(path).status_code for path in paths[:2]} == {204}
             eventually(lambda: audit(tmp_path, database_url, "--user", "alice"))
             purged = [
-                evo_todo("purge", folder=tmp_path, settings={"DATABASE_URL": admin_url} | kept_for)
+                evo_todo("purge", folder=tmp_path, settings={"DATABASE_URL": database_url} | kept_for)
                 for kept_for in (
                     {},
                     {"EVO_TODO_AUDIT_RETENTION": "0.001", "EVO_TODO_TOMBSTONE_RETENTION": "0.001"},
@@ -204,23 +196,44 @@ def test_purging_while_it_serves_takes_away_what_is_old_and_says_what_it_was(
             ]
             assert [client.post(f"{path}/restore").status_code for path in paths] == [404, 404, 200]
         assert [(ended.returncode, ended.stderr) for ended in purged] == [(0, "")] * 2
-        assert purged[0].stdout.splitlines() == ["audit events: 0", "expired revocations: 0", "deleted tasks: 0"]
-        events, revocations, tombstones = purged[1].stdout.splitlines()
+        *nothing, keys = purged[0].stdout.splitlines()
+        assert nothing == ["audit events: 0", "expired revocations: 0", "deleted tasks: 0"]
+        events, revocations, tombstones, _ = purged[1].stdout.splitlines()
+        assert keys == "idempotency keys: 0"
         assert int(events.removeprefix("audit events: ")) > 0
         assert (revocations, tombstones) == ("expired revocations: 0", "deleted tasks: 2")
         assert audit(tmp_path, database_url, "--user", "alice") == []
 
 
-def test_a_role_that_may_not_see_all_purges_what_it_may_and_says_what_is_left(
-    postgres_url: str, tmp_path: Path
+def test_the_role_that_migrate_makes_purges_everything_and_outdates_what_clients_know(
+    postgres_url: str, postgres_server: str, issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
-    assert evo_todo("migrate", folder=tmp_path, settings={"DATABASE_URL": postgres_url}).returncode == 0
-    execute(
-        postgres_url,
-        "INSERT INTO audit_events (id, at, kind) VALUES (gen_random_uuid(), now() - interval '91 days', 'limit-hit')",
-    )
-    ended = evo_todo("purge", folder=tmp_path, settings={"DATABASE_URL": postgres_url})
-    assert ended.returncode == 1
-    assert ended.stdout.splitlines() == ["audit events: 1", "expired revocations: 0"]
-    assert "BYPASSRLS" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    role = f"evo_todo_{uuid4().hex}"
+    owner = {"DATABASE_URL": postgres_url, "EVO_TODO_SERVICE_ROLE": role, "EVO_TODO_SERVICE_PASSWORD": "for-tests-only"}
+    administrator = urlsplit(postgres_server)._replace(path=urlsplit(postgres_url).path).geturl()
+    try:
+        assert evo_todo("migrate", folder=tmp_path, settings=owner).returncode == 0
+        settings = {"DATABASE_URL": as_role(postgres_url, role)}
+        with (
+            running("serve", folder=tmp_path, settings=settings | issuer.settings) as service,
+            service.client(issuer.token("alice")) as client,
+        ):
+            gone, live = (
+                client.post("/api/alice/tasks", json={"title": TITLE}, headers={"Idempotency-Key": key}).headers[
+                    "Location"
+                ]
+                for key in "ab"
+            )
+            assert client.delete(gone).status_code == 204
+            old = {"EVO_TODO_TOMBSTONE_RETENTION": "0.001", "EVO_TODO_IDEMPOTENCY_RETENTION": "0.001"}
+            purged = evo_todo("purge", folder=tmp_path, settings=settings | old)
+            assert (purged.returncode, purged.stderr) == (0, "")
+            assert purged.stdout.splitlines()[2:] == ["deleted tasks: 1", "idempotency keys: 2"]
+            assert client.post(f"{gone}/restore").status_code == 404
+            tag = client.get("/api/alice/tasks").headers["ETag"]
+            restored = evo_todo("after-restore", folder=tmp_path, settings=settings)
+            assert (restored.returncode, restored.stdout, restored.stderr) == (0, "lists: 1\n", "")
+            assert client.get("/api/alice/tasks", headers={"If-None-Match": tag}).status_code == 200
+            assert client.get(live).status_code == 200
+    finally:
+        execute(administrator, f"DROP OWNED BY {role}", f"DROP ROLE {role}")

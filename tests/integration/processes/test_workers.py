@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,10 +11,11 @@ import asyncpg
 import psutil
 import pytest
 
+from tests.support import impatient_service as impatient_service_program
 from tests.support.load import Load, assert_kept
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.postgres import OWNER, PostgresServer, as_role
-from tests.support.service import Service, eventually, running
+from tests.support.service import Service, eventually, evo_todo, running
 
 WORKERS = 3
 BLOWS = 5
@@ -95,3 +97,41 @@ def test_a_database_that_is_restarted_again_and_again_needs_no_hand(
 
     assert {answer.status_code for answer in load.other_responses} <= {503}
     assert_kept(load.acknowledged, service, token)
+
+
+@pytest.fixture
+def impatient_service(issuer: LoopbackIssuer, tmp_path: Path) -> Iterator[Service]:
+    settings = {"DATABASE_URL": "sqlite:///tasks.db", "EVO_TODO_WORKERS": "2"} | issuer.settings
+    evo_todo("migrate", folder=tmp_path, settings=settings)
+    with running(folder=tmp_path, settings=settings, program=impatient_service_program.__name__) as it:
+        eventually(lambda: has_started(it, 2))
+        yield it
+
+
+def test_a_worker_that_is_only_slow_stays_and_one_that_is_stuck_is_replaced(impatient_service: Service) -> None:
+    """A busy machine gives a process no processor time for a while."""
+    before = workers(impatient_service)
+    victim = psutil.Process(min(before))
+    victim.suspend()
+    time.sleep(impatient_service_program.WORKER_TIMEOUT / 2)  # how long it is slow
+    victim.resume()
+    assert impatient_service.get("/livez").is_success
+    assert workers(impatient_service) == before
+
+    victim.suspend()
+
+    eventually(lambda: has_started(impatient_service, 3))
+    assert len(workers(impatient_service) - before) == 1
+    assert victim.pid not in workers(impatient_service)
+
+
+def test_a_worker_whose_event_loop_is_blocked_for_good_is_replaced(impatient_service: Service) -> None:
+    before = workers(impatient_service)
+
+    os.kill(min(before), signal.SIGUSR1)
+
+    eventually(lambda: has_started(impatient_service, 3))
+    assert len(workers(impatient_service) - before) == 1
+    assert min(before) not in workers(impatient_service)
+    [line] = [line for line in impatient_service.log_lines if line["level"] == "critical"]
+    assert any("impatient_service.py" in place for place in line["stack"])

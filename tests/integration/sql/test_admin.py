@@ -11,7 +11,7 @@ from adapters.sql.database import Database, connect
 from adapters.sql.readiness import BYPASSES, UNGUARDED, RowSecurityReadiness, row_security_problem
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
-from tests.contracts.task_lists import START, add, get, new, save
+from tests.contracts.task_lists import START, add, erase, get, new, save
 from tests.support.postgres import OWNER, SERVICE, PostgresServer, as_role, execute
 
 PASSWORD = 'it\'s a "long" one\\'
@@ -71,7 +71,7 @@ async def test_the_role_can_do_the_services_work_under_row_level_security(
         lists = SqlTaskLists(service)
         task = await save(lists, (await add(lists, new())).toggled(at=START))
         assert await get(lists, task.id) == task
-        await lists.erase(task.owner)
+        await erase(lists)
         async with service.reads.connect() as connection:
             (attributes,) = await connection.exec_driver_sql(
                 "SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
@@ -80,6 +80,26 @@ async def test_the_role_can_do_the_services_work_under_row_level_security(
             assert tuple(attributes) == (True, False, False, False, False, False)
     finally:
         await service.dispose()
+
+
+async def test_the_server_itself_ends_the_roles_long_statements(
+    owner: Database, migrated_postgres_url: str, role: str
+) -> None:
+    for _ in range(2):
+        await prepare_service_role(owner, ServiceRole(role))
+    connection = await asyncpg.connect(as_role(migrated_postgres_url, role))
+    assert await connection.fetchval("SHOW statement_timeout") == "3s"
+    await connection.close()
+
+
+async def test_a_role_that_the_owner_may_not_alter_keeps_its_settings(
+    owner: Database, migrated_postgres_url: str, admin_url: str, role: str
+) -> None:
+    execute(admin_url, f"CREATE ROLE {role} LOGIN")
+    await prepare_service_role(owner, ServiceRole(role))
+    connection = await asyncpg.connect(as_role(migrated_postgres_url, role))
+    assert await connection.fetchval("SHOW statement_timeout") == "0"
+    await connection.close()
 
 
 async def test_a_role_that_bypasses_row_level_security_is_refused_and_left_unchanged(

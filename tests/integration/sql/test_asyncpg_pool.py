@@ -1,24 +1,25 @@
 """The pool of asyncpg connections: queueing, replacement of lost connections, and time-outs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.database import connect
 from adapters.sql.errors import DEADLINE
+from adapters.sql.executors import AsyncpgExecutor
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
-from tests.contracts.task_lists import ALICE, START, add, get, new, revision, save
+from tests.contracts.task_lists import START, add, edit, get, new, revision, save
 from tests.support.postgres import SERVICE, as_role
 
 WHO = "SELECT pg_backend_pid()"
+SLEEP = "SELECT pg_sleep(60)"
 LOCK = "SELECT pg_advisory_xact_lock(1), pg_backend_pid() AS pid"
-
-_CUT = (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)
-"""Raised by a statement whose connection is cut."""
 
 MakePool = Callable[..., AsyncpgPool]
 
@@ -169,7 +170,7 @@ async def test_a_statement_that_times_out_costs_its_connection(
     await other.execute("SELECT pg_advisory_lock(1)")
     pool.statement_timeout = 0.05
     async with asyncio.timeout(10):
-        with pytest.raises(_CUT):
+        with pytest.raises(TimeoutError):
             await pool.fetch(LOCK, (), is_repeatable=True)
     pool.statement_timeout = DEADLINE
     await other.execute("SELECT pg_advisory_unlock(1)")
@@ -192,7 +193,7 @@ async def test_an_earlier_deadline_is_enforced_before_a_later_one(
     await blocked(other)
     pool.statement_timeout = 0.05
     async with asyncio.timeout(10):
-        with pytest.raises(_CUT):
+        with pytest.raises(TimeoutError):
             await pool.fetch(LOCK, ())
     assert not patient.done()
     await other.execute("SELECT pg_advisory_unlock(1)")
@@ -208,7 +209,7 @@ async def test_several_statements_that_time_out_together_are_all_cut(
     async with asyncio.timeout(10):
         results = await asyncio.gather(*asking, return_exceptions=True)
     await other.execute("SELECT pg_advisory_unlock(1)")
-    assert [isinstance(result, _CUT) for result in results] == [True, True, True]
+    assert [isinstance(result, TimeoutError) for result in results] == [True, True, True]
 
 
 async def test_a_cancelled_statement_leaves_no_rows_to_the_next(
@@ -224,6 +225,102 @@ async def test_a_cancelled_statement_leaves_no_rows_to_the_next(
         await leaving
     assert await pid(pool) != before
     await other.execute("SELECT pg_advisory_unlock(1)")
+
+
+async def running(other: "asyncpg.Connection") -> list[int]:
+    """The server processes that sleep."""
+    asked = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    return [row["pid"] for row in await other.fetch(asked)]
+
+
+async def until(other: "asyncpg.Connection", count: int) -> None:
+    """Wait until so many server processes sleep."""
+    async with asyncio.timeout(30):
+        while len(await running(other)) != count:  # noqa: ASYNC110  (what is waited for is another process)
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("reason", ["deadline", "cancellation"])
+async def test_a_statement_that_is_given_up_ends_in_the_server_and_costs_no_other_connection(
+    make_pool: MakePool, other: "asyncpg.Connection", reason: str
+) -> None:
+    pool = make_pool(3)
+    lent = [await acquire(pool) for _ in range(3)]
+    for connection in lent:
+        pool.release(connection)
+    pool.statement_timeout = 0.3 if reason == "deadline" else 60
+    asking = asyncio.create_task(pool.fetch(SLEEP, (), is_repeatable=True))
+    await until(other, 1)
+    if reason == "cancellation":
+        asking.cancel()
+    with pytest.raises(TimeoutError if reason == "deadline" else asyncio.CancelledError):
+        await asking
+    await until(other, 0)
+    assert [connection.is_closed() for connection in lent].count(False) == 2
+    pool.statement_timeout = DEADLINE
+    assert await pid(pool)
+
+
+async def test_the_place_of_a_statement_that_is_given_up_is_free_when_the_server_has_ended_it(
+    make_pool: MakePool, other: "asyncpg.Connection"
+) -> None:
+    pool = make_pool(statement_timeout=0.2)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            await pool.fetch(SLEEP, ())
+        assert await pid(pool)
+        assert await running(other) == []
+
+
+async def test_a_change_that_is_given_up_ends_in_the_server(make_pool: MakePool, other: "asyncpg.Connection") -> None:
+    pool = make_pool()
+    executor = AsyncpgExecutor(pool, pool, pool)
+
+    async def change() -> None:
+        async with executor.transaction() as transaction:
+            await transaction.run(text(SLEEP), {})
+
+    changing = asyncio.create_task(change())
+    await until(other, 1)
+    changing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    await until(other, 0)
+
+
+async def test_a_statement_that_is_overdue_and_cancelled_is_cancelled(
+    make_pool: MakePool, other: "asyncpg.Connection"
+) -> None:
+    pool = make_pool(statement_timeout=0.2)
+    assert await pid(pool)
+    asking = asyncio.create_task(pool.fetch(SLEEP, ()))
+    await until(other, 1)
+    asyncio.get_running_loop().call_later(0.1, asking.cancel)
+    time.sleep(0.5)  # noqa: ASYNC251  (both are due when the loop goes on)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await until(other, 0)
+
+
+async def test_if_the_server_does_not_end_a_statement_the_idle_connections_are_dropped_too(
+    make_pool: MakePool, postgres_url: str
+) -> None:
+    class Unreachable(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
+        async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (asyncpg's signature)
+            del timeout
+            self.terminate()
+            raise TimeoutError
+
+    pool = make_pool(2, lambda: asyncpg.connect(postgres_url, connection_class=Unreachable))
+    first, second = await acquire(pool), await acquire(pool)
+    pool.release(first)
+    pool.release(second)
+    pool.statement_timeout = 0.1
+    with pytest.raises(TimeoutError):
+        await pool.fetch(SLEEP, ())
+    await run_ready_tasks()
+    assert first.is_closed()
+    assert second.is_closed()
 
 
 async def test_a_statement_that_the_server_rejects_costs_no_connection(make_pool: MakePool) -> None:
@@ -274,7 +371,7 @@ async def test_a_cancelled_change_keeps_no_lock_and_stores_nothing(
         has_begun = asyncio.Event()
 
         async def leave() -> None:
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.save((await tasks.get(task.id)).toggled(at=START))
                 has_begun.set()
                 await asyncio.Event().wait()
@@ -296,7 +393,7 @@ async def test_a_change_whose_connection_is_lost_is_unavailability(migrated_post
         lists = SqlTaskLists(database)
         task = await add(lists, new())
         with pytest.raises(StorageUnavailable):
-            async with lists.edit(ALICE) as tasks:
+            async with edit(lists) as tasks:
                 await tasks.get(task.id)
                 cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
                 killer = await asyncpg.connect(as_role(migrated_postgres_url, SERVICE))

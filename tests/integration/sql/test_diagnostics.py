@@ -178,7 +178,7 @@ class TestPostgres:
             ("53300", "no free connection"),
             ("57P03", "starting or stopping"),
             ("42501", "may not use the database"),
-            ("XX000", "it can't be used (PostgresError)"),
+            ("XX000", "it can't be used (PostgresError), SQLSTATE XX000"),
         ],
     )
     def test_each_sqlstate_has_its_own_explanation(self, sqlstate: str, what: str) -> None:
@@ -243,6 +243,7 @@ class TestSqlite:
         with closing(sqlite3.connect(tmp_path / "tasks.db")) as other:
             other.execute("CREATE TABLE notes (text)")
         (tmp_path / "tasks.db").rename(file := tmp_path / name)
+        file.chmod(0o600)
         before = everything_in(tmp_path)
 
         database, tables, _ = await found(str(URL.create("sqlite", database=str(file))))
@@ -272,11 +273,23 @@ class TestSqlite:
         await service.dispose()
 
     async def test_an_empty_file_is_to_be_migrated(self, tmp_path: Path) -> None:
-        (tmp_path / "tasks.db").touch()
+        (tmp_path / "tasks.db").touch(0o600)
         database, tables, _ = await found(f"sqlite:///{tmp_path}/tasks.db")
         assert database.status is Status.OK
         assert tables.advice == "run evo-todo migrate"
         assert (tmp_path / "tasks.db").stat().st_size == 0
+
+    @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
+    async def test_files_that_others_have_rights_on_are_a_note(self, mode: int, tmp_path: Path) -> None:
+        (tmp_path / "tasks.db").touch(0o600)
+        (tmp_path / "tasks.db").chmod(mode)
+        database, _, _ = await found(f"sqlite:///{tmp_path}/tasks.db")
+        assert database.status is Status.NOTE
+        assert database.advice == "chmod 600 the file"
+        (tmp_path / "tasks.db-shm").touch(0o600)
+        (tmp_path / "tasks.db-shm").chmod(mode)
+        database, _, _ = await found(f"sqlite:///{tmp_path}/tasks.db")
+        assert "-wal and -shm" in str(database.advice)
 
     async def test_a_locked_file_is_reported(self, tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as other:

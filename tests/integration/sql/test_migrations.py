@@ -29,7 +29,11 @@ async def test_the_migrations_create_the_tables_of_the_code(database: Database) 
     async with database.writes.begin() as connection:
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(tables) == set(metadata.tables)
-        assert await connection.run_sync(indexes) == {"tasks_by_update", "tasks_by_completion", "tasks_by_deletion"}
+        assert await connection.run_sync(indexes) == {
+            "tasks_by_revision",
+            "tasks_by_completion",
+            "tombstones_by_revision",
+        }
 
 
 async def test_the_migrations_can_be_reverted_and_repeated(admin_database: Database) -> None:

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, text
 from adapters.sql.database import Database
 from adapters.sql.readiness import RevocationsReadiness
 from adapters.sql.revocation_sync import RevocationSync
-from adapters.sql.revocations import SqlRevocations
+from adapters.sql.revocations import FULL_READ_INTERVAL, SqlRevocations
 from application.backoff import Backoff
 from domain.errors import RevocationsUnavailable, StorageUnavailable
+from domain.identity import UserId
 from tests.contracts.revocations import ALICE, BOB, NOON, ONE, token
 from tests.support.worker_clock import WorkerClock
 
@@ -80,6 +81,38 @@ async def test_revocations_of_another_worker_are_read_in_the_background(
         await here.revoke(ALICE, ONE, NOON)
         await here.revoke(BOB, None, NOON)
         await until(lambda: elsewhere.is_revoked(token()) and elsewhere.is_revoked(token(BOB)))
+
+
+async def test_a_first_read_that_takes_long_does_not_hold_up_the_start_and_ends_in_the_background(
+    database: Database, here: SqlRevocations, hand: WorkerClock
+) -> None:
+    await here.revoke(ALICE, ONE, NOON)
+    elsewhere = hand.of_a_worker(database)
+    sync = RevocationSync(database, elsewhere, start_timeout=0)
+    await sync.prepare()
+    with pytest.raises(RevocationsUnavailable):
+        elsewhere.is_revoked(token())
+    assert "still being read" in str(await RevocationsReadiness(elsewhere).problem())
+    task = asyncio.create_task(sync.run())
+    await until(lambda: elsewhere.is_current)
+    assert elsewhere.is_revoked(token())
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_all_revocations_are_read_again_in_the_background(
+    database: Database, here: SqlRevocations, admin_database: Database, hand: WorkerClock
+) -> None:
+    await here.revoke(BOB, ONE, NOON)
+    elsewhere = hand.of_a_worker(database)
+    async with running(RevocationSync(database, elsewhere, poll_interval=0.01)):
+        await here.revoke(ALICE, ONE, NOON)
+        async with admin_database.writes.begin() as connection:
+            await connection.execute(
+                text("UPDATE revocations SET recorded_at = '2000-01-01', user_id = 'carol' WHERE user_id = 'alice'")
+            )
+        hand.seconds = FULL_READ_INTERVAL
+        await until(lambda: elsewhere.is_current and elsewhere.is_revoked(token(UserId("carol"))))
 
 
 async def test_a_notification_starts_a_refresh_also_after_the_listener_was_lost(

@@ -8,15 +8,15 @@ from sqlalchemy import Dialect, Executable, Integer, column, text
 
 from adapters.sql.database import Database, connect
 from adapters.sql.executors import CompiledStatement, compile_statement
-from adapters.sql.sqlite import SQLITE, InlineReads
-from adapters.sql.statements import page_of, page_parameters
+from adapters.sql.page_statements import page_of, page_parameters
+from adapters.sql.sqlite_reads import SQLITE, InlineReads
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
 from domain.task import ANY_REVISION, Revision, Revisions
 from domain.task_list import Order, TaskQuery
 from tests.contracts.revocations import NOON, ONE, token
-from tests.contracts.task_lists import ALICE, add, get, new, page
+from tests.contracts.task_lists import ALICE, add, erase, get, new, page
 from tests.support.worker_clock import WorkerClock
 
 pytestmark = pytest.mark.parametrize("migrated_url", ["sqlite"], indirect=True)
@@ -140,5 +140,5 @@ async def test_changes_of_others_are_read_at_once(database: Database, migrated_u
     task = await add(SqlTaskLists(elsewhere), new())
     await elsewhere.dispose()
     assert (await page(lists, TaskQuery())).tasks == (task,)
-    await lists.erase(ALICE)
+    await erase(lists)
     assert (await page(lists, TaskQuery())).tasks == ()

@@ -122,11 +122,31 @@ async def test_an_exceeded_limit_is_recorded_once_per_window(
     assert list(audit.events) == [hit, hit, by_address]
 
 
+async def test_beyond_the_limit_an_address_is_refused_without_being_counted(
+    limits: EnforceRateLimits, clock: ManualTime
+) -> None:
+    client = limits.client(context("2001:db8::1"))
+    assert client.identity == limits.client(context("2001:db8::2")).identity
+    await limits.for_address(context("2001:db8::1"))
+    client.ensure_within_limit()
+    used = []
+    for _ in range(3):
+        with pytest.raises(TooManyRequests) as refused:
+            await limits.for_address(context("2001:db8::2"))
+        used.append(refused.value.status.used)
+        with pytest.raises(TooManyRequests):
+            client.ensure_within_limit()
+    assert used == [2, 2, 2]
+    clock.seconds += 60
+    client.ensure_within_limit()
+
+
 async def test_without_limits_nothing_is_counted_and_nothing_refused(audit: MemoryAuditLog) -> None:
     limits = EnforceRateLimits(None, None, MemoryRateLimiter(), audit, ManualClock())
     for _ in range(10):
         assert await limits.for_user(ALICE, context()) is None
         assert await limits.for_address(context()) is None
+        limits.client(context()).ensure_within_limit()
     assert not audit.events
 
 
@@ -138,6 +158,9 @@ class Shared:
 
     async def hit(self, key: str, limit: RateLimit) -> RateLimitStatus:
         return await self.counter.hit(key, limit)
+
+    def known(self, key: str, limit: RateLimit) -> RateLimitStatus | None:
+        return self.counter.known(key, limit)
 
 
 async def test_requests_counted_without_waiting_use_up_the_same_limit(

@@ -41,12 +41,69 @@ def test_the_client_is_the_first_from_the_right_whom_nobody_trusts(peer: str, fo
 
 @pytest.mark.parametrize(
     "nonsense",
-    ["", "unknown", "_hidden", "203.0.113.9:80", "[2001:db8::1]", "203.0.113.9,", "1.2.3.4.5", "٣.1.1.1", "x" * 9999],
+    [
+        *(
+            "",
+            "unknown",
+            "_hidden",
+            "203.0.113.9,",
+            "1.2.3.4.5",
+            "٣.1.1.1",
+            "x" * 9999,
+            '"',
+            '""',
+            '"203.0.113.9',
+            ":80",
+        ),
+        *("203.0.113.9:", "203.0.113.9:x", "203.0.113.9:65536", "203.0.113.9:-1", "203.0.113.9:80:80", "203.0.113.9:٣"),
+        *(
+            "[2001:db8::1",
+            "2001:db8::1]",
+            "[2001:db8::1]443",
+            "[2001:db8::1]:",
+            "[]:80",
+            "[[2001:db8::1]]",
+            "[::1]::80",
+        ),
+        *(
+            "[203.0.113.9]:80",
+            "203.0.113.9%eth0",
+            "203.0.113.9 :80",
+            "2001:db8::1%",
+            "203.0.113.9/32",
+            "for=203.0.113.9",
+        ),
+    ],
 )
 def test_what_is_no_address_ends_the_way_at_the_last_proxy_that_is_trusted(nonsense: str) -> None:
     value = nonsense.encode().decode("latin-1")
     assert client(PROXIES, "10.0.0.1", f"203.0.113.9, {value}, 10.0.0.2") == "10.0.0.2"
     assert client(PROXIES, "10.0.0.1", f"203.0.113.9, {value}") == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"),
+    [
+        ("203.0.113.9:51234", "203.0.113.9"),
+        ("203.0.113.9:0", "203.0.113.9"),
+        ("[2001:db8:2::9]", "2001:db8:2::9"),
+        ("[2001:db8:2::9]:443", "2001:db8:2::9"),
+        ("[2001:DB8:2:0::9]:65535", "2001:db8:2::9"),
+        ("[::ffff:203.0.113.9]:443", "203.0.113.9"),
+        ("[fe80::9%25eth0]:443", "fe80::9"),
+        ("fe80::9%eth0", "fe80::9"),
+        ("2001:db8:2::9:443", "2001:db8:2::9:443"),
+        ('"203.0.113.9"', "203.0.113.9"),
+        ('"203.0.113.9:51234"', "203.0.113.9"),
+        (' "[2001:db8:2::9]:443"\t', "2001:db8:2::9"),
+        ('" 203.0.113.9 "', "203.0.113.9"),
+    ],
+)
+def test_an_entry_may_have_a_port_brackets_and_quotes(entry: str, found: str) -> None:
+    assert client(PROXIES, "10.0.0.1", entry) == found
+    assert client(PROXIES, "10.0.0.1", f"1.2.3.4, {entry}") == found
+    assert client(PROXIES, "10.0.0.1", "1.2.3.4:1", entry) == found, "in lines of their own"
+    assert client(PROXIES, "10.0.0.1", entry, '"10.0.0.2:8080", [::1]:80') == found, "the proxies' entries, too"
 
 
 @pytest.mark.parametrize(

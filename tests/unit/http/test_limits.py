@@ -102,12 +102,25 @@ async def test_an_address_that_brings_no_valid_token_is_told_401_and_then_429(he
         assert asked[-1].headers["Retry-After"] == "60"
 
 
-async def test_a_valid_token_works_where_the_address_has_used_up_its_limit() -> None:
-    async with limited() as (api, _):
-        forger = Issuer.new()
+async def test_where_the_address_is_over_its_limit_known_tokens_work_and_new_ones_are_not_verified() -> None:
+    async with limited() as (api, by_hand):
+        forger, known = Issuer.new(), {"Authorization": f"Bearer {api.issuer.token(jti='known')}"}
+        new = {"Authorization": f"Bearer {api.issuer.token(jti='new')}"}
+        assert (await api.http.get(LIST, headers=known)).status_code == 200
         for _ in range(5):
             await api.http.get(LIST, headers={"Authorization": f"Bearer {forger.token()}"})
-        assert (await api("GET", LIST)).status_code == 200, "a token that nobody has seen before"
+        assert (await api.http.get(LIST, headers=known)).status_code == 200
+        refused = await api.http.get(LIST, headers=new)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
+        assert told(refused) == ('"address";r=0;t=60', '"address";q=2;w=60')
+        by_hand.clock.seconds += 60
+        assert (await api.http.get(LIST, headers=new)).status_code == 200
+
+
+async def test_an_address_that_has_reached_its_limit_but_not_exceeded_it_may_bring_a_new_token() -> None:
+    async with limited() as (api, _):
+        assert [(await api.http.get(LIST)).status_code for _ in range(2)] == [401, 401]
+        assert (await api("GET", LIST)).status_code == 200
 
 
 async def test_requests_with_a_valid_token_do_not_count_against_the_address() -> None:
@@ -156,11 +169,12 @@ class NoKeys(Provider):
         return JwksCache(fetch)  # type: ignore[arg-type]  # it never answers
 
 
-async def test_what_can_not_be_judged_is_counted_against_nobody() -> None:
+async def test_what_can_not_be_judged_for_want_of_keys_counts_against_its_address() -> None:
     async with limited(NoKeys()) as (api, _):
-        asked = [await api("GET", LIST) for _ in range(5)]
-        assert {answer.status_code for answer in asked} == {503}
-        assert {told(answer) for answer in asked} == {(None, None)}
+        asked = [await api("GET", LIST) for _ in range(4)]
+        assert [answer.status_code for answer in asked] == [503, 503, 429, 429]
+        assert told(asked[0]) == ('"address";r=1;t=60', '"address";q=2;w=60')
+        assert all(answer.headers["Retry-After"] for answer in asked)
 
 
 async def test_limits_that_are_off_limit_nobody_and_say_nothing() -> None:

@@ -54,7 +54,7 @@ def test_a_time_is_counted_in_its_bucket_and_all_above() -> None:
     metrics = RequestMetrics()
     for seconds in (0.001, 0.005, 0.006, 0.3, 99.0):
         metrics.count("/x", "GET", 200, seconds)
-    (family,) = metrics.collect()
+    (family,) = metrics.registry.collect()
     samples = {sample.labels.get("le", sample.name): sample.value for sample in family.samples}
     assert [samples[le] for le in ("0.005", "0.025", "0.1", "0.5", "2.5", "+Inf")] == [2, 3, 3, 4, 4, 5]
     assert samples["evo_todo_request_seconds_sum"] == pytest.approx(99.312)

@@ -16,6 +16,7 @@ EVERY_CALL = [
     ("DELETE", f"{LIST}/{NOBODYS}"),
     ("PATCH", f"{LIST}/{NOBODYS}/complete"),
     ("POST", f"{LIST}/{NOBODYS}/restore"),
+    ("GET", f"{LIST}/changes"),
     ("OPTIONS", LIST),
     ("HEAD", LIST),
 ]

@@ -21,6 +21,7 @@ def test_every_domain_error_has_its_problem() -> None:
         errors.KeysUnavailable,
         errors.Overloaded,
         errors.RevocationsUnavailable,
+        errors.SearchUnavailable,
         errors.StorageUnavailable,
     }
 

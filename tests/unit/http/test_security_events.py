@@ -1,6 +1,6 @@
 """RFC 8935, as the sender of an event sees it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from adapters.tokens.jwks_cache import JwksCache
 from application.ports import Clock, Revocations
 from domain.errors import KeysUnavailable, StorageUnavailable
 from domain.identity import SessionId, UserId
+from domain.revocation import TokenLifetimes
 from tests.support.api import Api, InMemory, running
 from tests.support.tokens import ACCOUNT_PURGED, Issuer
 
@@ -129,8 +130,10 @@ class NoKeys(Provider):
 class FullRevocations(MemoryRevocations):
     """Keeps nothing."""
 
-    async def revoke(self, user_id: UserId, session_id: SessionId | None, at: datetime) -> None:
-        del user_id, session_id, at
+    async def revoke(
+        self, user_id: UserId, session_id: SessionId | None, at: datetime, token_lifetime: float | None = None
+    ) -> None:
+        del user_id, session_id, at, token_lifetime
         raise StorageUnavailable
 
 
@@ -139,7 +142,7 @@ class NothingKept(Provider):
 
     @provide
     def revocations(self, clock: Clock) -> Revocations:
-        return FullRevocations(clock, timedelta(days=7))
+        return FullRevocations(clock, TokenLifetimes())
 
 
 @pytest.mark.parametrize("away", [NoKeys(), NothingKept()])

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from litestar.types import ASGIApp, Receive, Scope, Send
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
@@ -18,42 +17,19 @@ from adapters.http.front import Front
 from adapters.http.responses import Response
 from adapters.http.routing import Services
 from adapters.http.server.response_cycle import FastResponseCycle
-from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
+from adapters.http.server.uvicorn_protocol import MAX_PIPELINED, HardenedHttpProtocol
 from domain.errors import InvalidToken
+from tests.support.protocol import MemoryTransport, config
 
 GET = b"GET /health HTTP/1.1\r\nHost: api.test\r\n\r\n"
 JSON = [(b"content-type", b"application/json"), (b"content-length", b"2")]
-
-
-class Wire(asyncio.Transport):
-    """A transport that remembers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        """Nothing comes by itself."""
-
-    def resume_reading(self) -> None:
-        """Nothing comes by itself."""
 
 
 class Served:
     """A connection whose requests all get one response, sent by this service's cycle or by uvicorn's own."""
 
     def __init__(self, response: ASGIApp, *, fast: bool) -> None:
-        self.wire = Wire()
+        self.wire = MemoryTransport()
         self.cycles: list[type[RequestResponseCycle]] = []
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -64,11 +40,9 @@ class Served:
             self.cycles.append(type(cycle))
             await response(scope, receive, send)
 
-        config = Config(app, log_config=None, access_log=False, ws="none", lifespan="off")
-        config.load()
         state = ServerState()
         state.default_headers = [(b"date", b"Thu, 26 Nov 2026 12:00:00 GMT")]
-        self.protocol = HardenedHttpProtocol(config, state, {})
+        self.protocol = HardenedHttpProtocol(config(app), state, {})
         self.protocol.connection_made(self.wire)
 
     async def ask(self, data: bytes) -> None:
@@ -186,3 +160,70 @@ async def test_nothing_is_sent_to_a_client_that_has_gone_nor_while_writing_is_pa
     one.protocol.connection_lost(ConnectionResetError())
     await one.end()
     assert len(one.wire.writes) == 1
+
+
+async def test_a_request_waits_until_the_response_before_it_is_sent(served: list[Served]) -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
+    served.append(one)
+    await one.ask(GET)
+    one.protocol.pause_writing()
+    await one.ask(GET * 3)
+    assert (len(one.cycles), one.wire.paused) == (1, True)
+    one.protocol.resume_writing()
+    while len(one.wire.writes) < 4:  # noqa: ASYNC110  (the requests are begun one after the other)
+        await asyncio.sleep(0)
+    assert (len(one.cycles), one.wire.paused) == (4, False)
+
+
+async def test_requests_in_advance_are_limited_and_the_last_response_says_so(served: list[Served]) -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
+    served.append(one)
+    await one.ask(GET * 1000)
+    while not one.wire.closed:  # noqa: ASYNC110  (the requests are begun one after the other)
+        await asyncio.sleep(0)
+    closing = [b"connection: close" in response for response in b"".join(one.wire.writes).split(b"HTTP/1.1 ")[1:]]
+    assert closing == [False] * MAX_PIPELINED + [True]
+
+
+async def test_what_waits_is_forgotten_when_the_client_has_gone() -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
+    one.protocol.pause_writing()
+    one.protocol.data_received(GET * 3)
+    one.protocol.connection_lost(ConnectionResetError())
+    await one.end()
+    assert (one.cycles, one.wire.writes, [*one.protocol.pipeline]) == ([], [], [])
+
+
+async def test_an_idle_connection_is_closed_but_not_while_a_response_is_being_sent(served: list[Served]) -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
+    served.append(one)
+    await one.ask(GET)
+    one.protocol.pause_writing()
+    one.protocol.timeout_keep_alive_handler()
+    assert not one.wire.closed
+    one.protocol.resume_writing()
+    one.protocol.timeout_keep_alive_handler()
+    assert one.wire.closed
+
+
+async def test_garbage_behind_a_request_that_waits_lets_it_be_answered(served: list[Served]) -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
+    served.append(one)
+    await one.ask(GET)
+    one.protocol.pause_writing()
+    await one.ask(GET + b"garbage\r\n\r\n")
+    one.protocol.resume_writing()
+    while not one.wire.closed:  # noqa: ASYNC110  (the request is begun now)
+        await asyncio.sleep(0)
+    assert len(one.cycles) == 2
+    assert b"connection: close" in b"".join(one.wire.writes[1:])
+
+
+async def test_a_body_that_breaks_off_while_it_waits_is_refused(served: list[Served]) -> None:
+    one = Served(Response(200, JSON, b"{}"), fast=True)
+    served.append(one)
+    await one.ask(GET)
+    one.protocol.pause_writing()
+    await one.ask(b"POST / HTTP/1.1\r\nHost: api.test\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n")
+    assert one.wire.closed
+    assert one.wire.writes[-1].startswith(b"HTTP/1.1 400 ")

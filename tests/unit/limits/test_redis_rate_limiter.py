@@ -92,6 +92,15 @@ async def test_once_the_store_is_back_it_counts_again(
     assert [(await limiter.hit("a", LIMIT)).used for _ in range(2)] == [42, 43]
 
 
+async def test_an_outage_does_not_forget_what_the_store_counted(
+    limiter: RedisRateLimiter, counters: FlakyCounters
+) -> None:
+    counters.count = 41
+    assert (await limiter.hit("a", LIMIT)).used == 42
+    counters.mood = "failing"
+    assert [(await limiter.hit("a", LIMIT)).used for _ in range(2)] == [43, 44]
+
+
 async def test_an_outage_and_its_end_are_logged_once_each_and_without_the_address(
     limiter: RedisRateLimiter, counters: FlakyCounters, clock: ManualTime, caplog: pytest.LogCaptureFixture
 ) -> None:

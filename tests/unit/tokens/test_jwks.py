@@ -109,8 +109,26 @@ class TestDuplicates:
     def test_neither_of_two_keys_with_one_kid_is_used(self) -> None:
         assert set(parse(GOOD.jwk(), OTHER.jwk(kid="good"), OTHER.jwk())) == {"other"}
 
-    def test_a_key_that_is_listed_twice_is_not_used(self) -> None:
-        assert set(parse(GOOD.jwk(), GOOD.jwk(), OTHER.jwk())) == {"other"}
+    @pytest.mark.parametrize(
+        "members",
+        [
+            *({}, {"alg": ABSENT}, {"alg": "Ed25519"}, {"use": "sig"}, {"key_ops": ["verify"]}, {"extra": [1]}),
+            *({"use": "enc"}, {"alg": "ES256"}),  # the same key, of which one entry can't be used
+        ],
+        ids=short,
+    )
+    def test_the_very_same_key_listed_twice_is_one_key(self, members: dict[str, object]) -> None:
+        twin = dict(reversed(GOOD.jwk(**members).items()))
+        for jwks in ((GOOD.jwk(), twin), (twin, GOOD.jwk()), (GOOD.jwk(), twin, twin, GOOD.jwk())):
+            keys = parse(*jwks, OTHER.jwk())
+            assert (set(keys), keys["good"].x) == ({"good", "other"}, X)
+
+    @pytest.mark.parametrize(
+        "members", [{"d": "secret"}, {"d": None}, {"x": f"{X}="}, {"x": [X]}, {"kty": "EC"}], ids=short
+    )
+    def test_a_key_whose_twin_is_private_or_another_key_is_not_used(self, members: dict[str, object]) -> None:
+        for jwks in ((GOOD.jwk(), GOOD.jwk(**members)), (GOOD.jwk(**members), GOOD.jwk(), GOOD.jwk())):
+            assert set(parse(*jwks, OTHER.jwk())) == {"other"}
 
     @pytest.mark.parametrize("members", [{"kty": "RSA"}, {"crv": "Ed448"}, {"d": "secret"}, {"x": None}], ids=short)
     def test_an_unusable_key_disables_a_usable_one_with_its_kid(self, members: dict[str, object]) -> None:

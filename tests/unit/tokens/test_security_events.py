@@ -7,7 +7,7 @@ from adapters.tokens.claims import ClaimRules
 from adapters.tokens.jwt_verifier import JwtVerifier
 from adapters.tokens.security_events import JwtSecurityEventVerifier
 from domain.errors import InvalidSecurityEvent, InvalidToken
-from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked
+from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked, TokenLifetimes
 from tests.support.fake_issuer import ManualTime, PublishedKeys, published
 from tests.support.tokens import ABSENT, ACCOUNT_PURGED, AUDIENCE, ISSUER, SESSION_REVOKED, Issuer, compact_json
 from tests.support.verification import CLOCK, NOW, SIGNER
@@ -70,10 +70,10 @@ async def test_a_recent_event_is_accepted_although_the_clocks_differ_a_little(ag
 
 
 async def test_the_freshness_is_a_setting() -> None:
-    keys = PublishedKeys(published(SIGNER))
-    verifier = JwtSecurityEventVerifier(keys, RULES, ManualTime(NOW + 40), freshness=10)
+    keys, quick = PublishedKeys(published(SIGNER)), TokenLifetimes(freshness=10)
+    verifier = JwtSecurityEventVerifier(keys, RULES, ManualTime(NOW + 40), lifetimes=quick)
     await verifier.verify(SIGNER.security_event())
-    verifier = JwtSecurityEventVerifier(keys, RULES, ManualTime(NOW + 41), freshness=10)
+    verifier = JwtSecurityEventVerifier(keys, RULES, ManualTime(NOW + 41), lifetimes=quick)
     with pytest.raises(InvalidSecurityEvent, match="not signed recently"):
         await verifier.verify(SIGNER.security_event())
 

@@ -162,6 +162,30 @@ class TestClaims:
         finding = await refused(token(**claims), shown, "to the jwt plugin")
         assert ("`nbf`" in finding.detail) == ("nbf" in claims)
 
+    async def test_a_token_that_is_bound_to_a_key_is_explained(self) -> None:
+        await refused(token(cnf={"jkt": "x"}), "it has `cnf`: it is bound to a key", "without DPoP")
+
+    @pytest.mark.parametrize(
+        ("scope", "claims", "what"),
+        [
+            (None, {"azp": "app"}, "has `azp`, so it was issued to an application"),
+            (None, {"client_id": "app", "scope": "tasks"}, "`client_id`, `scope`, so"),
+            (None, {"scope": "tasks"}, 'its `scope` is "tasks", and EVO_TODO_SCOPE is not set'),
+            ("tasks", {"scope": "openid"}, 'its `scope` is "openid", and EVO_TODO_SCOPE is "tasks"'),
+            ("tasks", {"client_id": "app"}, 'it has no `scope`, and EVO_TODO_SCOPE is "tasks"'),
+        ],
+    )
+    async def test_a_token_of_an_application_is_explained(
+        self, scope: str | None, claims: dict[str, Any], what: str
+    ) -> None:
+        rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE, scope=scope)
+        finding = await refused(token(**claims), what, "set EVO_TODO_SCOPE", rules=rules)
+        assert "every path responds with 403" in finding.detail
+
+    async def test_a_token_of_an_application_with_the_scope_is_accepted(self) -> None:
+        rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE, scope="tasks")
+        assert (await checked(token(client_id="app", scope="openid tasks"), rules=rules)).status is Status.OK
+
     async def test_an_invalid_session_is_explained(self) -> None:
         await refused(token(sid=""), "`sid` is not a string of 1 to 255 characters", "session.id")
 

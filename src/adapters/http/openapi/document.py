@@ -12,12 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.http.list_params import PARAMETERS
+from adapters.http import list_params, sync_params
+from adapters.http.idempotency import MAX_KEY
 from adapters.http.problems import DOCUMENTED, MEDIA_TYPE, Problem, ProblemType
 from adapters.http.request import JSON, Body
 from adapters.http.routing import Operation, Route
 from adapters.http.schemas import (
     EXAMPLE_TASK_ID,
+    ChangesView,
     Completion,
     DeliveryProblem,
     Health,
@@ -51,6 +53,17 @@ _CONDITIONS: Final = {
 }
 
 
+_QUERIES: Final = {"listTasks": list_params.PARAMETERS, "listChanges": sync_params.PARAMETERS}
+
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Chosen by the client, such as a UUID: the same request with the same key gets the first response"
+    " again for 24 hours, and creates nothing. Another body with it is 422.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]*$"},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
+
 _OF_ONE_TASK: Final = ("getTask", "updateTask", "patchTask", "completeTask", "deleteTask")
 """The operations on a task that exists, which its representation links to."""
 
@@ -70,7 +83,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     for route in routes:
         if route.operation is not None:
             paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, route.operation)
-    tasks = (TaskView, TaskPageView, NewTask, TaskUpdate, Completion, Restoration)
+    tasks = (TaskView, TaskPageView, ChangesView, NewTask, TaskUpdate, Completion, Restoration)
     shapes = (*tasks, DeliveryProblem, Health, Readiness, Problem)
     _, schemas = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     return {
@@ -139,9 +152,10 @@ def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
         if f"{{{name}}}" in path:
             place = {"name": name, "in": "path", "required": True, "description": description}
             yield {**place, "schema": {"type": "string"}, "example": example}
-    if operation.id == "listTasks":
-        for name, schema, description in PARAMETERS:
-            yield {"name": name, "in": "query", "description": description, "schema": schema}
+    for name, schema, description in _QUERIES.get(operation.id, ()):
+        yield {"name": name, "in": "query", "description": description, "schema": schema}
+    if operation.id == "createTask":
+        yield _IDEMPOTENCY_KEY
     if operation.condition is not None:
         tags = {"type": "string"}
         if operation.condition == "If-Match":  # an invalid If-None-Match is ignored
@@ -160,10 +174,11 @@ def _success(operation: Operation) -> dict[str, Any]:
     headers: dict[str, Any] = {}
     if operation.tag == "tasks":
         headers.update(_LIMITS)
-    if operation.tag == "tasks" and operation.response is not None:
+    if operation.tag == "tasks" and operation.response in {TaskView, TaskPageView}:
         headers["ETag"] = _ETAG
     if operation.status is HTTPStatus.CREATED:
         headers["Location"] = _header("The path of the task.")
+        headers["Idempotency-Replayed"] = _header("`true` where an earlier request with this key created the task.")
     if operation.id == "listTasks":
         headers["Link"] = _header('The next page, `rel="next"` (RFC 8288); absent at the end.')
     success: dict[str, Any] = {"description": operation.result}

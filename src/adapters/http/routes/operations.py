@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from adapters.http.context import RequestContext
 from adapters.http.openapi.document import document_json
@@ -76,9 +76,7 @@ async def readyz(services: Services, _: RequestContext, __: None) -> Response:
 @route("GET", "/metrics")
 async def metrics(services: Services, _: RequestContext, __: None) -> Response:
     """This worker's metrics, in Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(services.metrics)
-    return _document(generate_latest(registry), CONTENT_TYPE_LATEST)
+    return _document(generate_latest(services.metrics.registry), CONTENT_TYPE_LATEST)
 
 
 @route("GET", "/")

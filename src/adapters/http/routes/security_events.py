@@ -31,8 +31,10 @@ SECURITY_EVENT: Final = "application/secevent+jwt"
 async def receive_security_event(services: Services, request: RequestContext, event: str) -> Response:
     """Do what the event says, then respond. No token is needed: the event's signature proves who sent it."""
     try:
-        await services.receive_security_event(event, request.audit)
+        client = services.enforce_rate_limits.client(request.audit)
+        await services.receive_security_event(event, request.audit, client.identity)
     except InvalidSecurityEvent as error:
+        await services.refusal_pacing.wait()
         await count_refusal(services, request)
         refusal = DeliveryProblem(error.code, error.reason)
         return json_response(refusal, status=400, headers=[(b"content-language", b"en")])

@@ -7,12 +7,13 @@ from msgspec import UnsetType
 
 from adapters.http.conditional_requests import if_match, if_none_match
 from adapters.http.context import RequestContext
+from adapters.http.idempotency import idempotency_key
 from adapters.http.list_params import next_link, read_query
 from adapters.http.request import JSON, MERGE_PATCH, Body, parse_task_id
 from adapters.http.responses import Response, list_path, not_modified, page_response, task_response
 from adapters.http.routing import TASK, TASKS, Operation, Services, route
 from adapters.http.schemas import (
-    EXAMPLE_TASK_ID,
+    EXAMPLE_TASK,
     Completion,
     NewTask,
     Restoration,
@@ -24,16 +25,6 @@ from domain.identity import UserId
 from domain.task import Revisions
 from domain.task_list import NotModified
 
-_EXAMPLE: Final = {
-    "id": EXAMPLE_TASK_ID,
-    "user_id": "alice",
-    "title": "Buy milk",
-    "description": None,
-    "completed": False,
-    "created_at": "2026-01-01T09:00:00Z",
-    "updated_at": "2026-01-01T09:00:00Z",
-    "revision": 1,
-}
 _BODY_ERRORS: Final = tuple(map(HTTPStatus, (400, 413, 415, 422)))
 _CHANGE_ERRORS: Final = (*_BODY_ERRORS, HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED)
 
@@ -46,7 +37,7 @@ _CHANGE_ERRORS: Final = (*_BODY_ERRORS, HTTPStatus.NOT_FOUND, HTTPStatus.PRECOND
         summary="List tasks, a page at a time.",
         result="One page of the tasks.",
         response=TaskPageView,
-        example={"data": [_EXAMPLE], "count": 1, "next_cursor": None},
+        example={"data": [EXAMPLE_TASK], "count": 1, "next_cursor": None},
         errors=(HTTPStatus.UNPROCESSABLE_ENTITY,),
         condition="If-None-Match",
     ),
@@ -80,15 +71,20 @@ async def list_tasks(services: Services, request: RequestContext, _: None) -> Re
         status=HTTPStatus.CREATED,
         result="The task as it was stored.",
         response=TaskView,
-        example=_EXAMPLE,
-        errors=_BODY_ERRORS,
+        example=EXAMPLE_TASK,
+        errors=(*_BODY_ERRORS, HTTPStatus.CONFLICT),
     ),
     body=Body(NewTask, {"title": "Buy milk", "description": "Two bottles"}),
     direct=True,
 )
 async def create_task(services: Services, request: RequestContext, new: NewTask) -> Response:
-    """Create a task."""
+    """Create a task; one with an idempotency key at most once."""
     owner = UserId(request.user_id)
+    if (key := idempotency_key(request, "POST", list_path(owner))) is not None:
+        task, is_replayed = await services.create_task_once(
+            request.principal, owner, key, title=new.title, description=new.description
+        )
+        return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}", is_replayed=is_replayed)
     task = await services.create_task(request.principal, owner, title=new.title, description=new.description)
     return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}")
 
@@ -100,7 +96,7 @@ async def create_task(services: Services, request: RequestContext, new: NewTask)
         id="getTask",
         summary="Get a task.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=(HTTPStatus.NOT_FOUND,),
         condition="If-None-Match",
     ),
@@ -134,7 +130,7 @@ update_task = route(
         id="updateTask",
         summary="Change a task: only the members that are there; null clears the description.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=_CHANGE_ERRORS,
         condition="If-Match",
     ),
@@ -148,7 +144,7 @@ patch_task = route(
         id="patchTask",
         summary="Change a task: the same as PUT (RFC 7396).",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=_CHANGE_ERRORS,
         condition="If-Match",
     ),
@@ -187,7 +183,7 @@ async def delete_task(services: Services, request: RequestContext, _: None) -> R
         id="completeTask",
         summary="Toggle whether a task is done; a body says which, so that a retry is safe.",
         response=TaskView,
-        example=_EXAMPLE,
+        example=EXAMPLE_TASK,
         errors=_CHANGE_ERRORS,
         condition="If-Match",
     ),
@@ -213,7 +209,7 @@ async def complete_task(services: Services, request: RequestContext, body: Compl
         id="restoreTask",
         summary="Restore a deleted task; one that is not deleted stays as it is, so that a retry is safe.",
         response=TaskView,
-        example=_EXAMPLE | {"updated_at": "2026-01-02T09:00:00Z", "revision": 3},
+        example=EXAMPLE_TASK | {"updated_at": "2026-01-02T09:00:00Z", "revision": 3},
         errors=_CHANGE_ERRORS,
         condition="If-Match",
         condition_note=" A deleted task has the revision of its deletion, and `*` does not match it.",

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+LARGE_BODY: Final = 64 * 1024
+"""Bytes from which a body is not copied: clients that read slowly share what the page cache holds."""
+
 _CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*b"\t"})
 _KNOWN: Final = frozenset(
     b"access-control-allow-credentials access-control-allow-headers access-control-allow-methods"
@@ -43,6 +46,8 @@ class FastResponseCycle(RequestResponseCycle):
         """Send one ASGI message."""
         if message["type"] == "http.response.start" and not self.response_started:
             self._start = message
+            if self.waiting_for_100_continue and self.more_body:
+                self.keep_alive = False  # the client may send its body now, or the next request (RFC 9110 §10.1.1)
             return
         start, self._start = self._start, None
         if start is not None:
@@ -66,10 +71,13 @@ class FastResponseCycle(RequestResponseCycle):
             return False
         if (b"content-length", b"%d" % len(body)) not in headers and (body or status not in _WITHOUT_BODY):
             return False
-        complete = b"".join((STATUS_LINE[status], template % values, body))
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(complete)
+        parts = (STATUS_LINE[status], template % values, body)
+        if len(body) < LARGE_BODY:
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.writelines(parts)
         self.message_event.set()
         self.on_response()
         return True

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from attrs import frozen
 
-from adapters.tokens.claims import ClaimRules
+from adapters.tokens.claims import APPLICATION_CLAIMS, ClaimRules
 from adapters.tokens.doctor.issuer_check import listed
 from adapters.tokens.doctor.malformed import (
     COPY_TOKEN,
@@ -80,10 +80,12 @@ async def check_token(
         rejected = RejectedToken(token=token, rules=rules, keys=keys or {}, now=checked_at)
         problem, advice = explain(error.reason, rejected)
         return Finding.failed(TOKEN, f"refused: {problem}", advice)
-    return _accepted(principal, _seconds(token.date("exp") + rules.leeway - checked_at))
+    return _accepted(principal, _seconds(token.date("exp") + rules.leeway - checked_at), token, rules.scope)
 
 
-def _accepted(principal: Principal, time_left: str) -> Finding:
+def _accepted(principal: Principal, time_left: str, token: UnverifiedToken, scope: str | None) -> Finding:
+    if principal.lacks_scope:
+        return _application(token, scope)
     path = f"/api/{quote(principal.user_id, safe='')}/tasks"
     if "/" in principal.user_id:
         return Finding.note(
@@ -94,6 +96,17 @@ def _accepted(principal: Principal, time_left: str) -> Finding:
     return Finding.ok(
         TOKEN,
         f"accepted for {time_left} more; it opens {path} (403 means: the path's user ID is not this token's `sub`)",
+    )
+
+
+def _application(token: UnverifiedToken, scope: str | None) -> Finding:
+    names = ", ".join(f"`{name}`" for name in APPLICATION_CLAIMS if name in token.claims)
+    needs = "EVO_TODO_SCOPE is not set" if scope is None else f"EVO_TODO_SCOPE is {quoted(scope)}"
+    return Finding.failed(
+        TOKEN,
+        f"it has {names}, so it was issued to an application, and every path responds with 403: "
+        f"{describe(token.claims, 'scope')}, and {needs}",
+        f"{GET_TOKEN}, which is a person's own; or set EVO_TODO_SCOPE to the scope that applications get",
     )
 
 
@@ -171,6 +184,13 @@ def _issuer(rejected: RejectedToken) -> Explanation:
     return (
         _unexpected(rejected, "iss", rejected.rules.issuer),
         "set EVO_TODO_ISSUER to your Better Auth's value, or `issuer` in its jwt plugin to the expected one",
+    )
+
+
+def _bound(_: RejectedToken) -> Explanation:
+    return (
+        "it has `cnf`: it is bound to a key (DPoP or mutual TLS), and this service can't check who holds that key",
+        f"{GET_TOKEN}, or let the application ask for a token without DPoP",
     )
 
 
@@ -269,6 +289,7 @@ EXPLANATIONS: Final[Mapping[str, Explainer]] = {
     "The token's key has been replaced.": _replaced_key,
     "The token is from another issuer.": _issuer,
     "The token is for another audience.": _audience,
+    "The token is bound to a key.": _bound,
     "The token's subject is missing or not a string.": _no_subject,
     "The token's subject is not a valid user ID.": _subject,
     "The token's session ID is invalid.": _session,

@@ -1,4 +1,4 @@
-"""What was revoked, and the audit log."""
+"""Revocations, and the audit log."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,6 +38,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both tables: what was revoked counts again."""
+    """Drop both tables: revoked tokens are valid again."""
     op.drop_table("audit_events")
     op.drop_table("revocations")

@@ -1,0 +1,34 @@
+import type { components, paths } from "./schema"
+
+type Task = components["schemas"]["TaskView"]
+
+/** One page of a delta sync, as the API sends it. */
+export interface ChangesView {
+  data: Task[]
+  deleted: string[]
+  count: number
+  sync_token: string
+  has_more: boolean
+}
+
+/** The schema's paths without `/api`, which is part of the base URL. */
+type SchemaPaths = { [path in keyof paths as path extends `/api${infer rest}` ? rest : never]: paths[path] }
+
+/** Delta sync and the event stream. Where the schema has them, its types count. */
+interface LivePaths {
+  "/{user_id}/tasks/changes": {
+    get: {
+      parameters: { path: { user_id: string }; query?: { since?: string; limit?: number } }
+      responses: { 200: { content: { "application/json": ChangesView } } }
+    }
+  }
+  "/{user_id}/tasks/events": {
+    get: {
+      parameters: { path: { user_id: string }; header?: { "Last-Event-ID"?: string } }
+      responses: { 200: { content: { "text/event-stream": string } } }
+    }
+  }
+}
+
+/** The paths of the API, for openapi-fetch. */
+export type ApiPaths = SchemaPaths & Omit<LivePaths, keyof SchemaPaths>

@@ -1,0 +1,39 @@
+"""The calls of clients that keep a copy of a list."""
+
+from http import HTTPStatus
+from typing import Final
+
+from adapters.http.context import RequestContext
+from adapters.http.responses import Response, json_response
+from adapters.http.routing import TASKS, Operation, Services, route
+from adapters.http.schemas import EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView
+from adapters.http.sync_params import encode_sync_token, read_changes_query
+from domain.identity import UserId
+
+
+@route(
+    "GET",
+    f"{TASKS}/changes",
+    Operation(
+        id="listChanges",
+        summary="List what has changed since a sync token, a page at a time; without one, every task.",
+        result="Tasks as they are now, each once, and the ids of those that are gone.",
+        response=ChangesView,
+        example={
+            "data": [EXAMPLE_TASK],
+            "deleted": [EXAMPLE_TASK_ID],
+            "count": 1,
+            "sync_token": "ASvYBskiPcsAAAAAAAAAAw",
+            "has_more": False,
+        },
+        errors=(HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY),
+    ),
+)
+async def list_changes(services: Services, request: RequestContext, _: None) -> Response:
+    """List the changes since a sync token."""
+    owner = UserId(request.user_id)
+    changes = await services.read_changes(request.principal, owner, read_changes_query(request.query_string, owner))
+    return json_response(ChangesView.of(changes, encode_sync_token(changes.token, owner)))
+
+
+ROUTES: Final = (list_changes,)

@@ -1,0 +1,20 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.contracts.idempotency_over_http import IdempotencyOverHttpContract
+from tests.support.api import Api, running
+
+
+@pytest.fixture
+async def sql_api(migrated_url: str) -> AsyncIterator[Api]:
+    async with running(DATABASE_URL=migrated_url) as api:
+        yield api
+
+
+class TestIdempotencyInSql(IdempotencyOverHttpContract):
+    """On PostgreSQL and on SQLite."""
+
+    @pytest.fixture
+    def api(self, sql_api: Api) -> Api:
+        return sql_api
