@@ -1,45 +1,60 @@
 """Who in this process waits for changes of which list."""
 
 import asyncio
-from collections.abc import Generator, Hashable
+import time
+from collections.abc import Generator, Hashable, Iterator
 from contextlib import contextmanager
 
 from attrs import define, field
 
 
+class Notice(asyncio.Event):
+    """Set when a list has changed, until it is cleared: however many changes there are, nothing is queued."""
+
+    at = 0.0
+    """When it was set, by the monotonic clock."""
+
+    def set(self) -> None:
+        """Wake who waits for it."""
+        if not self.is_set():
+            self.at = time.monotonic()
+            super().set()
+
+
 @define(eq=False)
 class Subscriptions:
-    """Events to set when a list has changed, by the list's key.
+    """Notices to set when a list has changed, by the list's key."""
 
-    A subscription holds one event and nothing else: however many changes there are, nothing is queued.
-    """
+    _notices: dict[Hashable, set[Notice]] = field(init=False, factory=dict)
 
-    _events: dict[Hashable, set[asyncio.Event]] = field(init=False, factory=dict)
+    def __len__(self) -> int:
+        """How many lists somebody waits for."""
+        return len(self._notices)
 
-    def __bool__(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self._events)
+    def __iter__(self) -> Iterator[Hashable]:
+        """The keys of these lists."""
+        return iter(self._notices)
 
     @contextmanager
-    def subscribe(self, key: Hashable) -> Generator[asyncio.Event]:
-        """An event that each change of the list sets; who waits for it clears it before reading the list."""
-        event = asyncio.Event()
-        events = self._events.setdefault(key, set())
-        events.add(event)
+    def subscribe(self, key: Hashable) -> Generator[Notice]:
+        """A notice that each change of the list sets; who waits for it clears it before reading the list."""
+        notice = Notice()
+        notices = self._notices.setdefault(key, set())
+        notices.add(notice)
         try:
-            yield event
+            yield notice
         finally:
-            events.discard(event)
-            if not events and self._events.get(key) is events:
-                del self._events[key]
+            notices.discard(notice)
+            if not notices and self._notices.get(key) is notices:
+                del self._notices[key]
 
     def wake(self, key: Hashable) -> None:
-        """Set the events of one list."""
-        for event in self._events.get(key, ()):
-            event.set()
+        """Set the notices of one list."""
+        for notice in self._notices.get(key, ()):
+            notice.set()
 
     def wake_all(self) -> None:
-        """Set every event: any list may have changed."""
-        for events in self._events.values():
-            for event in events:
-                event.set()
+        """Set every notice: any list may have changed."""
+        for notices in self._notices.values():
+            for notice in notices:
+                notice.set()

@@ -1,11 +1,11 @@
 """Ports: what the use cases need from the outside. Adapters implement these protocols."""
 
-from asyncio import Event
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import NewType, Protocol, runtime_checkable
 
+from application.notices import Notice
 from domain.audit import AuditEvent, AuditKind
 from domain.changes import Changes, ChangesQuery
 from domain.idempotency import IdempotencyKey
@@ -271,7 +271,7 @@ class ChangeFeed(Protocol):
     def notify(self, owner: UserId) -> None:
         """Say that the owner's list has changed, after the commit; never waits and never fails."""
 
-    def subscribe(self, owner: UserId) -> AbstractContextManager[Event]:
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
         """An event that every change of the owner's list sets from now on, shortly after it; to be cleared by its user.
 
         May be set without a change.

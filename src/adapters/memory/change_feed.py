@@ -1,11 +1,10 @@
 """The change feed of a single process."""
 
-import asyncio
 from contextlib import AbstractContextManager
 
 from attrs import Factory, frozen
 
-from application.notices import Subscriptions
+from application.notices import Notice, Subscriptions
 from domain.identity import UserId
 
 
@@ -19,6 +18,6 @@ class MemoryChangeFeed:
         """See the port."""
         self._subscriptions.wake(owner)
 
-    def subscribe(self, owner: UserId) -> AbstractContextManager[asyncio.Event]:
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
         """See the port."""
         return self._subscriptions.subscribe(owner)

@@ -1,8 +1,10 @@
 """Change notices between the workers of one database."""
 
 import asyncio
+import json
 import sqlite3
 from base64 import urlsafe_b64encode
+from collections.abc import Hashable
 from contextlib import AbstractContextManager, closing, suppress
 from functools import lru_cache
 from hashlib import blake2b
@@ -12,7 +14,8 @@ from typing import Final
 from attrs import define, field
 
 from adapters.sql.listener import Listener
-from application.notices import Subscriptions
+from adapters.sql.sqlite import create_private
+from application.notices import Notice, Subscriptions
 from domain.identity import UserId
 
 CHANNEL: Final = "evo_todo_changes"
@@ -24,6 +27,8 @@ DIGEST_LENGTH: Final = 12
 """Characters that stand for an owner in a notification, so that it names nobody."""
 MAX_OWNERS: Final = 600
 """In one notification, whose payload PostgreSQL limits to 8000 bytes."""
+
+_REVISIONS: Final = "SELECT owner_id, revision FROM task_lists WHERE owner_id IN (SELECT value FROM json_each(?))"
 
 
 @lru_cache(4096)
@@ -55,7 +60,7 @@ class PostgresChangeFeed:
         self._pending[key] = None
         self._has_pending.set()
 
-    def subscribe(self, owner: UserId) -> AbstractContextManager[asyncio.Event]:
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
         """See the port."""
         return self._subscriptions.subscribe(digest(owner))
 
@@ -86,12 +91,14 @@ class SqliteChangeFeed:
     _file: Path
     _poll_interval: float = POLL_INTERVAL
     _subscriptions: Subscriptions = field(init=False, factory=Subscriptions)
+    _revisions: dict[Hashable, int] = field(init=False, factory=dict)
+    """Of the lists that were watched at the last look."""
 
     def notify(self, owner: UserId) -> None:
         """See the port."""
         self._subscriptions.wake(owner)
 
-    def subscribe(self, owner: UserId) -> AbstractContextManager[asyncio.Event]:
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
         """See the port."""
         return self._subscriptions.subscribe(owner)
 
@@ -100,15 +107,24 @@ class SqliteChangeFeed:
 
     async def run(self) -> None:
         """Poll the file's version until cancelled (`PRAGMA data_version`: other connections' commits change it)."""
+        create_private(self._file)
         with closing(sqlite3.connect(self._file, timeout=0, isolation_level=None)) as connection:
             seen = -1
             while True:
-                # Locked for a moment, as by a switch to WAL: the next poll sees the change.
+                # Locked for a moment, as by a switch to WAL, or without tables: the next poll sees the change.
                 with suppress(sqlite3.OperationalError):
                     if self._subscriptions and (version := self._version(connection)) != seen:
+                        self._wake_changed(connection)
                         seen = version
-                        self._subscriptions.wake_all()
                 await asyncio.sleep(self._poll_interval)
+
+    def _wake_changed(self, connection: sqlite3.Connection) -> None:
+        """Wake who watches a list that has changed since the last look, or was not watched then."""
+        rows = connection.execute(_REVISIONS, (json.dumps([*self._subscriptions]),)).fetchall()
+        before, self._revisions = self._revisions, dict(rows)
+        for owner, revision in rows:
+            if before.get(owner) != revision:
+                self._subscriptions.wake(owner)
 
     @staticmethod
     def _version(connection: sqlite3.Connection) -> int:

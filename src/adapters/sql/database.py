@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -53,8 +54,6 @@ class Database:
 
     reads: AsyncEngine
     writes: AsyncEngine
-    connect: Callable[[], Awaitable[Any]] | None = None
-    """PostgreSQL: opens a driver's connection outside every pool, for LISTEN."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
     asyncpg_poll_executor: AsyncpgExecutor | None = None
@@ -135,6 +134,24 @@ def connect(url: str) -> Database:
     return _sqlite(address) if address.is_sqlite else _postgresql(address)
 
 
+def listening_connection(url: str) -> Callable[[], Awaitable[Any]]:
+    """Opens connections to PostgreSQL outside every pool, for LISTEN.
+
+    Raises:
+        UnreadableAddress: see `connect`.
+    """
+    return partial(_connect, DatabaseAddress.parse(url).dsn(without=_LIBPQ_ONLY))
+
+
+async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
+    return await asyncpg.connect(
+        dsn,
+        timeout=DEADLINE,
+        connection_class=kind,
+        server_settings={"application_name": "evo-todo"},
+    )
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
     """A connection that is not slow to close when its server is dead: SQLAlchemy would wait two seconds."""
 
@@ -143,20 +160,12 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no a
 
 
 def _postgresql(address: DatabaseAddress) -> Database:
-    dsn = address.dsn(without=_LIBPQ_ONLY)
-
-    async def connection(kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
-        return await asyncpg.connect(
-            dsn,
-            timeout=DEADLINE,
-            connection_class=kind,
-            server_settings={"application_name": "evo-todo"},
-        )
+    connection = partial(_connect, address.dsn(without=_LIBPQ_ONLY))
 
     def engine(size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: connection(_Connection),
+            async_creator=partial(connection, _Connection),
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
@@ -168,7 +177,6 @@ def _postgresql(address: DatabaseAddress) -> Database:
     return Database(
         reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
         writes=engine(UPKEEP),
-        connect=connection,
         asyncpg_executor=AsyncpgExecutor(reads, writes, AsyncpgPool(connection, SEARCHERS)),
         asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
     )

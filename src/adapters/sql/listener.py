@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -20,13 +21,16 @@ MAX_BACKOFF: Final = 60.0
 NOTIFY_TIMEOUT: Final = 1.0
 """Seconds for sending one notification."""
 
+_NOTIFY: Final = "SELECT pg_notify($1, $2) FROM set_config('synchronous_commit', 'off', true)"
+"""A notification that is lost in a crash is no loss, so nobody waits until it is on the disk."""
+
 Handler = Callable[[str], None]
 """Takes a notification's payload; empty after each (re)connection, when any notification may have been missed."""
 
 
 @define(eq=False)
 class Listener:
-    """Keeps one connection, which no request uses, listening while `run` runs.
+    """Keeps one connection, which no request uses, listening while `run` runs. What it sends, it does not hear itself.
 
     Notifications are hints: one may be lost with the connection, or never arrive through a pooler.
     """
@@ -41,10 +45,10 @@ class Listener:
         self._handlers[channel] = handler
 
     async def notify(self, channel: str, payload: str) -> None:
-        """Send a notification; where the connection is lost or slow, it is dropped."""
+        """Send a notification to the other workers; where the connection is lost or slow, it is dropped."""
         if self._connection is not None:
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await self._connection.execute("SELECT pg_notify($1, $2)", channel, payload, timeout=NOTIFY_TIMEOUT)
+                await self._connection.execute(_NOTIFY, channel, payload, timeout=NOTIFY_TIMEOUT)
 
     async def prepare(self) -> None:
         """Nothing is needed before the first request."""
@@ -65,7 +69,7 @@ class Listener:
         try:
             connection.add_termination_listener(lambda _: lost.set())
             for channel, handler in self._handlers.items():
-                await connection.add_listener(channel, lambda *args, handle=handler: handle(args[-1]))
+                await connection.add_listener(channel, partial(_handle, handler))
             self._connection = connection
             for handler in self._handlers.values():
                 handler("")  # for what was sent before there was a listener
@@ -74,3 +78,9 @@ class Listener:
         finally:
             self._connection = None
             connection.terminate()
+
+
+def _handle(handler: Handler, connection: Any, sender: int, _: str, payload: str) -> None:
+    """Handle a notification, as asyncpg calls it."""
+    if sender != connection.get_server_pid():
+        handler(payload)

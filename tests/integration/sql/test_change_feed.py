@@ -1,8 +1,10 @@
 """Change notices within a process and between processes, here between feeds on connections of their own."""
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import pytest
 from adapters.sql.change_feed import CHANNEL, DIGEST_LENGTH, MAX_OWNERS, PostgresChangeFeed, SqliteChangeFeed, digest
 from adapters.sql.database import connect
 from adapters.sql.listener import Listener
+from adapters.sql.task_lists import SqlTaskLists
 from application.backoff import Backoff
 from application.ports import ChangeFeed
 from domain.identity import UserId
 from tests.contracts.change_feeds import ALICE, BOB, ChangeFeedsContract
+from tests.contracts.task_lists import add, new
 
 SOON = 10.0
 """Seconds: far more than any notice takes."""
@@ -126,15 +130,39 @@ class TestSqliteChangeFeed(ChangeFeedsContract):
     def feed(self, tmp_path: Path) -> ChangeFeed:
         return SqliteChangeFeed(tmp_path / "tasks.db")
 
-    async def test_a_commit_of_another_process_wakes_everybody(self, tmp_path: Path) -> None:
+    async def test_a_commit_of_another_process_wakes_who_watches_the_list_that_it_changed(
+        self, tmp_path: Path, sqlite_template: Path
+    ) -> None:
         file = tmp_path / "tasks.db"
+        shutil.copy(sqlite_template, file)
         feed = SqliteChangeFeed(file, poll_interval=0.01)
         database = connect(f"sqlite:///{file}")
+        lists = SqlTaskLists(database)
+        await add(lists, new("first"))
+        await add(lists, new("his", owner=BOB))
         async with running(feed):
-            with feed.subscribe(ALICE) as event:
-                await woken(event)  # by the file as it is at first
-                event.clear()
-                async with database.writing() as connection:
-                    await connection.exec_driver_sql("CREATE TABLE t (x)")
-                await woken(event)
+            with feed.subscribe(ALICE) as alices, feed.subscribe(BOB) as bobs:
+                await woken(alices)  # by the file as it is at first
+                await woken(bobs)
+                alices.clear()
+                bobs.clear()
+                await add(lists, new("second"))
+                await woken(alices)
+                assert not bobs.is_set()
         await database.dispose()
+
+    async def test_a_file_without_tables_is_watched_until_it_has_some(
+        self, tmp_path: Path, sqlite_template: Path
+    ) -> None:
+        file = tmp_path / "tasks.db"
+        feed = SqliteChangeFeed(file, poll_interval=0.01)
+        async with running(feed):
+            with feed.subscribe(ALICE) as alices:
+                while not file.exists():  # noqa: ASYNC110  (the feed's work, which sends no signal)
+                    await asyncio.sleep(0.01)
+                with closing(sqlite3.connect(sqlite_template)) as made, closing(sqlite3.connect(file)) as opened:
+                    made.backup(opened)
+                database = connect(f"sqlite:///{file}")
+                await add(SqlTaskLists(database), new())
+                await woken(alices)
+                await database.dispose()
