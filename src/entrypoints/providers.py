@@ -8,10 +8,9 @@ from dishka import AsyncContainer, Provider, Scope, from_context, make_async_con
 
 from adapters.http.open_streams import OpenStreams
 from adapters.memory.rate_limiter import MemoryRateLimiter
-from adapters.sql.address import DatabaseAddress
 from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
 from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
-from adapters.sql.database import Database, connect, listening_connection
+from adapters.sql.database import Database, connect
 from adapters.sql.listener import Listener
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
 from adapters.sql.revocation_sync import RevocationSync
@@ -108,12 +107,14 @@ class Adapters(Provider):
         return BackgroundWork((RevocationSync(revocations, listener), audit, retention, lists, feed, *listening))
 
     @provide
-    def notifications(self, settings: Settings) -> Notifications:
+    def notifications(self, settings: Settings, database: Database) -> Notifications:
         """Notices of changes: by PostgreSQL's notifications, or from SQLite's file."""
-        address = DatabaseAddress.parse(settings.database_url or "")
-        if address.is_sqlite:
-            return Notifications((None, SqliteChangeFeed(address.file)))
-        listener = Listener(listening_connection(settings.listen_url or settings.database_url or ""))
+        if database.file is not None:
+            return Notifications((None, SqliteChangeFeed(database.file)))
+        direct = connect(settings.listen_url) if settings.listen_url else database
+        if direct.connect is None:
+            raise ValueError("EVO_TODO_LISTEN_URL is no PostgreSQL address")
+        listener = Listener(direct.connect)
         return Notifications((listener, PostgresChangeFeed(listener)))
 
     @provide

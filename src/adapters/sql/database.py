@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -54,6 +55,10 @@ class Database:
 
     reads: AsyncEngine
     writes: AsyncEngine
+    connect: Callable[[], Awaitable[Any]] | None = None
+    """PostgreSQL: opens a driver's connection outside every pool, for LISTEN."""
+    file: Path | None = None
+    """SQLite: the database's file."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
     asyncpg_poll_executor: AsyncpgExecutor | None = None
@@ -134,15 +139,6 @@ def connect(url: str) -> Database:
     return _sqlite(address) if address.is_sqlite else _postgresql(address)
 
 
-def listening_connection(url: str) -> Callable[[], Awaitable[Any]]:
-    """Opens connections to PostgreSQL outside every pool, for LISTEN.
-
-    Raises:
-        UnreadableAddress: see `connect`.
-    """
-    return partial(_connect, DatabaseAddress.parse(url).dsn(without=_LIBPQ_ONLY))
-
-
 async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
     return await asyncpg.connect(
         dsn,
@@ -177,6 +173,7 @@ def _postgresql(address: DatabaseAddress) -> Database:
     return Database(
         reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
         writes=engine(UPKEEP),
+        connect=connection,
         asyncpg_executor=AsyncpgExecutor(reads, writes, AsyncpgPool(connection, SEARCHERS)),
         asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
     )
@@ -211,6 +208,7 @@ def _sqlite(address: DatabaseAddress) -> Database:
     return Database(
         reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
         writes=writes,
+        file=file,
         inline_reads=None if has_options else InlineReads(file),
         thread_reads=None if has_options else ThreadReads(file, SEARCHERS),
     )

@@ -65,11 +65,11 @@ class Listener:
 
     async def _listen_until_lost(self) -> None:
         connection = await self._connect()
-        lost = asyncio.Event()
+        lost, own_pid = asyncio.Event(), connection.get_server_pid()
         try:
             connection.add_termination_listener(lambda _: lost.set())
             for channel, handler in self._handlers.items():
-                await connection.add_listener(channel, partial(_handle, handler))
+                await connection.add_listener(channel, partial(_handle, handler, own_pid))
             self._connection = connection
             for handler in self._handlers.values():
                 handler("")  # for what was sent before there was a listener
@@ -80,7 +80,7 @@ class Listener:
             connection.terminate()
 
 
-def _handle(handler: Handler, connection: Any, sender: int, _: str, payload: str) -> None:
+def _handle(handler: Handler, own_pid: int, _: Any, sender_pid: int, __: str, payload: str) -> None:
     """Handle a notification, as asyncpg calls it."""
-    if sender != connection.get_server_pid():
+    if sender_pid != own_pid:
         handler(payload)
