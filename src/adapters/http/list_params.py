@@ -43,7 +43,7 @@ PARAMETERS = (
     (
         "sort",
         {"type": "string", "enum": [*(order.value for order in Order), DELETED_LAST_FIRST]},
-        "The order; a minus puts the newest first. Deleted tasks have one: `-deleted_at`; others begin with `created_at`.",
+        "The order, `created_at` by default; a minus puts the newest first. `-deleted_at` is the one of deleted tasks.",
     ),
     (
         "limit",
