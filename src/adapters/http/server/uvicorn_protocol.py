@@ -1,16 +1,21 @@
 """uvicorn's HTTP/1.1 protocol, hardened, with problems for requests that can't be parsed."""
 
 import asyncio
+import logging
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import uuid4
 
 import httptools
+import msgspec
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from adapters.http.server.refusal import refusal
+from adapters.http.problems import MEDIA_TYPE, Problem
 from adapters.http.server.response_cycle import FastResponseCycle
 from adapters.http.server.write_deadline import STALL_TIMEOUT, Backlog, WriteDeadline
+
+logger = logging.getLogger(__name__)
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes that may arrive without completing headers or a part of a body; then the connection is closed.
@@ -177,3 +182,23 @@ class HardenedHttpProtocol(HttpToolsProtocol):
 
     def _unanswered_current(self) -> RequestResponseCycle | None:
         return None if self._current is None or self._current.response_complete else self._current
+
+
+def refusal(status: HTTPStatus, detail: str) -> bytes:
+    """The response to what is no request, logged like those of requests: a problem that ends the connection."""
+    request_id = uuid4().hex
+    logger.info(
+        "request", extra={"method": "-", "route": "-", "status": status.value, "ms": 0.0, "request_id": request_id}
+    )
+    problem = Problem(title=status.phrase, status=status, detail=detail, instance="", request_id=request_id)
+    body = msgspec.json.encode(problem)
+    head: dict[str, Any] = {
+        "content-type": MEDIA_TYPE,
+        "content-length": len(body),
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-request-id": request_id,
+        "connection": "close",
+    }
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in head.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
