@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
@@ -26,6 +27,8 @@ httptools has no limit of its own. Headers between 32 KiB and this are refused b
 MAX_PIPELINED: Final = 32
 """Requests of a connection that wait for the responses before theirs; the connection closes after the last of them."""
 
+_UNKNOWN_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64} [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_NO_REQUEST: Final = "This is not an HTTP/1.1 request (RFC 9112)."
 _TOO_LARGE: Final = "The request's header fields are too large: 32 KiB at most."
 
 
@@ -94,8 +97,13 @@ class HardenedHttpProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._decline_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserInvalidMethodError:
+            if _UNKNOWN_METHOD.match(data):
+                self._refuse(HTTPStatus.NOT_IMPLEMENTED, "This server does not know this method (RFC 9110 §9.1).")
+            else:
+                self._refuse(HTTPStatus.BAD_REQUEST, _NO_REQUEST)
         except httptools.HttpParserError:
-            self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1.1 request (RFC 9112).")
+            self._refuse(HTTPStatus.BAD_REQUEST, _NO_REQUEST)
         else:
             if self._unread > MAX_HEAD:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
