@@ -4,7 +4,6 @@ from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
 
-from application.clients import Address
 from application.ports import AuditLog, Client, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import InvalidToken, RevocationsUnavailable, TooManyRequests
@@ -14,6 +13,29 @@ from domain.revocation import REVOKED
 
 MAX_KNOWN_SESSIONS: Final = 10_000
 """Sessions remembered as already recorded in the audit log; the least recently used is evicted and recorded again."""
+
+
+@frozen
+class Address:
+    """The client of a request without a verified token: its address.
+
+    Implements the port's Client. `key` is where its requests without a valid token are counted.
+    """
+
+    identity: str
+    limit: RateLimit | None
+    limiter: RateLimiter
+
+    @property
+    def key(self) -> str:
+        """In the rate limiter."""
+        return f"address:{self.identity}"
+
+    def ensure_within_limit(self) -> None:
+        """See the port."""
+        status = None if self.limit is None else self.limiter.known(self.key, self.limit)
+        if status is not None and status.is_exceeded:
+            raise TooManyRequests(status)
 
 
 @frozen
