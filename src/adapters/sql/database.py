@@ -28,6 +28,21 @@ SEARCHERS: Final = 2
 SQLITE_READERS: Final = 4
 """SQLite connections for other reads, each with a thread."""
 
+PLANNER: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""PostgreSQL: how the service's statements are planned: once for each connection, not anew for each execution.
+
+Such a plan may be made while a table is still empty, when reading and sorting all of it costs least, and stay in use
+while the table grows. The other settings prevent that: statements on tasks read ranges of indexes, in their order.
+"""
+
 # Options of libpq that hosted databases put into the address; asyncpg would send them to the server.
 _LIBPQ_ONLY = frozenset(
     {
