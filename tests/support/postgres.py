@@ -22,7 +22,7 @@ from uuid import uuid4
 import asyncpg
 from anyio.from_thread import start_blocking_portal
 
-from adapters.sql.database import PLANNER
+from adapters.sql.statements import PLANNER
 from tests.support.postgres_local import Installation, PostgresServer, installation, version
 
 __all__ = [

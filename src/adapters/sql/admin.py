@@ -17,8 +17,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import PLANNER, Database
+from adapters.sql.database import Database
 from adapters.sql.errors import INSUFFICIENT_PRIVILEGE, STATEMENT_TIMEOUT, sqlstate_of
+from adapters.sql.statements import PLANNER
 
 _MIGRATION_LOCK: Final = 0x65766F2D746F646F  # PostgreSQL's advisory locks are numbers: this one is "evo-todo"
 

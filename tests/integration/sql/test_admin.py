@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from adapters.sql.admin import GRANTS, ServiceRole, UnsuitableRole, migrate, prepare_service_role
-from adapters.sql.database import PLANNER, Database, connect
+from adapters.sql.database import Database, connect
 from adapters.sql.readiness import BYPASSES, UNGUARDED, RowSecurityReadiness, row_security_problem
+from adapters.sql.statements import PLANNER
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from tests.contracts.task_lists import START, add, erase, get, new, save

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import Executable, text
 
 from adapters.sql import write_statements
-from adapters.sql.database import PLANNER, Database
+from adapters.sql.database import Database
 from adapters.sql.executors import ASYNCPG, compile_statement
 from adapters.sql.idempotency import new_task_once
 from adapters.sql.page_statements import page_of, page_parameters
-from adapters.sql.statements import live_task
+from adapters.sql.statements import PLANNER, live_task
 from adapters.sql.sync_statements import changes_parameters, changes_since
 from domain.changes import ChangesQuery, SyncToken
 from domain.identity import UserId
