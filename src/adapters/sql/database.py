@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -58,6 +60,8 @@ class Database:
     writes: AsyncEngine
     connect: Callable[[], Awaitable[Any]] | None = None
     """PostgreSQL: opens a driver's connection outside every pool, for LISTEN."""
+    file: Path | None = None
+    """SQLite: the database's file."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
     pipelined_executor: PipelinedExecutor | None = None
@@ -143,6 +147,15 @@ def connect(url: str, *, is_pipelined: bool = False) -> Database:
     return _sqlite(address) if address.is_sqlite else _postgresql(address, is_pipelined=is_pipelined)
 
 
+async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection, **settings: str) -> Any:
+    return await asyncpg.connect(
+        dsn,
+        timeout=DEADLINE,
+        connection_class=kind,
+        server_settings={"application_name": "evo-todo", **settings},
+    )
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
     """A connection that is not slow to close when its server is dead: SQLAlchemy would wait two seconds."""
 
@@ -151,20 +164,12 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no a
 
 
 def _postgresql(address: DatabaseAddress, *, is_pipelined: bool) -> Database:
-    dsn = address.dsn(without=_LIBPQ_ONLY)
-
-    async def connection(kind: type[asyncpg.Connection] = asyncpg.Connection, **settings: str) -> Any:
-        return await asyncpg.connect(
-            dsn,
-            timeout=DEADLINE,
-            connection_class=kind,
-            server_settings={"application_name": "evo-todo", **settings},
-        )
+    connection = partial(_connect, address.dsn(without=_LIBPQ_ONLY))
 
     def engine(size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: connection(_Connection),
+            async_creator=partial(connection, _Connection),
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
@@ -214,6 +219,7 @@ def _sqlite(address: DatabaseAddress) -> Database:
     return Database(
         reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
         writes=writes,
+        file=file,
         inline_reads=None if has_options else InlineReads(file),
         thread_reads=None if has_options else ThreadReads(file, SEARCHERS),
     )
