@@ -66,6 +66,8 @@ class Settings:
     """The role that `migrate` creates for `serve`; `None`: none."""
     service_password: str | None = field(repr=False)
     allow_rls_bypass: bool
+    pipeline: bool
+    """PostgreSQL: whether brief statements share connections."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -117,6 +119,7 @@ class Settings:
             service_role=read("EVO_TODO_SERVICE_ROLE", None, parse.role),
             service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
             allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
+            pipeline=read("EVO_TODO_PIPELINE", "on", parse.one_of("on", "off")) == "on",
         )
         read.refuse_unknown()
         return settings

@@ -374,6 +374,20 @@ BREAKS: Final = (
         "\"SET LOCAL app.user_id = %L', coalesce(nullif(current_setting(''app.user_id'', true), ''''), u))\"",
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
+    Break(
+        "P4",
+        f"{SQL}/wire.py::AnswerParser.feed",
+        'data[start:stop] != b"I"',
+        "False",
+        tests="tests/unit/test_wire.py",
+    ),
+    Break(
+        "P7",
+        f"{SQL}/shared_connection.py::SharedConnection.data_received",
+        "self._waiting.popleft()",
+        "next(one for one in iter(self._waiting.popleft, None) if not one[0].done())",
+        tests="tests/integration/sql/test_pipeline.py -k 'cancelled or cancellations'",
+    ),
     Break("P8", f"{SQL}/errors.py", "not _is_unavailability(error)", "True"),
     Break(
         "V3",
@@ -465,7 +479,7 @@ BREAKS: Final = (
     Break(
         "V1",
         f"{SQL}/admin.py::prepare_service_role",
-        "await _limit_statements(connection, role.name)",
+        "await _configure(connection, role.name)",
         "pass",
         tests="tests/integration/sql/test_admin.py -k long_statements",
     ),
