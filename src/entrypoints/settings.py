@@ -25,6 +25,8 @@ class Settings:
     """All settings; docs/operations.md describes each. Durations are in seconds."""
 
     database_url: str | None = field(repr=False)
+    prepared_statements: bool
+    """`False` behind a pooler that knows none."""
     issuer: str
     audience: str
     jwks_url: str
@@ -80,6 +82,7 @@ class Settings:
             )
         settings = cls(
             database_url=read("DATABASE_URL", None, parse.database_url),
+            prepared_statements=read("EVO_TODO_PREPARED_STATEMENTS", "on", parse.switch),
             issuer=read("EVO_TODO_ISSUER", origin, parse.text),
             audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
             jwks_url=jwks_url,

@@ -34,6 +34,13 @@ def boolean(value: str) -> bool:
     return value == "true"
 
 
+def switch(value: str) -> bool:
+    """`on` or `off`."""
+    if value not in {"on", "off"}:
+        raise ValueError("must be on or off")
+    return value == "on"
+
+
 def seconds(value: str) -> float:
     """A number of seconds above 0."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value) or float(value) == 0:

@@ -15,6 +15,7 @@ def read(**env: str) -> Settings:
 def test_the_defaults_are_those_of_the_contract() -> None:
     assert read() == Settings(
         database_url=None,
+        prepared_statements=True,
         issuer="http://localhost:3000",
         audience="http://localhost:3000",
         jwks_url="http://localhost:3000/api/auth/jwks",
@@ -54,6 +55,7 @@ def test_the_base_url_determines_the_issuer_and_the_url_of_the_keys() -> None:
 def test_each_setting_is_read() -> None:
     settings = read(
         DATABASE_URL=" postgresql://user:password@host/tasks ",
+        EVO_TODO_PREPARED_STATEMENTS="off",
         EVO_TODO_JWKS_URL="https://keys.example.com/jwks.json",
         EVO_TODO_ISSUER="me",
         EVO_TODO_AUDIENCE="you",
@@ -84,6 +86,7 @@ def test_each_setting_is_read() -> None:
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
+        prepared_statements=False,
         issuer="me",
         audience="you",
         jwks_url="https://keys.example.com/jwks.json",
