@@ -119,6 +119,8 @@ _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(
     f"{_PREFIX}{name}"
     for name in (
+        "AUTH_SCHEMA",
+        "COOKIE_PREFIX",
         "DATA",
         "KEY_GRACE",
         "KEY_ROTATION",
