@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tests.interop.test_databases import TABLES, tables, with_the_cookies_of
 from tests.support.frontend import Frontend, ended_at_start, frontend
@@ -15,6 +16,7 @@ from tests.support.pgbouncer import PGBOUNCER, pgbouncer
 from tests.support.postgres import OWNER, Installation, PostgresServer, as_role, execute
 from tests.support.postgres_local import free_port
 from tests.support.service import eventually
+from tests.support.tls import Certificates, make_certificates, tls_in_front
 
 PORT, SECRET = "EVO_TODO_WEB_PORT", "BETTER_AUTH_SECRETS"
 
@@ -54,6 +56,45 @@ def test_parameters_of_the_address_move_no_table(settings: dict[str, str], param
     assert tables(settings["DATABASE_URL"]) == {"auth": TABLES, "public": set()} | {
         schema: names for schema, names in tables(settings["DATABASE_URL"]).items() if schema not in {"auth", "public"}
     }
+
+
+@pytest.fixture
+def secure_port(own_postgres: PostgresServer, certificates: Certificates) -> Iterator[int]:
+    """The port of what offers TLS in front of a server."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(tls_in_front(own_postgres.port, certificates)) as front,
+    ):
+        yield front.port
+        assert False not in front.secured
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return make_certificates(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["", "sslmode=require", "sslmode=verify-full&sslrootcert={authority}", "sslmode=verify-ca&sslrootcert={authority}"],
+)
+def test_tls_is_used_as_the_service_uses_it(
+    secure_port: int, certificates: Certificates, settings: dict[str, str], parameters: str, tmp_path: Path
+) -> None:
+    url = as_role(f"postgresql://localhost:{secure_port}/postgres", OWNER)
+    address = f"{url}?{parameters.format(authority=certificates.authority)}".rstrip("?")
+    with frontend(folder=tmp_path, settings=settings | {"DATABASE_URL": address}) as web:
+        works(web)
+
+
+def test_a_server_whose_certificate_is_not_trusted_stops_the_start(
+    secure_port: int, settings: dict[str, str], tmp_path: Path
+) -> None:
+    url = as_role(f"postgresql://localhost:{secure_port}/postgres", OWNER)
+    address = f"{url}?sslmode=verify-full&sslrootcert=system"
+    ended = ended_at_start(folder=tmp_path, settings=settings | {"DATABASE_URL": address})
+    assert ended.returncode == 1
+    assert "certificate" in ended.stderr
 
 
 def test_a_second_set_of_tables_stops_the_start_until_a_setting_chooses(

@@ -6,6 +6,8 @@ these tables are settings of the server, such as `statement_timeout`, and are se
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from os import environ
+from pathlib import Path
 from typing import Final
 
 IGNORED: Final = frozenset(
@@ -98,6 +100,8 @@ REFUSED: Final[Mapping[str, str]] = {
 }
 """Not supported, and what to write instead."""
 
+_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_SYSTEM: Final = "system"
 _OF_THE_SERVER: Final = {"lock_timeout", "tcp_keepalives_count", "tcp_keepalives_idle", "tcp_keepalives_interval"}
 """Settings of the server that are spelt nearly like a parameter."""
 _ALL: Final = sorted(IGNORED | UNDERSTOOD | VALUES.keys() | REFUSED.keys() | _OF_THE_SERVER)
@@ -127,6 +131,19 @@ def used(parameters: Mapping[str, str]) -> dict[str, str]:
         # The name itself may be part of a password that is not percent-encoded.
         if name not in _ALL and (near := get_close_matches(name.lower(), _ALL, n=1, cutoff=_MISSPELT)):
             raise UnsupportedParameter(near[0], "write its name exactly so")
-    if parameters.get("sslrootcert") == "system" and parameters.get("sslmode", "verify-full") != "verify-full":
-        raise UnsupportedParameter("sslrootcert", f"with the system's certificates, write {_VERIFIED}")
+    _check_certificates(parameters)
     return {name: value for name, value in parameters.items() if name not in IGNORED}
+
+
+def _check_certificates(parameters: Mapping[str, str]) -> None:
+    mode, root = parameters.get("sslmode"), parameters.get("sslrootcert")
+    if root == _SYSTEM and mode not in {None, "verify-full"}:
+        raise UnsupportedParameter("sslrootcert", f"with the system's certificates, write {_VERIFIED}")
+    for name in _FILES:
+        if parameters.get(name, _SYSTEM) != _SYSTEM and not Path(parameters[name]).is_file():
+            raise UnsupportedParameter(name, "there is no such file here")
+    is_found = root or environ.get("PGSSLROOTCERT") or Path("~/.postgresql/root.crt").expanduser().is_file()
+    if mode in {"verify-ca", "verify-full"} and not is_found:
+        raise UnsupportedParameter(
+            "sslmode", "to verify the server, add sslrootcert=system or the file of its authority"
+        )
