@@ -51,6 +51,8 @@ class Settings:
     limits_store: str | None = field(repr=False)
     """`None`: the memory of each worker."""
     trusted_proxies: tuple[parse.Network, ...]
+    root_path: str
+    """The prefix under which a proxy serves the API, without a slash at its end; empty if there is none."""
     host: str
     port: int
     workers: int
@@ -102,6 +104,7 @@ class Settings:
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),
             limits_store=read("EVO_TODO_LIMITS_STORE", "memory", parse.limits_store),
             trusted_proxies=read("EVO_TODO_TRUSTED_PROXIES", "", parse.networks),
+            root_path=read("EVO_TODO_ROOT_PATH", "", parse.root_path),
             host=read("EVO_TODO_HOST", "127.0.0.1", parse.text),
             port=read("EVO_TODO_PORT", "8000", parse.whole_number(1, 65535)),
             workers=read("EVO_TODO_WORKERS", "1", parse.whole_number(1, 64)),

@@ -130,6 +130,14 @@ def base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def root_path(value: str) -> str:
+    """The prefix of paths, without a slash at its end; may be empty."""
+    path = value.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
+        raise ValueError("must be the path under which a proxy serves the API, such as /todo")
+    return path
+
+
 def scope(value: str) -> str:
     """The name of one scope (RFC 6749 §3.3)."""
     if not re.fullmatch(r"[!#-\[\]-~]{1,255}", value):
