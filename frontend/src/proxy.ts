@@ -3,6 +3,7 @@ import { readSettings } from "./auth/settings"
 
 /** Add the security headers to every response. A page may load from and call this site and the API only. */
 export function proxy(request: NextRequest): NextResponse {
+  if (!isDecodable(request.nextUrl.pathname)) return new NextResponse("Bad Request", { status: 400 })
   const nonce = btoa(crypto.randomUUID())
   const policy = contentSecurityPolicy(nonce)
   const headers = new Headers(request.headers)
@@ -18,6 +19,15 @@ export function proxy(request: NextRequest): NextResponse {
     response.headers.set("Strict-Transport-Security", "max-age=31536000")
   }
   return response
+}
+
+/** Whether the path is UTF-8, percent-encoded. Next responds to any other with 500 where it matches a route. */
+function isDecodable(path: string): boolean {
+  try {
+    return !decodeURIComponent(path).includes("\0")
+  } catch {
+    return false
+  }
 }
 
 function contentSecurityPolicy(nonce: string): string {

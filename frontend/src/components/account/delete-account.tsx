@@ -1,5 +1,6 @@
 "use client"
 
+import Link from "next/link"
 import { useRef } from "react"
 import { errorMessage, Field, Form } from "@/components/forms"
 import { endSession, useSession } from "@/components/signed-in"
@@ -12,7 +13,11 @@ export function DeleteAccount() {
   return (
     <section aria-labelledby="delete">
       <h2 id="delete">Delete account</h2>
-      <p>This permanently deletes your account, your sessions and all your tasks.</p>
+      <p>
+        Your account and your sessions end at once. Your tasks are erased as soon as the service hears of it,
+        within seconds, and cannot be restored: <Link href="/tasks">download them</Link> first if you need
+        them.
+      </p>
       <button type="button" className="danger" onClick={() => dialog.current?.showModal()}>
         Delete account…
       </button>
