@@ -82,6 +82,12 @@ export class ApiClient {
     return [...tasks.values()]
   }
 
+  /** The deleted tasks that can still be restored, the last deleted first; fetches every page. */
+  listDeletedTasks(userId: string, { signal }: { signal?: AbortSignal } = {}): Promise<Task[]> {
+    const query = { deleted: true, sort: "-deleted_at" } as object
+    return this.listTasks(userId, { ...query, signal })
+  }
+
   /**
    * What changed since a sync token, a page at a time: each task once, however often it changed. Begins again with the
    * whole list, and says so by `isReset`, if the token has expired. Also rejects with the signal's reason.
@@ -174,7 +180,7 @@ export class ApiClient {
 }
 
 /** A random UUID, or as many random bytes where there is none: on a page without https, not on localhost. */
-function randomKey(): string {
+export function randomKey(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID()
   return crypto
     .getRandomValues(new Uint8Array(16))

@@ -1,6 +1,5 @@
 "use client"
 
-import Link from "next/link"
 import { useRef } from "react"
 import { errorMessage, Field, Form } from "@/components/forms"
 import { endSession, useSession } from "@/components/signed-in"
@@ -15,8 +14,7 @@ export function DeleteAccount() {
       <h2 id="delete">Delete account</h2>
       <p>
         Your account and your sessions end at once. Your tasks are erased as soon as the service hears of it,
-        within seconds, and cannot be restored: <Link href="/tasks">download them</Link> first if you need
-        them.
+        within seconds, and cannot be restored: download them first if you need them.
       </p>
       <button type="button" className="danger" onClick={() => dialog.current?.showModal()}>
         Delete account…

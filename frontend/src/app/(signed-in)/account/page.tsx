@@ -1,6 +1,7 @@
 import type { Metadata } from "next"
 import { ChangePassword } from "@/components/account/change-password"
 import { DeleteAccount } from "@/components/account/delete-account"
+import { ExportTasks } from "@/components/account/export-tasks"
 import { Profile } from "@/components/account/profile"
 import { Sessions } from "@/components/account/sessions"
 import { TwoFactor } from "@/components/account/two-factor"
@@ -20,6 +21,7 @@ export default async function AccountPage() {
       <TwoFactor isEnabled={hasTwoFactor} />
       <Profile hasMail={await hasMail()} />
       <ChangePassword />
+      <ExportTasks />
       <DeleteAccount />
     </>
   )
