@@ -13,8 +13,9 @@ from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
 from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
+from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
-from benchmarks.trust import revocation, soak
+from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
 UNTIMED = {"steps", "files", "docs"}
@@ -84,8 +85,11 @@ def soak_command(minutes: float) -> None:
     found = soak(minutes)
     _report("soak", found)
     failed = {status for status in found["statuses"] if int(status) >= 500 and status != "503"}
-    if failed or found["missing"]:
-        sys.exit(f"{failed or 'no'} failures, {found['missing']} writes are missing")
+    if failed or found["missing"] or found["tasks left in them"]:
+        sys.exit(
+            f"{failed or 'no'} failures, {found['missing']} writes are missing,"
+            f" {found['tasks left in them']} tasks are left of purged accounts"
+        )
 
 
 @main.command(name="steps")

@@ -351,7 +351,7 @@ BREAKS: Final = (
     ),
     Break(
         "A18",
-        "entrypoints/loop_watchdog.py::LoopWatchdog.run",
+        "entrypoints/server.py::LoopWatchdog.run",
         "self.end_process()",
         "None",
         tests="tests/unit/test_loop_watchdog.py",
@@ -583,7 +583,7 @@ BREAKS: Final = (
         "self.env.get(name, '')",
         tests="tests/security/test_identity.py -k message_about_a_setting",
     ),
-    Break("V2", "application/clients.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
+    Break("V2", "application/access.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
     Break(
         "P3",
         LISTS,
