@@ -16,6 +16,7 @@ export class LiveTasks {
   readonly #store: TaskStore
   #isLoaded = false
   #running: AbortController | null = null
+  #following = Promise.resolve()
   #since: string | undefined
   readonly #hasBegun: Promise<void>
   #begin: () => void = () => {}
@@ -44,8 +45,10 @@ export class LiveTasks {
   /** Follow the list until `stop`, or until the session has ended. */
   start(): void {
     this.stop()
-    this.#running = new AbortController()
-    void this.#follow(this.#running.signal)
+    const running = new AbortController()
+    this.#running = running
+    const { signal } = running
+    this.#following = this.#following.then(() => this.#follow(signal)) // from where the last one has stopped
   }
 
   stop(): void {
@@ -70,12 +73,19 @@ export class LiveTasks {
         this.#begin()
         this.#since = undefined
         if (error instanceof Unauthorized) return
-        await sleep(RESTART)
+        await sleep(RESTART, signal)
       }
     }
   }
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** Resolves after the time, or when the signal is aborted. */
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
 }

@@ -84,6 +84,23 @@ describe("TaskStore", () => {
     expect(titles(store)).toEqual(["second", "1", "a"])
   })
 
+  it("shows a new task once, although its event arrives before the response", () => {
+    const store = loaded(task("a"))
+    const add = { taskId: "key", apply: () => task("key", -1, { title: "milk", isPending: true }) }
+    const again = { taskId: "key2", apply: () => task("key2", -1, { title: "milk", isPending: true }) }
+    store.begin(add)
+    store.begin(again)
+    store.put(task("m1", 2, { title: "milk" }))
+    expect(titles(store)).toEqual(["milk", "milk", "a"])
+    store.put(task("m1", 2, { title: "milk" })) // the response
+    store.end(add)
+    expect(titles(store)).toEqual(["milk", "milk", "a"])
+    store.put(task("m2", 3, { title: "milk" }))
+    expect(titles(store)).toEqual(["milk", "milk", "a"])
+    store.end(again)
+    expect(store.view().map(({ id }) => id)).toEqual(["m2", "m1", "a"])
+  })
+
   it("shows a task that is being restored in its place", () => {
     const store = loaded(task("c", 1), task("a", 2))
     store.begin({ taskId: "b", apply: (current) => current ?? task("b") })

@@ -1,5 +1,5 @@
 import type { Task } from "@/api-client"
-import type { TaskItem } from "./list"
+import { hasSameText, type TaskItem } from "./list"
 
 /** A change that was sent, or will be, and is not confirmed. */
 export interface Operation {
@@ -19,6 +19,8 @@ export class TaskStore {
   #operations: readonly Operation[] = []
   /** What has arrived since the list was requested, which the list may not have yet. */
   #news: Map<string, Task | null> | null = null
+  /** New tasks that have arrived while the response to their own creation is awaited: the event may come first. */
+  readonly #own = new Map<Operation, Task>()
   #sorted: Task[] | null = null
   #view: readonly TaskItem[] | null = null
   readonly #listeners = new Set<() => void>()
@@ -49,9 +51,10 @@ export class TaskStore {
     const news = this.#news ?? new Map<string, Task | null>()
     this.#news = null
     this.#tasks = new Map(tasks.map((task) => [task.id, task]))
+    for (const task of this.#own.values()) this.#tasks.delete(task.id)
     for (const [id, task] of news) {
-      if (task) this.#putTask(task)
-      else this.#removeTask(id)
+      if (task && ![...this.#own.values()].some((own) => own.id === id)) this.#putTask(task)
+      else if (!task) this.#removeTask(id)
     }
     this.#changed(true)
   }
@@ -59,7 +62,18 @@ export class TaskStore {
   /** A task as the service has it: from a response or an event. An earlier revision than the known one is ignored. */
   put(task: Task): void {
     this.#news?.set(task.id, task)
-    if (this.#putTask(task)) this.#changed(true)
+    const creation = this.#tasks.has(task.id) ? undefined : this.#creationOf(task)
+    if (creation) this.#own.set(creation, task)
+    else if (this.#putTask(task)) this.#changed(true)
+  }
+
+  /** The unconfirmed new task that this one is: it has its text. */
+  #creationOf(task: Task): Operation | undefined {
+    return this.#operations.find((operation) => {
+      const awaited = operation.apply(undefined)
+      const known = this.#own.get(operation)
+      return awaited?.isPending && hasSameText(awaited, task) && (!known || known.id === task.id)
+    })
   }
 
   /** A task was deleted, at this revision if it is known. */
@@ -79,7 +93,9 @@ export class TaskStore {
 
   end(operation: Operation): void {
     this.#operations = this.#operations.filter((other) => other !== operation)
-    this.#changed(false)
+    const own = this.#own.get(operation)
+    this.#own.delete(operation)
+    this.#changed(own !== undefined && this.#putTask(own))
   }
 
   /** Forget everything, when the session has ended. */
