@@ -84,8 +84,7 @@ export class ApiClient {
 
   /** The deleted tasks that can still be restored, the last deleted first; fetches every page. */
   listDeletedTasks(userId: string, { signal }: { signal?: AbortSignal } = {}): Promise<Task[]> {
-    const query = { deleted: true, sort: "-deleted_at" } as object
-    return this.listTasks(userId, { ...query, signal })
+    return this.listTasks(userId, { deleted: true, sort: "-deleted_at", signal })
   }
 
   /**

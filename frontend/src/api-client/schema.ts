@@ -213,6 +213,11 @@ export interface components {
             updated_at: string;
             /** @description The list's revision at the last change; what the ETag holds. */
             revision: number;
+            /**
+             * Format: date-time
+             * @description Of deleted tasks only.
+             */
+            deleted_at?: string;
         };
         /**
          * TaskPageView
@@ -684,12 +689,14 @@ export interface operations {
     listTasks: {
         parameters: {
             query?: {
+                /** @description True: only tasks that were deleted and can be restored, the last one first, each with `deleted_at`. */
+                deleted?: boolean;
                 /** @description Only tasks that are done, or only those that are not. */
                 completed?: boolean;
                 /** @description Only tasks in whose title or description every word occurs, in any order and whatever the case. What is in quotation marks counts as it stands (`"buy milk"`). At most 8 words and quoted parts. Empty asks for nothing. */
                 q?: string;
-                /** @description The order; a minus puts the newest first. */
-                sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at";
+                /** @description The order, `created_at` by default; a minus puts the newest first. `-deleted_at` is the one of deleted tasks. */
+                sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "-deleted_at";
                 /** @description How many tasks a page holds at most; fewer where they would exceed about 1 MiB: follow `next_cursor`. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before; the other filters stay the same. Empty: the first page. */

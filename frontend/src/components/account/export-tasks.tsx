@@ -1,7 +1,6 @@
 "use client"
 
 import { useState } from "react"
-import { ApiProblem } from "@/api-client"
 import { useSession } from "@/components/signed-in"
 import { save, toCSV, toJSON } from "@/components/tasks/export"
 import { describeError } from "@/components/tasks/task-actions"
@@ -16,10 +15,7 @@ export function ExportTasks() {
     try {
       const tasks = await api.listTasks(user.id, { sort: "created_at" })
       if (kind === "csv") return save(toCSV(tasks), "tasks.csv", "text/csv;charset=utf-8")
-      const deleted = await api.listDeletedTasks(user.id).catch((error: unknown) => {
-        if (error instanceof ApiProblem && error.status === 422) return [] // a service from before this list
-        throw error
-      })
+      const deleted = await api.listDeletedTasks(user.id)
       save(toJSON(tasks, deleted), "tasks.json", "application/json")
     } catch (failure) {
       setError(describeError(failure))

@@ -24,7 +24,10 @@ export function Trash() {
         <ul aria-label="Deleted tasks">
           {data.map((task) => (
             <li key={task.id} className="task">
-              <div className="title">
+              <div
+                className="title"
+                title={task.deleted_at ? `Deleted ${new Date(task.deleted_at).toLocaleString()}` : undefined}
+              >
                 <span dir="auto">{task.title}</span>
                 {task.description && (
                   <small dir="auto" className="muted folded">
