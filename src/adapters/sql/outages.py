@@ -34,11 +34,6 @@ _EXPLAINED: Final[tuple[tuple[Test, str, str], ...]] = (
         "end that program, or wait until it is done",
     ),
     (
-        lambda error, _: isinstance(error, sqlite3.Error),
-        "the file can't be used",
-        f"restore it from a backup, or {CORRECT_URL}",
-    ),
-    (
         lambda error, _: isinstance(error, TimeoutError),
         f"it does not respond within {DEADLINE:g} s",
         f"{_CHECK_SERVER}; a firewall may be in between",
@@ -65,7 +60,8 @@ def explain(cause: BaseException) -> tuple[str, str]:
     for matches, meaning, advice in _EXPLAINED:
         if matches(cause, str(cause)):
             return meaning, advice
-    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {code}' if code else ''}", _CHECK_SERVER
+    advice = f"restore it from a backup, or {CORRECT_URL}" if isinstance(cause, sqlite3.Error) else _CHECK_SERVER
+    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {code}' if code else ''}", advice
 
 
 @define
