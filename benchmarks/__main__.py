@@ -13,12 +13,14 @@ from benchmarks.deployments import deployments
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
+from benchmarks.isolation import isolation
 from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
+from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
-from benchmarks.trust import revocation, soak
+from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
-UNTIMED = {"steps", "files", "docs", "deployments"}
+UNTIMED = {"steps", "files", "docs", "isolation", "deployments"}
 """Commands that need no load generator and no idle machine."""
 
 
@@ -85,8 +87,18 @@ def soak_command(minutes: float) -> None:
     found = soak(minutes)
     _report("soak", found)
     failed = {status for status in found["statuses"] if int(status) >= 500 and status != "503"}
-    if failed or found["missing"]:
-        sys.exit(f"{failed or 'no'} failures, {found['missing']} writes are missing")
+    if failed or found["missing"] or found["tasks left in them"]:
+        sys.exit(
+            f"{failed or 'no'} failures, {found['missing']} writes are missing,"
+            f" {found['tasks left in them']} tasks are left of purged accounts"
+        )
+
+
+@main.command(name="isolation")
+@click.option("--operations", default=20_000, show_default=True, help="With the owner filter, and as many without it.")
+def isolation_command(operations: int) -> None:
+    """Cancel askers and kill server processes, and look for answers and rows of others and for lost writes."""
+    _report("isolation", isolation(operations))
 
 
 @main.command(name="steps")

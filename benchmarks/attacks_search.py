@@ -36,14 +36,19 @@ def attack(seconds: float = 30) -> dict[str, str]:
     with world() as made:
         migrate(made)
         fill(made)
-        asyncio.run(made.execute(_LONG_TASKS, TASKS))
-        asyncio.run(made.execute("ANALYZE tasks"))
+        fill_with_long_texts(made)
         found: dict[str, str] = {}
         for name, words in WORDS.items():
             with evo_todo(made) as server:
                 found[name] = asyncio.run(_beside(made, server, words, seconds))
             asyncio.run(made.execute(_END_SEARCHES))  # for the next to begin with an idle server
         return found
+
+
+def fill_with_long_texts(made: World) -> None:
+    """A list of the user `attacker` whose texts nearly match WORDS everywhere."""
+    asyncio.run(made.execute(_LONG_TASKS, TASKS))
+    asyncio.run(made.execute("ANALYZE tasks"))
 
 
 async def _beside(made: World, server: Server, words: str, seconds: float) -> str:

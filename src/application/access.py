@@ -4,16 +4,38 @@ from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
 
-from application.clients import Address
 from application.ports import AuditLog, Client, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
-from domain.errors import InvalidToken, TooManyRequests
+from domain.errors import InvalidToken, RevocationsUnavailable, TooManyRequests
 from domain.identity import Principal, SessionId, UserId, address_identity
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import REVOKED
 
 MAX_KNOWN_SESSIONS: Final = 10_000
 """Sessions remembered as already recorded in the audit log; the least recently used is evicted and recorded again."""
+
+
+@frozen
+class Address:
+    """The client of a request without a verified token: its address.
+
+    Implements the port's Client. `key` is where its requests without a valid token are counted.
+    """
+
+    identity: str
+    limit: RateLimit | None
+    limiter: RateLimiter
+
+    @property
+    def key(self) -> str:
+        """In the rate limiter."""
+        return f"address:{self.identity}"
+
+    def ensure_within_limit(self) -> None:
+        """See the port."""
+        status = None if self.limit is None else self.limiter.known(self.key, self.limit)
+        if status is not None and status.is_exceeded:
+            raise TooManyRequests(status)
 
 
 @frozen
@@ -65,6 +87,15 @@ class Authenticate:
         if session is not None and not self._is_known((principal.user_id, session)):
             return None
         return principal
+
+    def why_ended(self, principal: Principal) -> str | None:
+        """Why the token of a request that is still served is no longer valid, in a word; `None` while it is."""
+        if self.clock.now().timestamp() >= principal.expires_at:
+            return "token-expired"
+        try:
+            return "token-revoked" if self.revocations.is_revoked(principal) else None
+        except RevocationsUnavailable:
+            return "unavailable"
 
     def _ensure_not_revoked(self, principal: Principal) -> None:
         if self.revocations.is_revoked(principal):

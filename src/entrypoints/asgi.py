@@ -16,8 +16,8 @@ from adapters.tokens.jwks_cache import JwksCache
 from application.ports import BackgroundTask, BackgroundWork
 from domain.errors import KeysUnavailable
 from entrypoints.logging_config import configure_logging
-from entrypoints.loop_watchdog import LoopWatchdog
 from entrypoints.providers import make_container
+from entrypoints.server import LoopWatchdog
 from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)

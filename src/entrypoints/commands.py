@@ -17,13 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin
 from adapters.sql.address import DatabaseAddress
-from adapters.sql.after_restore import outdate
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.diagnostics import DatabaseFailure
 from adapters.sql.errors import DRIVER_ERRORS
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.revocations import SqlRevocations
-from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones
+from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones, outdate
 from adapters.tokens.jws import MAX_LENGTH
 from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable

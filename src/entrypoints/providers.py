@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import NewType
 
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
 
+from adapters.http.open_streams import OpenStreams
 from adapters.memory.rate_limiter import MemoryRateLimiter
 from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
+from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
 from adapters.sql.database import Database, connect
+from adapters.sql.listener import Listener
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
@@ -26,6 +30,7 @@ from application.health import CheckReadiness
 from application.ports import (
     AuditLog,
     BackgroundWork,
+    ChangeFeed,
     Clock,
     IdGenerator,
     RateLimiter,
@@ -35,7 +40,7 @@ from application.ports import (
     TokenVerifier,
 )
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
-from application.sync import ReadChanges
+from application.sync import ReadChanges, WatchChanges
 from application.tasks import (
     ChangeTask,
     CompleteTask,
@@ -48,6 +53,9 @@ from application.tasks import (
 )
 from domain.audit import AuditEvent, AuditKind
 from entrypoints.settings import Settings
+
+Notifications = NewType("Notifications", tuple[Listener | None, PostgresChangeFeed | SqliteChangeFeed])
+"""PostgreSQL's notifications, and the change feed that they serve."""
 
 
 class Adapters(Provider):
@@ -80,7 +88,12 @@ class Adapters(Provider):
 
     @provide
     def background(
-        self, settings: Settings, database: Database, revocations: SqlRevocations, audit: SqlAuditLog
+        self,
+        settings: Settings,
+        database: Database,
+        revocations: SqlRevocations,
+        audit: SqlAuditLog,
+        notifications: Notifications,
     ) -> BackgroundWork:
         """The background tasks of a worker."""
         retention = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
@@ -89,7 +102,25 @@ class Adapters(Provider):
             timedelta(seconds=settings.tombstone_retention),
             timedelta(seconds=settings.idempotency_retention),
         )
-        return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists))
+        listener, feed = notifications
+        listening = () if listener is None else (listener,)
+        return BackgroundWork((RevocationSync(revocations, listener), audit, retention, lists, feed, *listening))
+
+    @provide
+    def notifications(self, settings: Settings, database: Database) -> Notifications:
+        """Notices of changes: by PostgreSQL's notifications, or from SQLite's file."""
+        if database.file is not None:
+            return Notifications((None, SqliteChangeFeed(database.file)))
+        direct = connect(settings.listen_url) if settings.listen_url else database
+        if direct.connect is None:
+            raise ValueError("EVO_TODO_LISTEN_URL is no PostgreSQL address")
+        listener = Listener(direct.connect)
+        return Notifications((listener, PostgresChangeFeed(listener)))
+
+    @provide
+    def change_feed(self, notifications: Notifications) -> ChangeFeed:
+        """The same as the port."""
+        return notifications[1]
 
     @provide
     def security_events(self, settings: Settings, keys: JwksCache) -> SecurityEventVerifier:
@@ -104,14 +135,24 @@ class Adapters(Provider):
         await database.dispose()
 
     @provide
-    def lists(self, settings: Settings, database: Database) -> TaskLists:
+    def lists(self, settings: Settings, database: Database, feed: ChangeFeed) -> TaskLists:
         """The task lists in the database."""
-        return SqlTaskLists(database, settings.max_tasks)
+        return SqlTaskLists(database, settings.max_tasks, feed.notify)
 
     @provide
     def create_task_once(self, settings: Settings, lists: TaskLists, clock: Clock, ids: IdGenerator) -> CreateTaskOnce:
         """Remembers keys as long as the settings say."""
         return CreateTaskOnce(lists, clock, ids, timedelta(seconds=settings.idempotency_retention))
+
+    @provide
+    def watch_changes(self, lists: TaskLists, feed: ChangeFeed) -> WatchChanges:
+        """Watches with the default times."""
+        return WatchChanges(lists, feed)
+
+    @provide
+    def open_streams(self, settings: Settings, authenticate: Authenticate) -> OpenStreams:
+        """As many streams as the settings say, which end when their tokens do."""
+        return OpenStreams(authenticate.why_ended, settings.streams_per_user, settings.max_streams)
 
     @provide
     async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:
@@ -197,7 +238,9 @@ def open_database(settings: Settings) -> Database:
     """
     if settings.database_url is None:
         raise ValueError("DATABASE_URL is not set")
-    return connect(settings.database_url, prepared_statements=settings.prepared_statements)
+    return connect(
+        settings.database_url, is_pipelined=settings.pipeline, prepared_statements=settings.prepared_statements
+    )
 
 
 def token_rules(settings: Settings) -> ClaimRules:

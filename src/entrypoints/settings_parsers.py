@@ -109,6 +109,13 @@ def database_url(value: str) -> str:
     return value
 
 
+def listen_url(value: str) -> str:
+    """The URL of a PostgreSQL database."""
+    if DatabaseAddress.parse(value).is_sqlite:
+        raise ValueError("must be a PostgreSQL address, such as postgresql://user:password@host:5432/name")
+    return value
+
+
 def url(value: str) -> str:
     """An absolute HTTP URL without credentials or fragment."""
     if "@" in value:  # wherever it is: a misspelt password may hold a slash or a question mark

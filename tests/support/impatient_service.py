@@ -5,8 +5,7 @@ import signal
 import time
 from typing import Final
 
-from entrypoints.loop_watchdog import LoopWatchdog
-from entrypoints.server import run_server
+from entrypoints.server import LoopWatchdog, run_server
 from entrypoints.settings import Settings
 
 WORKER_TIMEOUT: Final = 8

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from entrypoints.loop_watchdog import LoopWatchdog
+from entrypoints.server import LoopWatchdog
 
 
 class Watchdog(LoopWatchdog):

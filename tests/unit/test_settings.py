@@ -30,6 +30,9 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         tombstone_retention=2592000,
         idempotency_retention=86400,
         max_tasks=100_000,
+        streams_per_user=10,
+        max_streams=10_000,
+        listen_url=None,
         cors_origins=("http://localhost:3000",),
         rate_limit=RateLimit(600, 60),
         address_rate_limit=RateLimit(120, 60, "address"),
@@ -44,6 +47,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         service_role=None,
         service_password=None,
         allow_rls_bypass=False,
+        pipeline=True,
     )
 
 
@@ -71,6 +75,9 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_TOMBSTONE_RETENTION="6",
         EVO_TODO_IDEMPOTENCY_RETENTION="7",
         EVO_TODO_MAX_TASKS="off",
+        EVO_TODO_STREAMS_PER_USER="8",
+        EVO_TODO_MAX_STREAMS="9",
+        EVO_TODO_LISTEN_URL="postgresql://user:password@direct/tasks",
         EVO_TODO_CORS_ORIGINS="https://a.example.com, http://[::1]:3000",
         EVO_TODO_RATE_LIMIT="1000000000/minute",
         EVO_TODO_ADDRESS_RATE_LIMIT="off",
@@ -85,6 +92,7 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_SERVICE_ROLE="evo_todo_app",
         EVO_TODO_SERVICE_PASSWORD="it's @ secret",
         EVO_TODO_ALLOW_RLS_BYPASS="true",
+        EVO_TODO_PIPELINE="off",
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
@@ -103,6 +111,9 @@ def test_each_setting_is_read() -> None:
         tombstone_retention=6,
         idempotency_retention=7,
         max_tasks=None,
+        streams_per_user=8,
+        max_streams=9,
+        listen_url="postgresql://user:password@direct/tasks",
         cors_origins=("https://a.example.com", "http://[::1]:3000"),
         rate_limit=RateLimit(1_000_000_000, 60),
         address_rate_limit=None,
@@ -117,6 +128,7 @@ def test_each_setting_is_read() -> None:
         service_role="evo_todo_app",
         service_password="it's @ secret",
         allow_rls_bypass=True,
+        pipeline=False,
     )
     assert "secret" not in repr(settings)
     assert "password@" not in repr(settings)
@@ -172,6 +184,7 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role name"),
         ("EVO_TODO_SERVICE_ROLE", "x" * 64, "at most 63"),
         ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
+        ("EVO_TODO_PIPELINE", "false", "on or off"),
     ],
 )
 def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(

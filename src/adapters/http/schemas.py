@@ -24,6 +24,17 @@ EXAMPLE_TASK: Final = {
     "updated_at": "2026-01-01T09:00:00Z",
     "revision": 1,
 }
+EXAMPLE_EVENTS: Final = f"""retry: 3000
+
+event: ready
+id: ASvYBskiPcsAAAAAAAAAAw
+data: {{}}
+
+event: task.deleted
+id: ASvYBskiPcsAAAAAAAAABA
+data: {{"id":"{EXAMPLE_TASK_ID}","revision":4}}
+
+"""
 
 
 def _range(first: int, last: int) -> str:
@@ -68,6 +79,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
     created_at: Instant
     updated_at: Instant
     revision: Annotated[int, Meta(ge=1, description="The list's revision at the last change; what the ETag holds.")]
+    deleted_at: Annotated[Instant, Meta(description="Of deleted tasks only.")] | UnsetType = UNSET
 
     @classmethod
     def of(cls, task: Task) -> "TaskView":
@@ -81,6 +93,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
             created_at=task.created_at,
             updated_at=task.updated_at,
             revision=task.revision,
+            deleted_at=UNSET if task.deleted_at is None else task.deleted_at,
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
@@ -13,6 +14,7 @@ from adapters.sql.address import DatabaseAddress
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
+from adapters.sql.pipeline import PipelinedExecutor, pipelined
 from adapters.sql.postgresql import Connection, ServerOptions, connector, engine, run_alone, run_in_transaction
 from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
 from adapters.sql.sqlite_reads import InlineReads, ThreadReads
@@ -21,6 +23,8 @@ READERS: Final = 10
 """PostgreSQL connections for reads of tasks: enough to keep it busy while other rows are on their way."""
 WRITERS: Final = 6
 """PostgreSQL connections for changes of tasks."""
+READERS_BESIDE_SHARED: Final = 4
+"""PostgreSQL connections for the other reads, where brief ones share theirs."""
 UPKEEP: Final = 2
 """PostgreSQL connections for all other reads, one of them for the revocation poll, and as many for other writes."""
 SEARCHERS: Final = 2
@@ -42,8 +46,12 @@ class Database:
     writes: AsyncEngine
     connect: Callable[[], Awaitable[Any]] | None = None
     """PostgreSQL: opens a driver's connection outside every pool, for LISTEN."""
+    file: Path | None = None
+    """SQLite: the database's file."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
+    pipelined_executor: PipelinedExecutor | None = None
+    """PostgreSQL: runs brief statements on shared connections, and the others on `asyncpg_executor`."""
     asyncpg_poll_executor: AsyncpgExecutor | None = None
     """PostgreSQL: reads on one connection that no request uses."""
     inline_reads: InlineReads | None = None
@@ -63,7 +71,8 @@ class Database:
         """Runs the statements on tasks."""
         inline = self.inline_reads.read if self.inline_reads else None
         search = self.thread_reads.read if self.thread_reads else None
-        return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline, search)
+        pooled = self.pipelined_executor or self.asyncpg_executor
+        return pooled or SqlAlchemyExecutor(self.read, self.writing, inline, search)
 
     @property
     def poll_executor(self) -> Executor:
@@ -100,7 +109,7 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every connection."""
-        for executor in (self.asyncpg_executor, self.asyncpg_poll_executor):
+        for executor in (self.pipelined_executor, self.asyncpg_executor, self.asyncpg_poll_executor):
             if executor is not None:
                 await executor.close()
         for reads in (self.inline_reads, self.thread_reads):
@@ -114,8 +123,10 @@ class Database:
             return await connection.execute(statement, parameters)
 
 
-def connect(url: str, *, prepared_statements: bool = True) -> Database:
+def connect(url: str, *, is_pipelined: bool = False, prepared_statements: bool = True) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
+
+    `is_pipelined`: on PostgreSQL, brief statements share connections, where statements may be prepared.
 
     Raises:
         UnreadableAddress: it is neither, or could be read in more ways than one.
@@ -124,16 +135,18 @@ def connect(url: str, *, prepared_statements: bool = True) -> Database:
     address = DatabaseAddress.parse(url)
     if address.is_sqlite:
         return _sqlite(address)
-    return _postgresql(address, ServerOptions(prepared_statements and address.has_prepared_statements))
+    options = ServerOptions(prepared_statements and address.has_prepared_statements)
+    return _postgresql(address, options, is_pipelined=is_pipelined and options.prepared_statements)
 
 
-def _postgresql(address: DatabaseAddress, options: ServerOptions) -> Database:
+def _postgresql(address: DatabaseAddress, options: ServerOptions, *, is_pipelined: bool) -> Database:
     connection = connector(address, options)
 
     def pool(size: int) -> AsyncpgPool:
         return AsyncpgPool(connection, size, run=run_alone if options.prepared_statements else run_in_transaction)
 
-    reads, writes, searches, poll = pools = [pool(size) for size in (READERS, WRITERS, SEARCHERS, 1)]
+    readers = READERS_BESIDE_SHARED if is_pipelined else READERS
+    reads, writes, searches, poll = pools = [pool(size) for size in (readers, WRITERS, SEARCHERS, 1)]
 
     def give_up_server(silent: Connection) -> None:
         connection.pass_over(silent.server)
@@ -142,12 +155,14 @@ def _postgresql(address: DatabaseAddress, options: ServerOptions) -> Database:
 
     for one in pools:
         one.on_silence = give_up_server
+    executor = AsyncpgExecutor(reads, writes, searches)
     return Database(
         reads=engine(connection, options, UPKEEP - 1, autocommit=True),
         writes=engine(connection, options, UPKEEP),
         connect=connection,
         prepared_statements=options.prepared_statements,
-        asyncpg_executor=AsyncpgExecutor(reads, writes, searches),
+        asyncpg_executor=executor,
+        pipelined_executor=pipelined(executor, connection) if is_pipelined else None,
         asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
     )
 
@@ -181,6 +196,7 @@ def _sqlite(address: DatabaseAddress) -> Database:
     return Database(
         reads=sqlite_engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
         writes=writes,
+        file=file,
         inline_reads=None if has_options else InlineReads(file),
         thread_reads=None if has_options else ThreadReads(file, SEARCHERS),
     )

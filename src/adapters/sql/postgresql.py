@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -90,8 +90,8 @@ async def run_in_transaction(connection: "asyncpg.Connection", sql: str, argumen
     return rows
 
 
-Open = Callable[[type[Connection], float], Awaitable[Connection]]
-"""Opens a connection of this class to one server, within so many seconds."""
+Open = Callable[[type[Connection], float, Mapping[str, str]], Awaitable[Connection]]
+"""Opens a connection of this class to one server, within so many seconds, with these settings of the server."""
 
 
 @define
@@ -101,8 +101,10 @@ class Connector:
     _servers: Sequence[Open]
     _first: int = field(init=False, default=0)
 
-    async def __call__(self, kind: type[Connection] = Connection) -> Connection:
-        """Open a connection; each server has an equal share of the time that is left.
+    async def __call__(self, kind: type[Connection] = Connection, **settings: str) -> Connection:
+        """Open a connection, with these settings of the server beside the others.
+
+        Each server has an equal share of the time that is left.
 
         Raises:
             OSError, asyncpg.PostgresError or asyncpg.InterfaceError: as the last server that was tried.
@@ -112,7 +114,7 @@ class Connector:
         for left in range(count, 0, -1):
             now = self._first
             try:
-                opened = await self._servers[now](kind, (until - asyncio.get_running_loop().time()) / left)
+                opened = await self._servers[now](kind, (until - asyncio.get_running_loop().time()) / left, settings)
             except _OTHER_SERVER:
                 self.pass_over(now)
                 if left == 1:
@@ -151,9 +153,9 @@ def connector(address: DatabaseAddress, options: ServerOptions) -> Connector:
         more["target_session_attrs"] = "read-write"
 
     def opener(dsn: str) -> Open:
-        def opened(kind: type[Connection], timeout: float) -> Awaitable[Connection]:
+        def opened(kind: type[Connection], timeout: float, settings: Mapping[str, str]) -> Awaitable[Connection]:
             connecting: Awaitable[Connection] = asyncpg.connect(
-                dsn, timeout=timeout, connection_class=kind, server_settings=options.settings, **more
+                dsn, timeout=timeout, connection_class=kind, server_settings={**options.settings, **settings}, **more
             )
             return connecting
 

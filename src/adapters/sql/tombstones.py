@@ -1,8 +1,8 @@
-"""Removal of what is kept for a time only, across all owners: tombstones and idempotency keys."""
+"""Work on the lists of all owners: removing old tombstones and idempotency keys, and what a restored backup needs."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.executors import delete_in_batches
-from adapters.sql.owners import OWNERS_BATCH, OldRows, owners_of, set_user
+from adapters.sql.owners import OWNERS_BATCH, OldRows, all_owners, owners_of, set_user
 from adapters.sql.tables import idempotency_keys, task_lists, tasks
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
@@ -25,6 +25,8 @@ MAX_PURGE_INTERVAL: Final = 3600.0
 """Seconds between two purges by a worker, give or take a half."""
 PURGES_PER_RETENTION: Final = 10
 """How often in its retention period a short-lived row is looked for."""
+LEAP: Final = 1_000_000_000
+"""More changes than a list can have had between a backup and its loss; JavaScript can count a million such leaps."""
 
 _OLD_TOMBSTONES: Final = OldRows("tasks WHERE deleted_at IS NOT NULL AND deleted_at < :instant")
 _OLD_KEYS: Final = OldRows("idempotency_keys WHERE created_at < :instant")
@@ -49,12 +51,10 @@ class SqlTombstones:
         Raises:
             StorageUnavailable: the database is unavailable; what was deleted before that stays deleted.
         """
-        deleted = 0
-        async for owner in owners_of(self._database, _OLD_TOMBSTONES, instant, self._owners_batch):
-            deleted += await delete_in_batches(partial(self._purge, owner, instant), self._batch)
-        return deleted
+        owners = owners_of(self._database, _OLD_TOMBSTONES, instant, self._owners_batch)
+        return await _purge_each(owners, partial(self._purge, instant), self._batch)
 
-    async def _purge(self, owner: UserId, instant: datetime) -> int:
+    async def _purge(self, instant: datetime, owner: UserId) -> int:
         is_old = (tasks.c.owner_id == owner, tasks.c.deleted_at.is_not(None), tasks.c.deleted_at < instant)
         oldest = select(tasks.c.id).where(*is_old).order_by(tasks.c.revision).limit(self._batch)
         batch = delete(tasks).where(*is_old, tasks.c.id.in_(oldest)).returning(tasks.c.revision)
@@ -79,18 +79,21 @@ class SqlIdempotencyKeys:
         Raises:
             StorageUnavailable: the database is unavailable; what was deleted before that stays deleted.
         """
-        deleted = 0
-        async for owner in owners_of(self._database, _OLD_KEYS, instant, self._owners_batch):
-            deleted += await delete_in_batches(partial(self._purge, owner, instant), self._batch)
-        return deleted
+        owners = owners_of(self._database, _OLD_KEYS, instant, self._owners_batch)
+        return await _purge_each(owners, partial(self._purge, instant), self._batch)
 
-    async def _purge(self, owner: UserId, instant: datetime) -> int:
+    async def _purge(self, instant: datetime, owner: UserId) -> int:
         keys = idempotency_keys.c
         is_old = (keys.owner_id == owner, keys.created_at < instant)
         oldest = select(keys.owner_id, keys.key).where(*is_old).limit(self._batch)
         batch = delete(idempotency_keys).where(*is_old, tuple_(keys.owner_id, keys.key).in_(oldest))
         async with _locked(self._database, owner) as connection:
             return (await connection.execute(batch)).rowcount
+
+
+async def _purge_each(owners: AsyncIterator[UserId], purge: Callable[[UserId], Awaitable[int]], batch: int) -> int:
+    """Call `purge` for each owner as long as it deletes whole batches; return how many rows it deleted."""
+    return sum([await delete_in_batches(partial(purge, owner), batch) async for owner in owners])
 
 
 @asynccontextmanager
@@ -139,3 +142,24 @@ class ListRetention:
                 await SqlIdempotencyKeys(self._database).purge_before(self._now() - self._keep_keys)
             except StorageUnavailable:
                 continue
+
+
+async def outdate(database: Database, batch: int = OWNERS_BATCH) -> int:
+    """Raise every list's revision, and its horizon to it; return how many lists there are. Safe to repeat.
+
+    Clients may know revisions that the backup does not have. Without this, other changes would get the same numbers,
+    and what a client holds from before would pass for current: sync tokens, entity tags, pages.
+
+    Raises:
+        StorageUnavailable: the database is unavailable; some lists may have been done.
+    """
+    count = 0
+    raised = task_lists.c.revision + LEAP
+    async for owners in all_owners(database, batch):
+        async with database.writing() as connection:
+            for owner in owners:
+                await set_user(connection, owner)
+                leap = update(task_lists).where(task_lists.c.owner_id == owner).values(revision=raised, horizon=raised)
+                await connection.execute(leap)
+        count += len(owners)
+    return count

@@ -64,6 +64,16 @@ def test_what_is_no_request_is_refused_in_words(connection: Wire, garbage: bytes
     assert connection.is_closed()
 
 
+@pytest.mark.parametrize("method", ["FOO", "GETX", "get", "X-!#$%&'*+.^_`|~"])
+def test_a_method_that_nobody_knows_is_501(connection: Wire, method: str) -> None:
+    connection.send(f"{method} /health HTTP/1.1", "Host: localhost")
+
+    answer = connection.response()
+    assert answer.status == 501
+    assert answer.is_problem
+    assert connection.is_closed()
+
+
 def test_the_service_is_no_proxy(connection: Wire) -> None:
     connection.send_bytes(b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost\r\n\r\n")
 

@@ -1,16 +1,22 @@
 """uvicorn's HTTP/1.1 protocol, hardened, with problems for requests that can't be parsed."""
 
 import asyncio
+import logging
+import re
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import uuid4
 
 import httptools
+import msgspec
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from adapters.http.server.refusal import refusal
+from adapters.http.problems import MEDIA_TYPE, Problem
 from adapters.http.server.response_cycle import FastResponseCycle
 from adapters.http.server.write_deadline import STALL_TIMEOUT, Backlog, WriteDeadline
+
+logger = logging.getLogger(__name__)
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes that may arrive without completing headers or a part of a body; then the connection is closed.
@@ -21,6 +27,8 @@ httptools has no limit of its own. Headers between 32 KiB and this are refused b
 MAX_PIPELINED: Final = 32
 """Requests of a connection that wait for the responses before theirs; the connection closes after the last of them."""
 
+_UNKNOWN_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64} [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_NO_REQUEST: Final = "This is not an HTTP/1.1 request (RFC 9112)."
 _TOO_LARGE: Final = "The request's header fields are too large: 32 KiB at most."
 
 
@@ -60,6 +68,16 @@ class HardenedHttpProtocol(HttpToolsProtocol):
             current.message_event.set()
         self._current = self.cycle = None  # type: ignore[assignment]  # as before the first request
 
+    def shutdown(self) -> None:
+        """The server stops: end the stream that is being sent, and those that wait for their turn."""
+        super().shutdown()
+        for cycle in {self._current, self.cycle, *(cycle for cycle, _ in self.pipeline)}:
+            if isinstance(cycle, FastResponseCycle) and not cycle.response_complete:
+                cycle.stop()
+        current = self._unanswered_current()
+        if current is not None and current.response_started and self.flow.write_paused:
+            self._deadline.abort()  # its client does not read: there is no time to wait for it
+
     def pause_writing(self) -> None:
         """The client has not yet taken all of a response."""
         super().pause_writing()
@@ -89,8 +107,13 @@ class HardenedHttpProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._decline_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserInvalidMethodError:
+            if _UNKNOWN_METHOD.match(data):
+                self._refuse(HTTPStatus.NOT_IMPLEMENTED, "This server does not know this method (RFC 9110 §9.1).")
+            else:
+                self._refuse(HTTPStatus.BAD_REQUEST, _NO_REQUEST)
         except httptools.HttpParserError:
-            self._refuse(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1.1 request (RFC 9112).")
+            self._refuse(HTTPStatus.BAD_REQUEST, _NO_REQUEST)
         else:
             if self._unread > MAX_HEAD:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _TOO_LARGE)
@@ -177,3 +200,23 @@ class HardenedHttpProtocol(HttpToolsProtocol):
 
     def _unanswered_current(self) -> RequestResponseCycle | None:
         return None if self._current is None or self._current.response_complete else self._current
+
+
+def refusal(status: HTTPStatus, detail: str) -> bytes:
+    """The response to what is no request, logged like those of requests: a problem that ends the connection."""
+    request_id = uuid4().hex
+    logger.info(
+        "request", extra={"method": "-", "route": "-", "status": status.value, "ms": 0.0, "request_id": request_id}
+    )
+    problem = Problem(title=status.phrase, status=status, detail=detail, instance="", request_id=request_id)
+    body = msgspec.json.encode(problem)
+    head: dict[str, Any] = {
+        "content-type": MEDIA_TYPE,
+        "content-length": len(body),
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-request-id": request_id,
+        "connection": "close",
+    }
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in head.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
