@@ -175,6 +175,11 @@ async def test_each_page_of_a_long_list_is_a_range_of_an_index_at_any_position(f
         news, known = (Revisions(frozenset({Revision(revision)})) for revision in (5, 0))
         assert await shape(filled, query(order, deep=True), news)
         assert await shape(filled, query(order, deep=True), known)
+    first, deepest = [
+        await shape(filled, query(Order.UPDATED_LAST_FIRST, deep=deep, deleted=True)) for deep in (False, True)
+    ]
+    assert first == deepest
+    assert any("tombstones_by_revision" in step for step in first)
     for completed in (True, False):  # the done and the open tasks are ranges of their own
         steps = await shape(filled, query(Order.CREATED, deep=True, completed=completed))
         assert any("tasks_by_completion" in step for step in steps)
