@@ -15,6 +15,7 @@ from benchmarks.growth import growth
 from benchmarks.instructions import instructions
 from benchmarks.isolation import isolation
 from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
+from benchmarks.shapes import shapes
 from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
 from benchmarks.trust import revocation
@@ -92,6 +93,14 @@ def soak_command(minutes: float) -> None:
             f"{failed or 'no'} failures, {found['missing']} writes are missing,"
             f" {found['tasks left in them']} tasks are left of purged accounts"
         )
+
+
+@main.command(name="shapes")
+@click.option("--seconds", default=4.0, show_default=True, help="Of each run.")
+@click.option("--rounds", default=4, show_default=True, help="How often each is measured; the servers take turns.")
+def shapes_command(seconds: float, rounds: int) -> None:
+    """Measure with 1 to 128 connections, beside long pages, and with creates on a real disk."""
+    _report("shapes", {"shapes": shapes(seconds, rounds)})
 
 
 @main.command(name="isolation")
