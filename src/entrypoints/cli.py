@@ -142,6 +142,22 @@ def migrate() -> None:
 
 
 @main.command()
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only print the statements.")
+def distribute(is_dry_run: bool) -> None:  # noqa: FBT001  (click passes flags by position)
+    """Distribute the tables over the servers of a Citus cluster, after `migrate`; prints each statement.
+
+    DATABASE_URL names the cluster's coordinator, and the role that owns the tables. If EVO_TODO_SERVICE_ROLE is set,
+    the policies no longer apply to the owner afterwards (NO FORCE), because rows can't be moved between servers
+    otherwise: `serve` must log in as the service's role. Set EVO_TODO_SHARDED=true for `serve` and `purge`. Changes
+    wait while a table is copied. Safe to repeat.
+    """
+    from entrypoints import commands
+
+    commands.distribute(_settings(), click.echo, is_dry_run=is_dry_run)
+    click.echo("Nothing was changed." if is_dry_run else "The tables are distributed.", err=True)
+
+
+@main.command()
 @click.argument("user")
 @data_folder
 def token(user: str, data: Path) -> None:

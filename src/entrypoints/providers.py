@@ -101,7 +101,7 @@ class Adapters(Provider):
         """The database; its connections are closed when the container is."""
         if settings.database_url is None:
             raise ValueError("DATABASE_URL is not set")
-        database = connect(settings.database_url)
+        database = connect(settings.database_url, is_sharded=settings.sharded)
         yield database
         await database.dispose()
 

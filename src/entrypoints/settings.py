@@ -59,6 +59,8 @@ class Settings:
     """The role that `migrate` creates for `serve`; `None`: none."""
     service_password: str | None = field(repr=False)
     allow_rls_bypass: bool
+    sharded: bool
+    """Whether the owners' rows are on several servers."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -107,6 +109,7 @@ class Settings:
             service_role=read("EVO_TODO_SERVICE_ROLE", None, parse.role),
             service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
             allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
+            sharded=read("EVO_TODO_SHARDED", "false", parse.boolean),
         )
         read.refuse_unknown()
         return settings

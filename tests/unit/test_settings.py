@@ -42,6 +42,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         service_role=None,
         service_password=None,
         allow_rls_bypass=False,
+        sharded=False,
     )
 
 
@@ -81,6 +82,7 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_SERVICE_ROLE="evo_todo_app",
         EVO_TODO_SERVICE_PASSWORD="it's @ secret",
         EVO_TODO_ALLOW_RLS_BYPASS="true",
+        EVO_TODO_SHARDED="true",
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
@@ -111,6 +113,7 @@ def test_each_setting_is_read() -> None:
         service_role="evo_todo_app",
         service_password="it's @ secret",
         allow_rls_bypass=True,
+        sharded=True,
     )
     assert "secret" not in repr(settings)
     assert "password@" not in repr(settings)
@@ -166,6 +169,7 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role name"),
         ("EVO_TODO_SERVICE_ROLE", "x" * 64, "at most 63"),
         ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
+        ("EVO_TODO_SHARDED", "citus", "true or false"),
     ],
 )
 def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(

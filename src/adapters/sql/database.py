@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import URL, CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -63,6 +63,8 @@ class Database:
     """SQLite: reads a few rows without a thread."""
     thread_reads: ThreadReads | None = None
     """SQLite: searches, in threads of its own."""
+    is_sharded: bool = False
+    """PostgreSQL: the owners' rows are on several servers."""
 
     @property
     def dialect(self) -> str:
@@ -125,14 +127,14 @@ class Database:
             return await connection.execute(statement, parameters)
 
 
-def connect(url: str) -> Database:
+def connect(url: str, *, is_sharded: bool = False) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
     Raises:
         UnreadableAddress: it is neither, or could be read in more ways than one.
     """
     address = DatabaseAddress.parse(url)
-    return _sqlite(address) if address.is_sqlite else _postgresql(address)
+    return _sqlite(address) if address.is_sqlite else evolve(_postgresql(address), is_sharded=is_sharded)
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations

@@ -87,6 +87,7 @@ UNAVAILABLE: Final = (
     SqlState("57014", "the server cancelled a statement that took too long", _WAIT),
     SqlState("57P03", "the server is starting or stopping", "wait until it accepts connections"),
     SqlState("57P", "the server is shutting down", "start it again, or wait until it accepts connections"),
+    SqlState("XX000", "a server that has a part of the rows does not respond, or an internal error", _WAIT),
 )
 """The states that pass by themselves or that an operator has to fix; the first that matches counts.
 

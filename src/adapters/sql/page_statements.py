@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-from adapters.sql.statements import as_owner, list_value
+from adapters.sql.statements import as_owner, is_owned, list_value
 from adapters.sql.tables import TASK_COLUMNS, tasks
 from domain.task import Revisions
 from domain.task_list import MAX_PAGE_BYTES, TASK_OVERHEAD, Order, TaskQuery
@@ -75,7 +75,7 @@ def _page(
         key: Column[Any] = tasks.c.revision if order.by_update else tasks.c.id
         found = (
             select(*TASK_COLUMNS)
-            .where(tasks.c.owner_id == owner, tasks.c.deleted_at.is_(None))
+            .where(is_owned(tasks.c.owner_id, owner), tasks.c.deleted_at.is_(None))
             .order_by(key.desc() if order.descending else key)
         )
         if completed is not None:

@@ -106,9 +106,12 @@ class SqlTaskLists:
     _executor: Executor = field(init=False)
     _searches: Searches = field(init=False)
     _dialect: str = field(init=False)
+    _writes: str = field(init=False)
+    """How changes are written: `postgresql`, `sqlite`, or SHARDED."""
 
     def __attrs_post_init__(self) -> None:
         self._executor, self._dialect = self._database.executor, self._database.dialect
+        self._writes = statements.SHARDED if self._database.is_sharded else self._dialect
         self._searches = Searches(self._executor)
 
     def open(self, owner: UserId) -> TaskList:
@@ -122,7 +125,7 @@ class SqlTaskLists:
     @asynccontextmanager
     async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
         async with self._executor.transaction() as transaction:
-            edit = SqlEditableTaskList(transaction, self._dialect, owner, actor.issued_second, at)
+            edit = SqlEditableTaskList(transaction, self._writes, owner, actor.issued_second, at)
             yield edit
             if not edit.has_changed:
                 transaction.abandon()
@@ -130,7 +133,7 @@ class SqlTaskLists:
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         parameters = self._parameters(owner, actor, task)
-        if self._dialect == "postgresql":
+        if self._writes == "postgresql":
             rows = await self._executor.write(write_statements.new_task(), parameters)
         else:
             rows = await self._add_in_steps(task, parameters)
@@ -144,7 +147,7 @@ class SqlTaskLists:
     ) -> tuple[Task, bool]:
         """See the port."""
         more = {"key": key.text, "request": key.request, "expired_at": expired_at}
-        rows = await add_once(self._executor, self._dialect, {**self._parameters(owner, actor, task), **more})
+        rows = await add_once(self._executor, self._writes, {**self._parameters(owner, actor, task), **more})
         if not rows:
             raise await self._refusal(owner, actor)
         is_replayed, *first = rows[0]
@@ -162,7 +165,9 @@ class SqlTaskLists:
 
     async def _add_in_steps(self, task: Task, parameters: dict[str, Any]) -> Rows:
         async with self._executor.transaction() as transaction:
-            rows = await transaction.run(write_statements.next_revision(self._dialect, grows=True), parameters)
+            if self._writes == statements.SHARDED:
+                await transaction.run(statements.set_user(), parameters)
+            rows = await transaction.run(write_statements.next_revision(self._writes, grows=True), parameters)
             for revision, at in rows:
                 stored = task.stored(Revision(revision), at)
                 await transaction.run(write_statements.INSERT_TASK, write_statements.task_params(stored))
@@ -181,7 +186,9 @@ class SqlTaskLists:
 
         async def erase_batch() -> int:
             async with self._executor.transaction() as transaction:
-                await transaction.run(write_statements.purge(self._dialect), parameters)
+                if self._writes == statements.SHARDED:
+                    await transaction.run(statements.set_user(), parameters)
+                await transaction.run(write_statements.purge(self._writes), parameters)
                 keys = await transaction.run(write_statements.ERASE_KEYS, parameters)
                 return max(len(keys), len(await transaction.run(write_statements.ERASE_TASKS, parameters)))
 
