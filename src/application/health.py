@@ -15,11 +15,21 @@ class CheckReadiness:
     """Check all dependencies of the service."""
 
     checks: tuple[ReadinessCheck, ...]
+    helpers: tuple[ReadinessCheck, ...] = ()
+    """Of what makes the service faster, and what it can do without."""
 
     async def __call__(self) -> dict[str, str | None]:
         """Return each check's problem by its name; `None` means ready."""
-        problems = await asyncio.gather(*(check.problem() for check in self.checks))
-        return {check.name: problem for check, problem in zip(self.checks, problems, strict=True)}
+        return await _problems(self.checks)
+
+    async def notes(self) -> dict[str, str | None]:
+        """Return each helper's problem by its name; the service is ready nevertheless."""
+        return await _problems(self.helpers)
+
+
+async def _problems(checks: tuple[ReadinessCheck, ...]) -> dict[str, str | None]:
+    problems = await asyncio.gather(*(check.problem() for check in checks))
+    return {check.name: problem for check, problem in zip(checks, problems, strict=True)}
 
 
 class Status(StrEnum):

@@ -3,12 +3,15 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+from attrs import frozen
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
 
 from adapters.memory.rate_limiter import MemoryRateLimiter
 from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database, connect
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
+from adapters.sql.replica import Replica, ReplicaReadiness
+from adapters.sql.replicated_lists import ReplicatedTaskLists
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.task_lists import SqlTaskLists
@@ -50,6 +53,14 @@ from domain.audit import AuditEvent, AuditKind
 from entrypoints.settings import Settings
 
 
+@frozen
+class Replicated:
+    """A replica, and what is known of it."""
+
+    database: Database
+    replica: Replica
+
+
 class Adapters(Provider):
     """Adapters, one instance per process. None connects before it is used."""
 
@@ -80,7 +91,12 @@ class Adapters(Provider):
 
     @provide
     def background(
-        self, settings: Settings, database: Database, revocations: SqlRevocations, audit: SqlAuditLog
+        self,
+        settings: Settings,
+        database: Database,
+        revocations: SqlRevocations,
+        audit: SqlAuditLog,
+        replicated: Replicated | None,
     ) -> BackgroundWork:
         """The background tasks of a worker."""
         retention = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
@@ -89,7 +105,8 @@ class Adapters(Provider):
             timedelta(seconds=settings.tombstone_retention),
             timedelta(seconds=settings.idempotency_retention),
         )
-        return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists))
+        replica = () if replicated is None else (replicated.replica,)
+        return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists, *replica))
 
     @provide
     def security_events(self, settings: Settings, keys: JwksCache) -> SecurityEventVerifier:
@@ -106,9 +123,22 @@ class Adapters(Provider):
         await database.dispose()
 
     @provide
-    def lists(self, settings: Settings, database: Database) -> TaskLists:
-        """The task lists in the database."""
-        return SqlTaskLists(database, settings.max_tasks)
+    async def replicated(self, settings: Settings, database: Database) -> AsyncIterator[Replicated | None]:
+        """The replica, if there is one."""
+        if settings.read_url is None:
+            yield None
+            return
+        copy = connect(settings.read_url)
+        yield Replicated(copy, Replica(database, copy, settings.allow_rls_bypass))
+        await copy.dispose()
+
+    @provide
+    def lists(self, settings: Settings, database: Database, replicated: Replicated | None) -> TaskLists:
+        """The task lists in the database; read from its replica, if there is one."""
+        lists = SqlTaskLists(database, settings.max_tasks)
+        if replicated is None:
+            return lists
+        return ReplicatedTaskLists(lists, SqlTaskLists(replicated.database, settings.max_tasks), replicated.replica)
 
     @provide
     def create_task_once(self, settings: Settings, lists: TaskLists, clock: Clock, ids: IdGenerator) -> CreateTaskOnce:
@@ -168,12 +198,18 @@ class Adapters(Provider):
 
     @provide
     def readiness(
-        self, settings: Settings, database: Database, keys: JwksCache, revocations: SqlRevocations
+        self,
+        settings: Settings,
+        database: Database,
+        keys: JwksCache,
+        revocations: SqlRevocations,
+        replicated: Replicated | None,
     ) -> CheckReadiness:
         """The readiness checks of all dependencies."""
         row_security = RowSecurityReadiness(database, settings.allow_rls_bypass)
         return CheckReadiness(
-            (DatabaseReadiness(database), row_security, JwksReadiness(keys), RevocationsReadiness(revocations))
+            (DatabaseReadiness(database), row_security, JwksReadiness(keys), RevocationsReadiness(revocations)),
+            () if replicated is None else (ReplicaReadiness(replicated.replica),),
         )
 
 

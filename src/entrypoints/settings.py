@@ -25,6 +25,8 @@ class Settings:
     """All settings; docs/operations.md describes each. Durations are in seconds."""
 
     database_url: str | None = field(repr=False)
+    read_url: str | None = field(repr=False)
+    """Of a replica; `None`: every read goes to the database itself."""
     issuer: str
     audience: str
     jwks_url: str
@@ -82,6 +84,7 @@ class Settings:
             )
         settings = cls(
             database_url=read("DATABASE_URL", None, parse.database_url),
+            read_url=read("EVO_TODO_READ_URL", None, parse.postgresql_url),
             issuer=read("EVO_TODO_ISSUER", origin, parse.text),
             audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
             jwks_url=jwks_url,

@@ -102,6 +102,13 @@ def database_url(value: str) -> str:
     return value
 
 
+def postgresql_url(value: str) -> str:
+    """The URL of a PostgreSQL database."""
+    if DatabaseAddress.parse(value).is_sqlite:
+        raise ValueError("must be postgresql://user:password@host/name: SQLite has no replicas")
+    return value
+
+
 def url(value: str) -> str:
     """An absolute HTTP URL without credentials or fragment."""
     if "@" in value:  # wherever it is: a misspelt password may hold a slash or a question mark

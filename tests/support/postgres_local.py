@@ -75,6 +75,17 @@ class Installation:
         finally:
             server.stop()
 
+    @contextmanager
+    def replica(self, primary: "PostgresServer") -> Generator["PostgresServer"]:
+        """Run a streaming replica of a running server."""
+        replica = PostgresServer(self, Path(tempfile.mkdtemp(dir=self.folder)), durable=True)
+        replica.copy(primary)
+        replica.start()
+        try:
+            yield replica
+        finally:
+            replica.stop()
+
     def popen(self, program: str, *arguments: str | Path, log: Path) -> subprocess.Popen[bytes]:
         account = self.account
         with log.open("ab") as output:
@@ -130,6 +141,17 @@ class PostgresServer:
         ]
         initdb = self.installation.popen("initdb", "-D", self.data, *options, "--no-sync", log=self.log)
         if initdb.wait(TIMEOUT):
+            raise PostgresUnavailableError(self.log.read_text())
+
+    def copy(self, primary: "PostgresServer") -> None:
+        """Create the data directory as a replica's."""
+        self.folder.chmod(0o755)
+        if account := self.installation.account:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        source = ["--host=127.0.0.1", f"--port={primary.port}", "--username=postgres"]
+        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        copied = self.installation.popen("pg_basebackup", "-D", self.data, *source, *how, log=self.log)
+        if copied.wait(TIMEOUT):
             raise PostgresUnavailableError(self.log.read_text())
 
     def start(self) -> None:

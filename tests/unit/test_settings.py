@@ -15,6 +15,7 @@ def read(**env: str) -> Settings:
 def test_the_defaults_are_those_of_the_contract() -> None:
     assert read() == Settings(
         database_url=None,
+        read_url=None,
         issuer="http://localhost:3000",
         audience="http://localhost:3000",
         jwks_url="http://localhost:3000/api/auth/jwks",
@@ -55,6 +56,7 @@ def test_the_base_url_determines_the_issuer_and_the_url_of_the_keys() -> None:
 def test_each_setting_is_read() -> None:
     settings = read(
         DATABASE_URL=" postgresql://user:password@host/tasks ",
+        EVO_TODO_READ_URL="postgresql://user:password@replica/tasks",
         EVO_TODO_JWKS_URL="https://keys.example.com/jwks.json",
         EVO_TODO_ISSUER="me",
         EVO_TODO_AUDIENCE="you",
@@ -86,6 +88,7 @@ def test_each_setting_is_read() -> None:
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
+        read_url="postgresql://user:password@replica/tasks",
         issuer="me",
         audience="you",
         jwks_url="https://keys.example.com/jwks.json",
@@ -188,6 +191,8 @@ def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(
     [
         ("DATABASE_URL", "mysql://x", "mysql://…", "postgresql://"),
         ("DATABASE_URL", "sqlite:///", "sqlite://…", "of a file"),
+        ("EVO_TODO_READ_URL", "sqlite:///tasks.db", "sqlite://…", "SQLite has no replicas"),
+        ("EVO_TODO_READ_URL", "postgresql://host:port/name", "postgresql://…", "percent-encode"),
         ("DATABASE_URL", "sqlite:///:memory:", "sqlite://…", "of a file"),
         ("DATABASE_URL", "sqlite:///:memory:?x=1", "sqlite://…", "of a file"),
         ("DATABASE_URL", "sqlite:///x%00y", "sqlite://…", "of a file"),

@@ -72,6 +72,19 @@ def live_task(dialect: str) -> Select[Any]:
     return as_owner(dialect, lambda owner: task_of(owner).where(tasks.c.deleted_at.is_(None)))
 
 
+@cache
+def revision_and_live_task(dialect: str) -> Select[Any]:
+    """The list's revision, and a task that is not deleted: one row; without a task, the revision alone."""
+
+    def build(owner: ColumnElement[str]) -> Select[Any]:
+        revision = func.coalesce(list_value(owner, "revision").scalar_subquery(), literal_column("0"))
+        head = select(revision.label("list_revision")).subquery("head")
+        task = task_of(owner).where(tasks.c.deleted_at.is_(None)).subquery("task")
+        return select(head.c.list_revision, task).select_from(head.outerjoin(task, true()))
+
+    return as_owner(dialect, build)
+
+
 def list_value(owner: ColumnElement[str], name: str) -> Select[tuple[Any]]:
     """A column of the list's row; no row if nothing was ever stored in it."""
     return select(task_lists.c[name]).where(is_owned(task_lists.c.owner_id, owner))

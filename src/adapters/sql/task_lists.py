@@ -14,13 +14,13 @@ from adapters.sql.idempotency import add_once
 from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
 from adapters.sql.task_list_edit import SqlEditableTaskList
-from application.ports import EditableTaskList, TaskList
+from application.ports import EditableTaskList
 from domain.changes import Changes, ChangesQuery, Deletion
 from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
 from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
-from domain.task import Revision, Revisions, Task, TaskId
+from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
 FIRST_ROWS: Final = 128
@@ -43,13 +43,19 @@ class SqlTaskList:
     _dialect: str
     _owner: UserId
 
-    async def get(self, task_id: TaskId) -> Task:
+    async def get(self, task_id: TaskId, *, seen: Revision = NO_REVISION) -> Task:  # noqa: ARG002  (a snapshot has all)
         """See the port."""
         parameters = {"owner": self._owner, "task": task_id}
         rows = await self._executor.read(statements.live_task(self._dialect), parameters)
         if not rows:
             raise TaskNotFound
         return row_to_task(self._owner, rows[0])
+
+    async def get_with_revision(self, task_id: TaskId) -> tuple[Revision, Task | None]:
+        """The list's revision, and the task if there is one; of a database that may not have the last changes."""
+        parameters = {"owner": self._owner, "task": task_id}
+        [(revision, *row)] = await self._executor.read(statements.revision_and_live_task(self._dialect), parameters)
+        return Revision(revision), None if row[0] is None else row_to_task(self._owner, row)
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
@@ -114,7 +120,7 @@ class SqlTaskLists:
         self._writes = statements.SHARDED if self._database.is_sharded else self._dialect
         self._searches = Searches(self._executor)
 
-    def open(self, owner: UserId) -> TaskList:
+    def open(self, owner: UserId) -> SqlTaskList:
         """See the port."""
         return SqlTaskList(self._executor, self._searches, self._dialect, owner)
 
