@@ -27,7 +27,7 @@ _STATE: Final = text(
     "  (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)) AS forced,"
     " ARRAY (SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing"
 )
-_DISTRIBUTED: Final = text("SELECT logicalrel::text FROM pg_dist_partition WHERE partmethod = 'h'")
+_DISTRIBUTED: Final = text("SELECT logicalrelid::text FROM pg_dist_partition WHERE partmethod = 'h'")
 _HAS_CATALOG: Final = text("SELECT to_regclass('pg_dist_partition') IS NOT NULL")
 
 

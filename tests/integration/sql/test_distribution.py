@@ -22,7 +22,7 @@ from tests.support.postgres import OWNER, execute
 from tests.support.service import evo_todo
 
 CITUS = (
-    'CREATE TABLE pg_dist_partition (logicalrel regclass PRIMARY KEY, partmethod "char", beside regclass)',
+    'CREATE TABLE pg_dist_partition (logicalrelid regclass PRIMARY KEY, partmethod "char", beside regclass)',
     """
     CREATE FUNCTION create_distributed_table(one regclass, by text, colocate_with text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql AS $$
