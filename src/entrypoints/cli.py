@@ -13,7 +13,7 @@ from application.health import all_passed
 from domain.audit import AuditKind
 from domain.errors import InvalidField
 from domain.identity import Principal, UserId
-from entrypoints.settings import SettingError, Settings
+from entrypoints.settings import SettingError, Settings, wants_traces
 
 _SETTINGS = """\
 \b
@@ -44,6 +44,7 @@ data_folder = click.option(
 
 def _settings() -> Settings:
     try:
+        wants_traces(os.environ)
         return Settings.from_env(os.environ)
     except SettingError as error:
         raise click.UsageError(str(error)) from error

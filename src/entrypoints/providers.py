@@ -146,7 +146,15 @@ class Adapters(Provider):
         return CreateTaskOnce(lists, clock, ids, timedelta(seconds=settings.idempotency_retention))
 
     @provide
-    async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:
+    async def key_set(self, settings: Settings) -> AsyncIterator[HttpJwks]:
+        """The issuer's key set."""
+        async with key_set_client() as client:
+            yield HttpJwks(client, settings.jwks_url)
+
+    @provide
+    async def keys(
+        self, settings: Settings, key_set: HttpJwks, audit: AuditLog, clock: Clock
+    ) -> AsyncIterator[JwksCache]:
         """The issuer's keys; a fetch in progress is cancelled when the container is closed."""
         config = JwksCacheConfig(
             ttl=settings.jwks_ttl, cooldown=settings.jwks_cooldown, max_stale=settings.jwks_max_stale
@@ -155,10 +163,9 @@ class Adapters(Provider):
         def record_change(count: int) -> None:
             audit.record(AuditEvent(kind=AuditKind.KEYS_CHANGED, at=clock.now(), reason=f"keys: {count}"))
 
-        async with key_set_client() as client:
-            keys = JwksCache(HttpJwks(client, settings.jwks_url), config, on_change=record_change)
-            yield keys
-            await keys.close()
+        keys = JwksCache(key_set, config, on_change=record_change)
+        yield keys
+        await keys.close()
 
     @provide
     def verifier(self, settings: Settings, keys: JwksCache) -> TokenVerifier:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Final, NoReturn, TypeVar
 
 from attrs import field, frozen
@@ -117,6 +118,26 @@ class Settings:
         read.refuse_unknown()
         return settings
 
+
+def wants_traces(env: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variables ask for traces, which are an optional part of this program.
+
+    Raises:
+        SettingError: they do, but it is not installed, or they ask for another protocol.
+    """
+    is_off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none"
+    name = next((name for name in _COLLECTORS if env.get(name)), None)
+    if is_off or name is None:
+        return False
+    for option in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        if env.get(option, "http/protobuf") != "http/protobuf":
+            raise SettingError(f"{option}={env[option]!r}: must be http/protobuf")
+    if find_spec("opentelemetry") is None:
+        raise SettingError(f"{name}: to send traces, install evo-todo[tracing], or unset it")
+    return True
+
+
+_COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(

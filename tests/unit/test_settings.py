@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.rate_limit import RateLimit
-from entrypoints.settings import SettingError, Settings
+from entrypoints.settings import SettingError, Settings, wants_traces
 
 
 def read(**env: str) -> Settings:
@@ -298,3 +298,30 @@ def test_a_password_is_not_in_the_message(name: str, value: str) -> None:
     with pytest.raises(SettingError) as refused:
         read(**{name: value})
     assert "hunter2" not in str(refused.value)
+
+
+COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+@pytest.mark.parametrize(
+    ("env", "wanted"),
+    [
+        ({}, False),
+        (COLLECTOR, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        (COLLECTOR | {"OTEL_SDK_DISABLED": "TRUE"}, False),
+        (COLLECTOR | {"OTEL_TRACES_EXPORTER": "none"}, False),
+        (COLLECTOR | {"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_SERVICE_NAME": "tasks"}, False),
+    ],
+)
+def test_opentelemetrys_own_variables_ask_for_traces(env: dict[str, str], *, wanted: bool) -> None:
+    assert wants_traces(env) == wanted
+
+
+def test_traces_that_are_asked_for_and_not_installed_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoints.settings.find_spec", lambda _: None)
+    with pytest.raises(SettingError, match=r"install evo-todo\[tracing\]"):
+        wants_traces(COLLECTOR)
+    assert not wants_traces({})

@@ -66,6 +66,9 @@ class Database:
     is_sharded: bool = False
     """PostgreSQL: the owners' rows are on several servers."""
 
+    trace: Callable[[Executor], Executor] = lambda executor: executor
+    """Wraps the executor of the statements on tasks where traces are made."""
+
     @property
     def dialect(self) -> str:
         """`postgresql` or `sqlite`."""
@@ -74,6 +77,10 @@ class Database:
     @property
     def executor(self) -> Executor:
         """Runs the statements on tasks."""
+        return self.trace(self._executor)
+
+    @property
+    def _executor(self) -> Executor:
         inline = self.inline_reads.read if self.inline_reads else None
         search = self.thread_reads.read if self.thread_reads else None
         return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline, search)
@@ -84,7 +91,7 @@ class Database:
 
         No number of requests, `/readyz` among them, can keep the poll waiting for a connection.
         """
-        return self.asyncpg_poll_executor or self.executor
+        return self.asyncpg_poll_executor or self._executor
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Run a single read; it may be sent twice.
