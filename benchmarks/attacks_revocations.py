@@ -13,7 +13,7 @@ import psutil
 from attrs import define
 from sqlalchemy import text
 
-from adapters.sql.database import Database, connect
+from adapters.sql.database import connect
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
 from benchmarks.servers import migrate
@@ -127,7 +127,7 @@ async def _measure(name: str, url: str, rows: int) -> dict[str, str]:
     freeze_startup_objects()  # as `serve` does
     before = psutil.Process().memory_info().rss
     try:
-        await step("start until tokens are accepted", lambda: _start(database, revocations))
+        await step("start until tokens are accepted", lambda: _start(revocations))
         await step("refresh", revocations.refresh)
         clock.seconds += 3600
         await revocations.refresh()
@@ -143,8 +143,8 @@ async def _measure(name: str, url: str, rows: int) -> dict[str, str]:
     return found
 
 
-async def _start(database: Database, revocations: SqlRevocations) -> None:
-    sync = RevocationSync(database, revocations)
+async def _start(revocations: SqlRevocations) -> None:
+    sync = RevocationSync(revocations)
     await sync.prepare()
     while not revocations.is_current:
         await sync.refresh()

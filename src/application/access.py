@@ -6,7 +6,7 @@ from attrs import Factory, field, frozen
 
 from application.ports import AuditLog, Client, Clock, LocalRateLimiter, RateLimiter, Revocations, TokenVerifier
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
-from domain.errors import InvalidToken, TooManyRequests
+from domain.errors import InvalidToken, RevocationsUnavailable, TooManyRequests
 from domain.identity import Principal, SessionId, UserId, address_identity
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import REVOKED
@@ -87,6 +87,15 @@ class Authenticate:
         if session is not None and not self._is_known((principal.user_id, session)):
             return None
         return principal
+
+    def why_ended(self, principal: Principal) -> str | None:
+        """Why the token of a request that is still served is no longer valid, in a word; `None` while it is."""
+        if self.clock.now().timestamp() >= principal.expires_at:
+            return "token-expired"
+        try:
+            return "token-revoked" if self.revocations.is_revoked(principal) else None
+        except RevocationsUnavailable:
+            return "unavailable"
 
     def _ensure_not_revoked(self, principal: Principal) -> None:
         if self.revocations.is_revoked(principal):

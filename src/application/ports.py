@@ -1,10 +1,11 @@
 """Ports: what the use cases need from the outside. Adapters implement these protocols."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import NewType, Protocol, runtime_checkable
 
+from application.notices import Notice
 from domain.audit import AuditEvent, AuditKind
 from domain.changes import Changes, ChangesQuery
 from domain.idempotency import IdempotencyKey
@@ -262,3 +263,19 @@ class BackgroundTask(Protocol):
 
 BackgroundWork = NewType("BackgroundWork", tuple[BackgroundTask, ...])
 """All background tasks of a worker."""
+
+
+class ChangeFeed(Protocol):
+    """Says that a list has changed, to those who watch it, in every process.
+
+    A notice is a hint, the list is the truth: a notice may be lost or repeated, and tells nothing of the change.
+    """
+
+    def notify(self, owner: UserId) -> None:
+        """Say that the owner's list has changed, after the commit; never waits and never fails."""
+
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
+        """An event that every change of the owner's list sets from now on, shortly after it; to be cleared by its user.
+
+        May be set without a change.
+        """

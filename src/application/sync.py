@@ -1,10 +1,29 @@
 """Use cases of clients that keep a copy of a list."""
 
-from attrs import frozen
+import asyncio
+import random
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Final
 
-from application.ports import TaskLists
-from domain.changes import Changes, ChangesQuery
+from attrs import define, field, frozen
+
+from application.notices import Notice
+from application.ports import ChangeFeed, TaskLists
+from domain.changes import Change, Changes, ChangesQuery, SyncToken
+from domain.errors import StorageUnavailable, SyncTokenExpired
 from domain.identity import Principal, UserId
+from domain.task import ANY_REVISION
+from domain.task_list import TaskQuery
+
+IDLE_AFTER: Final = 15.0
+"""Seconds without a notice after which a watched list is read nevertheless: a notice may be lost."""
+JITTER: Final = (0.8, 1.0)
+"""Range of the share of IDLE_AFTER that is waited: so that watchers who came together don't read together for ever."""
+PAGE: Final = 50
+"""Changes that are read at once for a watcher, who may be slow to take them."""
+RETRY_AFTER: Final = (1.0, 3.0)
+"""Range of the seconds after which a read that failed is repeated: random, so that not all do at once."""
 
 
 @frozen
@@ -17,3 +36,116 @@ class ReadChanges:
         """Raise AccessDenied before the list is opened, SyncTokenExpired, or StorageUnavailable."""
         actor.ensure_owns(owner)
         return await self.lists.open(owner).changes(query)
+
+
+@frozen
+class Started:
+    """What changes after this position will follow."""
+
+    position: SyncToken
+
+
+@frozen
+class Changed:
+    """Some changes, in the order of their revisions, the first of them after a position."""
+
+    changes: tuple[Change, ...]
+    after: SyncToken
+    noticed_at: float | None
+    """When this process noticed that there were some, by the monotonic clock; `None` when catching up."""
+
+
+@frozen
+class Reset:
+    """The list is to be read anew: what has changed since the last position is unknown. What follows it, follows."""
+
+    position: SyncToken
+
+
+@frozen
+class Idle:
+    """Nothing has changed for a while, or it can't be read now."""
+
+
+Update = Started | Changed | Reset | Idle
+
+
+@define
+class WatchChanges:
+    """Follow a list: what has changed since a position, and then each change soon after it was made."""
+
+    lists: TaskLists
+    feed: ChangeFeed
+    idle_after: float = IDLE_AFTER
+    retry_after: tuple[float, float] = RETRY_AFTER
+    _starting: "dict[tuple[UserId, SyncToken], asyncio.Task[Changes]]" = field(init=False, factory=dict)
+    """Reads that have not begun: whoever wants the same joins them."""
+
+    def __call__(self, actor: Principal, owner: UserId, since: SyncToken | None) -> AsyncGenerator[Update]:
+        """Yield updates without end, first Started: from `since`, or from now on.
+
+        Nothing is queued for who takes them slowly: what was missed is read when it can be taken. Several changes of a
+        task may come as one. Positions strictly rise until there is a Reset.
+
+        Raises AccessDenied before the list is opened. The first update raises StorageUnavailable; later ones come late.
+        """
+        actor.ensure_owns(owner)
+        return self._watch(owner, since)
+
+    async def _watch(self, owner: UserId, since: SyncToken | None) -> AsyncGenerator[Update]:
+        with self.feed.subscribe(owner) as notice:
+            position = since or await self._present(owner)
+            found = await self._read(owner, position)
+            yield Started(position)
+            noticed_at: float | None = None
+            while True:
+                if isinstance(found, SyncToken):
+                    position = found
+                    yield Reset(position)
+                else:
+                    if found.found:
+                        yield Changed(found.found, position, noticed_at)
+                    position = found.token
+                if isinstance(found, SyncToken) or not found.has_more:
+                    noticed_at = await self._noticed_at(notice)
+                    if noticed_at is None:
+                        yield Idle()
+                while True:
+                    notice.clear()  # before the read, which sees every change that a notice up to now is about
+                    try:
+                        found = await self._read(owner, position)
+                        break
+                    except StorageUnavailable:
+                        yield Idle()
+                        await asyncio.sleep(random.uniform(*self.retry_after))  # noqa: S311  (spreads the watchers)
+
+    async def _noticed_at(self, notice: Notice) -> float | None:
+        """Wait for a notice; `None` when there was none for a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.idle_after * random.uniform(*JITTER)):  # noqa: S311  (spreads the reads)
+                await notice.wait()
+                return notice.at
+        return None
+
+    async def _read(self, owner: UserId, position: SyncToken) -> Changes | SyncToken:
+        """The changes after a position; where they are unknown, the present position."""
+        key = (owner, position)
+        read = self._starting.get(key)
+        if read is None:
+            read = self._starting[key] = asyncio.create_task(self._begin_read(key))
+            read.add_done_callback(lambda done: done.cancelled() or done.exception())  # all who waited may have gone
+        try:
+            return await asyncio.shield(read)
+        except SyncTokenExpired:
+            return await self._present(owner)
+
+    async def _begin_read(self, key: tuple[UserId, SyncToken]) -> Changes:
+        """A task, so that those whom the same notice wakes have joined before it begins, and nobody does afterwards."""
+        del self._starting[key]
+        owner, position = key
+        return await self.lists.open(owner).changes(ChangesQuery(position, PAGE))
+
+    async def _present(self, owner: UserId) -> SyncToken:
+        """The list's present position."""
+        page = await self.lists.open(owner).page(TaskQuery(limit=1), known=ANY_REVISION)
+        return SyncToken(page.revision)

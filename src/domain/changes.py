@@ -24,6 +24,10 @@ class SyncToken:
         """The revision after which the client has to learn of deletions."""
         return self.revision if self.began is None else max(self.revision, self.began)
 
+    def moved_to(self, revision: Revision) -> Self:
+        """The token of a client that also knows what has changed up to a later revision."""
+        return type(self)(revision, None if self.began is None or self.began <= revision else self.began)
+
     def ensure_known(self, *, revision: Revision, horizon: Revision) -> None:
         """Check that the list, at this revision and with this purge horizon, can still say what has changed since.
 
@@ -55,19 +59,30 @@ class Deletion:
     revision: Revision
 
 
+Change = Task | Deletion
+"""A task that was created or changed, as it is now, or one that is gone."""
+
+
 @frozen
 class Changes:
-    """The tasks and deletions of one page, each in the order of revisions, and the token for what follows."""
+    """One page of changes in the order of their revisions, and the token for what follows."""
 
-    tasks: tuple[Task, ...]
-    deleted: tuple[TaskId, ...]
+    found: tuple[Change, ...]
     token: SyncToken
     has_more: bool
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks that were created or changed."""
+        return tuple(one for one in self.found if isinstance(one, Task))
+
+    @property
+    def deleted(self) -> tuple[TaskId, ...]:
+        """The ids of the tasks that are gone."""
+        return tuple(one.id for one in self.found if isinstance(one, Deletion))
+
     @classmethod
-    def from_found(
-        cls, found: Sequence[Task | Deletion], query: ChangesQuery, *, revision: Revision, horizon: Revision
-    ) -> Self:
+    def from_found(cls, found: Sequence[Change], query: ChangesQuery, *, revision: Revision, horizon: Revision) -> Self:
         """Build a page from what follows the query's token in the order of revisions, read with a limit of one more.
 
         Nothing is missing when transactions overlap: revisions are taken under the list's lock, so whatever commits
@@ -80,17 +95,10 @@ class Changes:
         since.ensure_known(revision=revision, horizon=horizon)
         page = found[: min(query.limit, _fitting(found))]
         has_more = len(found) > len(page)
-        known = page[-1].revision if has_more else revision
-        is_first_sync = since.began is not None and known < since.began
-        return cls(
-            tuple(one for one in page if isinstance(one, Task)),
-            tuple(one.id for one in page if isinstance(one, Deletion)),
-            SyncToken(known, since.began if is_first_sync else None),
-            has_more,
-        )
+        return cls(tuple(page), since.moved_to(page[-1].revision if has_more else revision), has_more)
 
 
-def _fitting(found: Sequence[Task | Deletion]) -> int:
+def _fitting(found: Sequence[Change]) -> int:
     """How many of these, the first of them, MAX_PAGE_BYTES allows; at least one. A deletion counts as an empty task."""
     size = 0
     for count, one in enumerate(found):

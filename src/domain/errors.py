@@ -89,6 +89,14 @@ class TooManySearches(DomainError):
 
 
 @define
+class TooManyStreams(DomainError):
+    """This user has as many open event streams as one may have."""
+
+    retry_after: int
+    """Seconds after which a retry makes sense."""
+
+
+@define
 class Unavailable(DomainError):
     """A dependency of the request is temporarily unavailable."""
 
@@ -109,6 +117,11 @@ class RevocationsUnavailable(Unavailable):
 @define
 class Overloaded(Unavailable):
     """Too many tokens wait for verification; this one was not checked."""
+
+
+@define
+class StreamsExhausted(Unavailable):
+    """This process has as many open event streams as it may have."""
 
 
 @define

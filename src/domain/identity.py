@@ -44,6 +44,8 @@ class Principal:
     """When the token was issued, in seconds since 1970."""
     lacks_scope: bool = field(default=False, eq=False)
     """Whether the token was issued to an application without the scope for this service."""
+    expires_at: float = field(default=math.inf, eq=False)
+    """When the token expires, in seconds since 1970, without any leeway."""
 
     @property
     def issued_second(self) -> datetime:

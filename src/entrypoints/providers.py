@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import NewType
 
 from attrs import frozen
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
 
+from adapters.http.open_streams import OpenStreams
 from adapters.memory.rate_limiter import MemoryRateLimiter
 from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
+from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
 from adapters.sql.database import Database, connect
+from adapters.sql.listener import Listener
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
 from adapters.sql.replica import Replica, ReplicaReadiness
 from adapters.sql.replicated_lists import ReplicatedTaskLists
@@ -29,6 +33,7 @@ from application.health import CheckReadiness
 from application.ports import (
     AuditLog,
     BackgroundWork,
+    ChangeFeed,
     Clock,
     IdGenerator,
     RateLimiter,
@@ -38,7 +43,7 @@ from application.ports import (
     TokenVerifier,
 )
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
-from application.sync import ReadChanges
+from application.sync import ReadChanges, WatchChanges
 from application.tasks import (
     ChangeTask,
     CompleteTask,
@@ -51,6 +56,9 @@ from application.tasks import (
 )
 from domain.audit import AuditEvent, AuditKind
 from entrypoints.settings import Settings
+
+Notifications = NewType("Notifications", tuple[Listener | None, PostgresChangeFeed | SqliteChangeFeed])
+"""PostgreSQL's notifications, and the change feed that they serve."""
 
 
 @frozen
@@ -96,6 +104,7 @@ class Adapters(Provider):
         database: Database,
         revocations: SqlRevocations,
         audit: SqlAuditLog,
+        notifications: Notifications,
         replicated: Replicated | None,
     ) -> BackgroundWork:
         """The background tasks of a worker."""
@@ -105,8 +114,26 @@ class Adapters(Provider):
             timedelta(seconds=settings.tombstone_retention),
             timedelta(seconds=settings.idempotency_retention),
         )
-        replica = () if replicated is None else (replicated.replica,)
-        return BackgroundWork((RevocationSync(database, revocations), audit, retention, lists, *replica))
+        listener, feed = notifications
+        optional = (listener, None if replicated is None else replicated.replica)
+        more = tuple(one for one in optional if one is not None)
+        return BackgroundWork((RevocationSync(revocations, listener), audit, retention, lists, feed, *more))
+
+    @provide
+    def notifications(self, settings: Settings, database: Database) -> Notifications:
+        """Notices of changes: by PostgreSQL's notifications, or from SQLite's file."""
+        if database.file is not None:
+            return Notifications((None, SqliteChangeFeed(database.file)))
+        direct = connect(settings.listen_url) if settings.listen_url else database
+        if direct.connect is None:
+            raise ValueError("EVO_TODO_LISTEN_URL is no PostgreSQL address")
+        listener = Listener(direct.connect)
+        return Notifications((listener, PostgresChangeFeed(listener)))
+
+    @provide
+    def change_feed(self, notifications: Notifications) -> ChangeFeed:
+        """The same as the port."""
+        return notifications[1]
 
     @provide
     def security_events(self, settings: Settings, keys: JwksCache) -> SecurityEventVerifier:
@@ -133,9 +160,11 @@ class Adapters(Provider):
         await copy.dispose()
 
     @provide
-    def lists(self, settings: Settings, database: Database, replicated: Replicated | None) -> TaskLists:
+    def lists(
+        self, settings: Settings, database: Database, feed: ChangeFeed, replicated: Replicated | None
+    ) -> TaskLists:
         """The task lists in the database; read from its replica, if there is one."""
-        lists = SqlTaskLists(database, settings.max_tasks)
+        lists = SqlTaskLists(database, settings.max_tasks, feed.notify)
         if replicated is None:
             return lists
         return ReplicatedTaskLists(lists, SqlTaskLists(replicated.database, settings.max_tasks), replicated.replica)
@@ -144,6 +173,16 @@ class Adapters(Provider):
     def create_task_once(self, settings: Settings, lists: TaskLists, clock: Clock, ids: IdGenerator) -> CreateTaskOnce:
         """Remembers keys as long as the settings say."""
         return CreateTaskOnce(lists, clock, ids, timedelta(seconds=settings.idempotency_retention))
+
+    @provide
+    def watch_changes(self, lists: TaskLists, feed: ChangeFeed) -> WatchChanges:
+        """Watches with the default times, and never a replica, which would not have what a notice is about."""
+        return WatchChanges(lists.primary if isinstance(lists, ReplicatedTaskLists) else lists, feed)
+
+    @provide
+    def open_streams(self, settings: Settings, authenticate: Authenticate) -> OpenStreams:
+        """As many streams as the settings say, which end when their tokens do."""
+        return OpenStreams(authenticate.why_ended, settings.streams_per_user, settings.max_streams)
 
     @provide
     async def key_set(self, settings: Settings) -> AsyncIterator[HttpJwks]:

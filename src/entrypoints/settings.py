@@ -8,6 +8,7 @@ from typing import Final, NoReturn, TypeVar
 
 from attrs import field, frozen
 
+from adapters.http.open_streams import MAX_STREAMS, STREAMS_PER_USER
 from adapters.sql.address import shown
 from application.health import quoted
 from domain.rate_limit import RateLimit
@@ -44,6 +45,12 @@ class Settings:
     idempotency_retention: float
     max_tasks: int | None
     """Of a list, tombstones included; `None`: off."""
+    streams_per_user: int
+    """Open event streams in each worker."""
+    max_streams: int
+    """The same of all users."""
+    listen_url: str | None = field(repr=False)
+    """A direct address for notifications; `None`: the database's."""
     cors_origins: tuple[str, ...]
     rate_limit: RateLimit | None
     """Per user; `None`: off."""
@@ -100,6 +107,9 @@ class Settings:
             tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),
             idempotency_retention=read("EVO_TODO_IDEMPOTENCY_RETENTION", "86400", parse.seconds),
             max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
+            streams_per_user=read("EVO_TODO_STREAMS_PER_USER", f"{STREAMS_PER_USER}", parse.whole_number(1, 1000)),
+            max_streams=read("EVO_TODO_MAX_STREAMS", f"{MAX_STREAMS}", parse.whole_number(1, 1_000_000)),
+            listen_url=read("EVO_TODO_LISTEN_URL", None, parse.postgresql_url),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),

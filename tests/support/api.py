@@ -12,11 +12,12 @@ from dishka import Provider, Scope, provide
 from litestar.types import ASGIApp
 
 from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
+from adapters.memory.change_feed import MemoryChangeFeed
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.tokens.jwks import PublicKey, parse_key_set
 from adapters.tokens.jwks_cache import JwksCache, JwksReadiness
 from application.health import CheckReadiness
-from application.ports import AuditLog, BackgroundWork, Clock, Revocations, TaskLists
+from application.ports import AuditLog, BackgroundWork, ChangeFeed, Clock, Revocations, TaskLists
 from domain.revocation import TokenLifetimes
 from entrypoints.asgi import create_app
 from entrypoints.settings import Settings
@@ -48,8 +49,12 @@ class InMemory(Provider):
     scope = Scope.APP
 
     @provide
-    def lists(self, settings: Settings) -> TaskLists:
-        return MemoryTaskLists(settings.max_tasks)
+    def feed(self) -> ChangeFeed:
+        return MemoryChangeFeed()
+
+    @provide
+    def lists(self, settings: Settings, feed: ChangeFeed) -> TaskLists:
+        return MemoryTaskLists(settings.max_tasks, feed.notify)
 
     @provide
     def revocations(self, clock: Clock) -> Revocations:

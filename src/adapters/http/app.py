@@ -42,6 +42,7 @@ def create_http_app(
         await services.load(container)
         await on_startup()
         background.append(asyncio.create_task(services.page_cache.run_eviction()))
+        background.append(asyncio.create_task(services.open_streams.run_checks()))
 
     async def stop(_: Litestar) -> None:
         log.close()  # first, so that a failure below loses no lines

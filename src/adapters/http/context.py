@@ -83,6 +83,10 @@ class RequestContext:
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
+    is_head: bool = False
+    """Whether only the headers of the response to a GET are wanted; set for requests that Litestar routes."""
+    answered_at: float | None = None
+    """When a response began that goes on for long, by the performance counter."""
     content: bytes = b""
     """The body as it was received, once it was read."""
     rate_limit: RateLimitStatus | None = None

@@ -29,6 +29,7 @@ from domain.errors import (
     InvalidToken,
     TooManyRequests,
     TooManySearches,
+    TooManyStreams,
     Unavailable,
 )
 
@@ -101,7 +102,7 @@ def _headers(error: Exception) -> Mapping[str, str]:
             headers = {"Retry-After": "1"}
         case TooManyRequests():
             headers = {"Retry-After": str(error.status.reset_seconds)}
-        case Unavailable() | TooManySearches():
+        case Unavailable() | TooManySearches() | TooManyStreams():
             headers = {"Retry-After": str(error.retry_after)}
         case RequestError():
             headers = error.headers

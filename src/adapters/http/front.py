@@ -83,7 +83,7 @@ class Front:
             if response.status:
                 raise  # the response has begun: the server can only cut it off
             await response.respond(error_response(error, context))
-        seconds = time.perf_counter() - started
+        seconds = (context.answered_at or time.perf_counter()) - started
         self.services.metrics.count(context.route, scope["method"], response.status, seconds)
         level = logging.DEBUG if context.route in _PROBES and response.status == HTTPStatus.OK else logging.INFO
         self.log.note(level, scope["method"], context.route, response.status, seconds, context.request_id)
@@ -93,6 +93,7 @@ class Front:
     ) -> None:
         """Leave the request to Litestar's router."""
         # A copy where the method differs: the server goes by the method of the request.
+        context.is_head = scope["method"] == "HEAD"
         routed = scope if method == scope["method"] else cast("HTTPScope", {**scope, "method": method})
         await self.router(routed, receive, response)
         context.route = routed.get("path_template", context.route)

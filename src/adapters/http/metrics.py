@@ -1,13 +1,18 @@
 """How many requests were served, and how fast, for Prometheus."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
 from attrs import define, field
-from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5)
 """Upper bounds in seconds, inclusive."""
+
+DELAY_BUCKETS: Final = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5)
+"""The same for the delay of events."""
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -27,7 +32,7 @@ class RequestMetrics:
     def __attrs_post_init__(self) -> None:
         self._seconds = Histogram(
             "evo_todo_request_seconds",
-            "Time from the end of a request's headers to the end of its response.",
+            "Time from the end of a request's headers to the end of its response; to the start of an event stream.",
             ("worker", "route", "method", "status"),
             buckets=BUCKETS,
             registry=self.registry,
@@ -40,3 +45,48 @@ class RequestMetrics:
         if series is None:
             series = self._series[key] = self._seconds.labels(str(os.getpid()), route, key[1], str(status))
         series.observe(seconds)
+
+
+@define(eq=False)
+class StreamMetrics:
+    """The event streams of this process."""
+
+    _registry: CollectorRegistry
+    _open: Gauge = field(init=False)
+    _events: Counter = field(init=False)
+    _delay: Histogram = field(init=False)
+    _counts: dict[str, Counter] = field(init=False, factory=dict)
+    """The counter's children."""
+
+    def __attrs_post_init__(self) -> None:
+        worker = str(os.getpid())
+        gauge = Gauge("evo_todo_streams", "Open event streams.", ("worker",), registry=self._registry)
+        self._open = gauge.labels(worker)
+        self._events = Counter(
+            "evo_todo_stream_events", "Events sent to streams.", ("worker", "event"), registry=self._registry
+        )
+        delay = Histogram(
+            "evo_todo_stream_delay_seconds",
+            "Time from this worker's notice of a change until a stream has sent it.",
+            ("worker",),
+            buckets=DELAY_BUCKETS,
+            registry=self._registry,
+        )
+        self._delay = delay.labels(worker)
+
+    @contextmanager
+    def stream(self) -> Generator[None]:
+        """Count a stream while it is open."""
+        with self._open.track_inprogress():
+            yield
+
+    def count_event(self, name: str) -> None:
+        """Count an event."""
+        counter = self._counts.get(name)
+        if counter is None:
+            counter = self._counts[name] = self._events.labels(str(os.getpid()), name)
+        counter.inc()
+
+    def observe_delay(self, seconds: float) -> None:
+        """Count how long a change took from its notice to a stream."""
+        self._delay.observe(seconds)

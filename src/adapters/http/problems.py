@@ -20,10 +20,12 @@ from domain.errors import (
     RevocationsUnavailable,
     SearchUnavailable,
     StorageUnavailable,
+    StreamsExhausted,
     SyncTokenExpired,
     TaskNotFound,
     TooManyRequests,
     TooManySearches,
+    TooManyStreams,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -192,13 +194,25 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         "Too many requests",
         "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
         when="The user, or without a valid token the address, has used up the rate limit, or searches of this user wait"
-        " already: retry after `Retry-After`.",
+        " already, or this user has too many event streams: retry after `Retry-After`.",
     ),
     TooManySearches: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-searches",
         "Too many searches at once",
         "Another search of yours is running, and this one has waited for it. Wait as many seconds as Retry-After says.",
+    ),
+    TooManyStreams: ProblemType(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-streams",
+        "Too many event streams",
+        "You have as many event streams open as one user may: close one, or follow the list with `changes`.",
+    ),
+    StreamsExhausted: ProblemType(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "streams-exhausted",
+        "No event stream is free",
+        "The service has as many event streams open as it may. Try again later, or follow the list with `changes`.",
     ),
     SearchUnavailable: ProblemType(
         HTTPStatus.SERVICE_UNAVAILABLE,

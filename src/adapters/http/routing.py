@@ -13,7 +13,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Receive
 
 from adapters.http.context import RequestContext, current_request
-from adapters.http.metrics import RequestMetrics
+from adapters.http.metrics import RequestMetrics, StreamMetrics
+from adapters.http.open_streams import OpenStreams
 from adapters.http.page_cache import PageCache
 from adapters.http.refusal_pacing import RefusalPacing
 from adapters.http.request import Body, is_task_id, read_body
@@ -22,7 +23,7 @@ from application.access import Authenticate, EnforceRateLimits
 from application.authorization import Authorize
 from application.health import CheckReadiness
 from application.security_events import ReceiveSecurityEvent
-from application.sync import ReadChanges
+from application.sync import ReadChanges, WatchChanges
 from application.tasks import (
     ChangeTask,
     CompleteTask,
@@ -42,10 +43,11 @@ TASK: Final = "/api/{user_id}/tasks/{task_id}"
 
 @define
 class Services:
-    """What checks and handlers work with: every use case, loaded when the application starts, and the page cache."""
+    """What checks and handlers work with: every use case, loaded when the application starts, and what they share."""
 
     routes: "tuple[Route, ...]"
     metrics: RequestMetrics = Factory(RequestMetrics)
+    stream_metrics: StreamMetrics = Factory(lambda self: StreamMetrics(self.metrics.registry), takes_self=True)
     page_cache: PageCache = Factory(PageCache)
     refusal_pacing: RefusalPacing = Factory(RefusalPacing)
     authenticate: Authenticate = field(init=False)
@@ -60,6 +62,8 @@ class Services:
     delete_task: DeleteTask = field(init=False)
     restore_task: RestoreTask = field(init=False)
     read_changes: ReadChanges = field(init=False)
+    watch_changes: WatchChanges = field(init=False)
+    open_streams: OpenStreams = field(init=False)
     receive_security_event: ReceiveSecurityEvent = field(init=False)
     check_readiness: CheckReadiness = field(init=False)
 
@@ -86,6 +90,8 @@ class Operation:
     status: HTTPStatus = HTTPStatus.OK
     result: str = "The task as it is now."
     response: type[msgspec.Struct] | None = None
+    media_type: str | None = None
+    """Of a response that is not JSON."""
     example: Any = None
     errors: tuple[HTTPStatus, ...] = ()
     refusal: type[msgspec.Struct] | None = None

@@ -24,6 +24,17 @@ EXAMPLE_TASK: Final = {
     "updated_at": "2026-01-01T09:00:00Z",
     "revision": 1,
 }
+EXAMPLE_EVENTS: Final = f"""retry: 3000
+
+event: ready
+id: ASvYBskiPcsAAAAAAAAAAw
+data: {{}}
+
+event: task.deleted
+id: ASvYBskiPcsAAAAAAAAABA
+data: {{"id":"{EXAMPLE_TASK_ID}","revision":4}}
+
+"""
 
 
 def _range(first: int, last: int) -> str:

@@ -2,11 +2,14 @@
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qsl
+
+from attrs import frozen
 
 from adapters.http.list_params import LIMIT, parse_limit
 from adapters.http.problems import InvalidParameter
@@ -33,12 +36,50 @@ PARAMETERS: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
 )
 """Name, JSON schema, and description of each."""
 
-_NAMES: Final = frozenset(name for name, _, _ in PARAMETERS)
+STREAM_PARAMETERS: Final = (
+    (
+        "since",
+        {"type": "string", "maxLength": MAX_TOKEN},
+        "The id of the last event, or a `sync_token`, for clients that can't send Last-Event-ID. Absent: from now on.",
+    ),
+)
+"""The same for the event stream."""
+
+UNKNOWN: Final = SyncToken(Revision(2**63 - 1))
+"""Ahead of every list: whoever watches from here learns that what changed before is unknown."""
+
+_PRINTABLE: Final = re.compile(r"[!-~]{1,128}")
 _VERSION: Final = 1
 _OWNER_BYTES: Final = 6
 _FORMS: Final = (struct.Struct(f">B{_OWNER_BYTES}sQ"), struct.Struct(f">B{_OWNER_BYTES}sQQ"))
 """Version, digest of the owner's id, revision; in the midst of a first sync also the revision at which it began."""
 _MAX_REVISION: Final = 2**63 - 1
+
+
+@frozen
+class StreamStart:
+    """From where on a client wants events."""
+
+    since: SyncToken | None
+    """`None`: from now on. UNKNOWN: its token is not one of this list."""
+    given: str | None
+    """The token as the client sent it, or something else that will not be one either."""
+
+
+def read_stream_start(query_string: bytes, last_event_id: str | None, owner: UserId) -> StreamStart:
+    """Where a stream starts: after the event of `Last-Event-ID`, else of the parameter `since`, else now.
+
+    Raises:
+        InvalidParameter: a parameter is unknown, or occurs twice.
+    """
+    since = _unique(query_string, STREAM_PARAMETERS).get("since")
+    given = last_event_id or since
+    if not given:
+        return StreamStart(None, None)
+    try:
+        return StreamStart(decode_sync_token(given, owner), given)
+    except SyncTokenExpired:
+        return StreamStart(UNKNOWN, given if _PRINTABLE.fullmatch(given) else "unknown")
 
 
 def read_changes_query(query_string: bytes, owner: UserId) -> ChangesQuery:
@@ -48,7 +89,7 @@ def read_changes_query(query_string: bytes, owner: UserId) -> ChangesQuery:
         InvalidParameter: a parameter is unknown, occurs twice, or is out of range.
         SyncTokenExpired: the token is not one of this list.
     """
-    given = _unique(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+    given = _unique(query_string, PARAMETERS)
     try:
         limit = ChangesQuery(limit=parse_limit(given.get("limit", str(MAX_PAGE)))).limit
     except InvalidField as error:
@@ -82,11 +123,12 @@ def decode_sync_token(text: str, owner: UserId) -> SyncToken:
     return token
 
 
-def _unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _unique(query_string: bytes, parameters: Sequence[tuple[str, Any, str]]) -> dict[str, str]:
+    names = sorted(name for name, _, _ in parameters)
     given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in _NAMES:
-            raise InvalidParameter(name, f"is not a parameter of this call; it takes {', '.join(sorted(_NAMES))}")
+    for name, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True):
+        if name not in names:
+            raise InvalidParameter(name, f"is not a parameter of this call; it takes {', '.join(names)}")
         if name in given:
             raise InvalidParameter(name, "must not occur twice")
         given[name] = value

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
 from attrs import Factory, define, evolve, frozen
 
 from application.ports import EditableTaskList, TaskList
-from domain.changes import Changes, ChangesQuery, Deletion, SyncToken
+from domain.changes import Change, Changes, ChangesQuery, Deletion, SyncToken
 from domain.errors import InvalidToken, ListFull, TaskNotFound
 from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
@@ -98,7 +98,7 @@ class MemoryTaskList:
         """See the port."""
         state = self._list
         since = query.since or SyncToken(Revision(0), state.revision)
-        found: list[Task | Deletion] = []
+        found: list[Change] = []
         for task in sorted(state.tasks.values(), key=lambda task: task.revision):
             if task.deleted_at is None and task.revision > since.revision:
                 found.append(task)
@@ -133,6 +133,8 @@ class MemoryTaskLists:
     """The port's TaskLists, in this process."""
 
     _max_tasks: int | None = MAX_TASKS
+    _on_change: Callable[[UserId], None] = lambda _: None
+    """Called after each change of a list."""
     _lists: defaultdict[UserId, _List] = Factory(lambda: defaultdict(_List))
 
     def open(self, owner: UserId) -> TaskList:
@@ -151,18 +153,21 @@ class MemoryTaskLists:
             draft = evolve(owned)
             yield MemoryEditableTaskList(draft, at)
             owned.tasks, owned.revision, owned.changed_at = draft.tasks, draft.revision, draft.changed_at
+            self._on_change(owner)
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         owned = self._lists[owner]
         async with owned.lock:
-            return self._store(owned, actor, task)
+            return self._store(owner, owned, actor, task)
 
-    def _store(self, owned: _List, actor: Principal, task: Task) -> Task:
+    def _store(self, owner: UserId, owned: _List, actor: Principal, task: Task) -> Task:
         owned.ensure_accepts(actor)
         if self._max_tasks is not None and len(owned.tasks) >= self._max_tasks:
             raise ListFull
-        return owned.store(task, task.updated_at)
+        stored = owned.store(task, task.updated_at)
+        self._on_change(owner)
+        return stored
 
     async def add_once(
         self, owner: UserId, actor: Principal, task: Task, key: IdempotencyKey, *, expired_at: datetime
@@ -173,7 +178,7 @@ class MemoryTaskLists:
             first = owned.keys.get(key.text)
             if first is not None and first.created_at > expired_at:
                 return first.replayed(key, task), True
-            stored = self._store(owned, actor, task)
+            stored = self._store(owner, owned, actor, task)
             owned.keys[key.text] = FirstCreation.of(key, stored)
             return stored, False
 
@@ -197,3 +202,4 @@ class MemoryTaskLists:
             owned.tasks, owned.revision = {}, Revision(owned.revision + 1)
             owned.horizon = owned.revision
             owned.keys.clear()
+            self._on_change(owner)

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -55,6 +57,8 @@ class Database:
     writes: AsyncEngine
     connect: Callable[[], Awaitable[Any]] | None = None
     """PostgreSQL: opens a driver's connection outside every pool, for LISTEN."""
+    file: Path | None = None
+    """SQLite: the database's file."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
     asyncpg_poll_executor: AsyncpgExecutor | None = None
@@ -144,6 +148,15 @@ def connect(url: str, *, is_sharded: bool = False) -> Database:
     return _sqlite(address) if address.is_sqlite else evolve(_postgresql(address), is_sharded=is_sharded)
 
 
+async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
+    return await asyncpg.connect(
+        dsn,
+        timeout=DEADLINE,
+        connection_class=kind,
+        server_settings={"application_name": "evo-todo"},
+    )
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
     """A connection that is not slow to close when its server is dead: SQLAlchemy would wait two seconds."""
 
@@ -152,20 +165,12 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no a
 
 
 def _postgresql(address: DatabaseAddress) -> Database:
-    dsn = address.dsn(without=_LIBPQ_ONLY)
-
-    async def connection(kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
-        return await asyncpg.connect(
-            dsn,
-            timeout=DEADLINE,
-            connection_class=kind,
-            server_settings={"application_name": "evo-todo"},
-        )
+    connection = partial(_connect, address.dsn(without=_LIBPQ_ONLY))
 
     def engine(size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: connection(_Connection),
+            async_creator=partial(connection, _Connection),
             hide_parameters=True,
             pool_size=size,
             max_overflow=0,
@@ -212,6 +217,7 @@ def _sqlite(address: DatabaseAddress) -> Database:
     return Database(
         reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
         writes=writes,
+        file=file,
         inline_reads=None if has_options else InlineReads(file),
         thread_reads=None if has_options else ThreadReads(file, SEARCHERS),
     )

@@ -99,13 +99,13 @@ class _Saved:
 class ReplicatedTaskLists:
     """The port's TaskLists: changes on the primary, reads on the replica."""
 
-    _primary: SqlTaskLists
+    primary: SqlTaskLists
     _copies: SqlTaskLists
     _replica: Replica
 
     def open(self, owner: UserId) -> TaskList:
         """See the port."""
-        return ReplicatedTaskList(self._primary.open(owner), self._copies.open(owner), self._replica, owner)
+        return ReplicatedTaskList(self.primary.open(owner), self._copies.open(owner), self._replica, owner)
 
     def edit(self, owner: UserId, actor: Principal, *, at: datetime) -> AbstractAsyncContextManager[EditableTaskList]:
         """See the port."""
@@ -115,7 +115,7 @@ class ReplicatedTaskLists:
     async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
         saved: _Saved | None = None
         try:
-            async with self._primary.edit(owner, actor, at=at) as tasks:
+            async with self.primary.edit(owner, actor, at=at) as tasks:
                 saved = _Saved(tasks)
                 yield saved
         except BaseException:
@@ -128,7 +128,7 @@ class ReplicatedTaskLists:
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         with self._noting_doubt(owner):
-            stored = await self._primary.add(owner, actor, task)
+            stored = await self.primary.add(owner, actor, task)
         self._replica.note(owner, Revision(stored.revision))
         return stored
 
@@ -137,14 +137,14 @@ class ReplicatedTaskLists:
     ) -> tuple[Task, bool]:
         """See the port."""
         with self._noting_doubt(owner):
-            stored, is_replayed = await self._primary.add_once(owner, actor, task, key, expired_at=expired_at)
+            stored, is_replayed = await self.primary.add_once(owner, actor, task, key, expired_at=expired_at)
         self._replica.note(owner, Revision(stored.revision))
         return stored, is_replayed
 
     async def erase(self, owner: UserId, at: datetime) -> None:
         """See the port."""
         try:
-            await self._primary.erase(owner, at)
+            await self.primary.erase(owner, at)
         finally:
             self._replica.note(owner)
 

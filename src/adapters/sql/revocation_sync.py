@@ -1,26 +1,19 @@
-"""The background task that drives SqlRevocations: it polls, listens for notifications, and purges."""
+"""The background task that drives SqlRevocations: it polls, also when notified, and purges."""
 
 import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 from attrs import define, field
 
-from adapters.sql.database import Database
+from adapters.sql.listener import Listener
 from adapters.sql.revocations import CHANNEL, POLL_INTERVAL, SqlRevocations
-from application.backoff import Backoff
 from domain.errors import StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
-FIRST_LISTEN_BACKOFF: Final = 2.0
-"""Seconds until a lost listener is replaced, before jitter."""
-MAX_LISTEN_BACKOFF: Final = 60.0
-"""Seconds between two attempts while listening fails again and again, as on a standby, before jitter."""
 PURGE_INTERVAL: Final = 600.0
 """Seconds between two deletions of expired revocations, give or take a half; each worker does it."""
 START_TIMEOUT: Final = 5.0
@@ -31,19 +24,22 @@ START_TIMEOUT: Final = 5.0
 class RevocationSync:
     """Keeps SqlRevocations current while `run` runs.
 
-    On PostgreSQL a connection listens for notifications. They only make it quicker: while the listener is lost, or gets
-    nothing through a pooler, a revocation is seen at the next poll.
+    On PostgreSQL it listens for notifications. They only make it quicker: while the listener is lost, or gets nothing
+    through a pooler, a revocation is seen at the next poll.
     """
 
-    _database: Database
     _revocations: SqlRevocations
+    _listener: Listener | None = None
     _poll_interval: float = POLL_INTERVAL
-    _listen_backoff: Backoff = field(kw_only=True, factory=lambda: Backoff(FIRST_LISTEN_BACKOFF, MAX_LISTEN_BACKOFF))
     _start_timeout: float = START_TIMEOUT
     _first: "asyncio.Task[None] | None" = field(init=False, default=None)
     """The first refresh; `run` ends it."""
     _is_notified: asyncio.Event = field(init=False, factory=asyncio.Event)
     _was_current: bool = field(init=False, default=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self._listener is not None:
+            self._listener.on(CHANNEL, lambda _: self._is_notified.set())
 
     async def prepare(self) -> None:
         """Refresh before the first request; while that fails, or takes too long, tokens get 503."""
@@ -51,13 +47,11 @@ class RevocationSync:
         await asyncio.wait({self._first}, timeout=self._start_timeout)
 
     async def run(self) -> None:
-        """Poll, listen and purge until cancelled; no failure of the database ends it."""
+        """Poll and purge until cancelled; no failure of the database ends it."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll(), name="read revocations")
             group.create_task(self._read_all(), name="read all revocations again")
             group.create_task(self._purge(), name="purge revocations")
-            if self._database.connect is not None:
-                group.create_task(self._listen(self._database.connect), name="listen for revocations")
 
     async def refresh(self) -> None:
         """Refresh once, and log when the revocations become too stale to rely on, or current again."""
@@ -94,24 +88,3 @@ class RevocationSync:
                 await self._revocations.purge_expired()
             except StorageUnavailable:
                 continue
-
-    async def _listen(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        while True:
-            try:
-                await self._listen_until_lost(connect)
-                self._listen_backoff.reset()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                logger.warning("can't listen for revocations", extra={"error": type(error).__name__})
-            await asyncio.sleep(self._listen_backoff.fail())
-
-    async def _listen_until_lost(self, connect: Callable[[], Awaitable[Any]]) -> None:
-        connection = await connect()
-        lost = asyncio.Event()
-        try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, lambda *_: self._is_notified.set())
-            self._is_notified.set()  # a notification may have come before there was a listener
-            await lost.wait()
-            logger.warning("the listener for revocations is lost; another follows")
-        finally:
-            connection.terminate()

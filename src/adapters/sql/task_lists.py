@@ -1,6 +1,6 @@
 """The TaskLists port in SQL. Each statement names the owner; the lock on the list's row orders its changes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +15,7 @@ from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
 from adapters.sql.task_list_edit import SqlEditableTaskList
 from application.ports import EditableTaskList
-from domain.changes import Changes, ChangesQuery, Deletion
+from domain.changes import Change, Changes, ChangesQuery, Deletion
 from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
 from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
@@ -96,7 +96,7 @@ class SqlTaskList:
         found.sort(key=lambda one: one.revision)
         return Changes.from_found(found, query, revision=Revision(revision), horizon=Revision(horizon))
 
-    def _change(self, row: Sequence[Any]) -> Task | Deletion:
+    def _change(self, row: Sequence[Any]) -> Change:
         task_id, *_, deleted_at, revision = row
         return row_to_task(self._owner, row) if deleted_at is None else Deletion(TaskId(task_id), Revision(revision))
 
@@ -108,6 +108,8 @@ class SqlTaskLists:
     _database: Database
     _max_tasks: int | None = MAX_TASKS
     """Tasks and tombstones of a list; `None`: no limit."""
+    _on_change: Callable[[UserId], None] = lambda _: None
+    """Called after each attempt to change a list, also where its outcome is unknown."""
     _erase_batch: int = field(default=ERASE_BATCH, kw_only=True)
     _executor: Executor = field(init=False)
     _searches: Searches = field(init=False)
@@ -130,19 +132,27 @@ class SqlTaskLists:
 
     @asynccontextmanager
     async def _edit(self, owner: UserId, actor: Principal, at: datetime) -> AsyncIterator[EditableTaskList]:
-        async with self._executor.transaction() as transaction:
-            edit = SqlEditableTaskList(transaction, self._writes, owner, actor.issued_second, at)
-            yield edit
-            if not edit.has_changed:
-                transaction.abandon()
+        edit: SqlEditableTaskList | None = None
+        try:
+            async with self._executor.transaction() as transaction:
+                edit = SqlEditableTaskList(transaction, self._writes, owner, actor.issued_second, at)
+                yield edit
+                if not edit.has_changed:
+                    transaction.abandon()
+        finally:
+            if edit is not None and edit.has_changed:
+                self._on_change(owner)
 
     async def add(self, owner: UserId, actor: Principal, task: Task) -> Task:
         """See the port."""
         parameters = self._parameters(owner, actor, task)
-        if self._writes == "postgresql":
-            rows = await self._executor.write(write_statements.new_task(), parameters)
-        else:
-            rows = await self._add_in_steps(task, parameters)
+        try:
+            if self._writes == "postgresql":
+                rows = await self._executor.write(write_statements.new_task(), parameters)
+            else:
+                rows = await self._add_in_steps(task, parameters)
+        finally:
+            self._on_change(owner)
         if not rows:
             raise await self._refusal(owner, actor)
         revision, at = rows[0]
@@ -153,7 +163,10 @@ class SqlTaskLists:
     ) -> tuple[Task, bool]:
         """See the port."""
         more = {"key": key.text, "request": key.request, "expired_at": expired_at}
-        rows = await add_once(self._executor, self._writes, {**self._parameters(owner, actor, task), **more})
+        try:
+            rows = await add_once(self._executor, self._writes, {**self._parameters(owner, actor, task), **more})
+        finally:
+            self._on_change(owner)
         if not rows:
             raise await self._refusal(owner, actor)
         is_replayed, *first = rows[0]
@@ -198,4 +211,7 @@ class SqlTaskLists:
                 keys = await transaction.run(write_statements.ERASE_KEYS, parameters)
                 return max(len(keys), len(await transaction.run(write_statements.ERASE_TASKS, parameters)))
 
-        await delete_in_batches(erase_batch, self._erase_batch)
+        try:
+            await delete_in_batches(erase_batch, self._erase_batch)
+        finally:
+            self._on_change(owner)

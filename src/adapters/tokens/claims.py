@@ -54,7 +54,7 @@ class ClaimRules:
         if not self.accepts_audience(claims.get("aud")):
             raise InvalidToken("The token is for another audience.")
         expires_at, issued_at = self._validate_dates(claims, now)
-        return self._principal(claims, issued_at), expires_at
+        return self._principal(claims, issued_at, expires_at), expires_at
 
     def lacks_scope(self, claims: dict[str, Any]) -> bool:
         """Whether the token was issued to an application, and not for this service's scope.
@@ -87,7 +87,7 @@ class ClaimRules:
             raise InvalidToken("The token's lifetime is too long.")
         return expires_at, issued_at
 
-    def _principal(self, claims: dict[str, Any], issued_at: float) -> Principal:
+    def _principal(self, claims: dict[str, Any], issued_at: float, expires_at: float) -> Principal:
         subject, session = claims.get("sub"), claims.get("sid")
         if not isinstance(subject, str):
             raise InvalidToken("The token's subject is missing or not a string.")
@@ -95,7 +95,7 @@ class ClaimRules:
         session_id = session if isinstance(session, str | None) else ""
         try:
             known_session = None if session_id is None else SessionId(session_id)
-            return Principal(UserId(subject), known_session, issued_at, self.lacks_scope(claims))
+            return Principal(UserId(subject), known_session, issued_at, self.lacks_scope(claims), expires_at)
         except InvalidField as error:
             if error.field == "session_id":
                 raise InvalidToken("The token's session ID is invalid.") from error

@@ -109,5 +109,5 @@ async def test_a_listener_that_is_cut_is_replaced_and_nothing_is_missed_meanwhil
         assert push(service, issuer.security_event("alice", session="s-1")).status_code == 202
         token = issuer.token("alice", session="s-1")
         eventually(lambda: statuses(service, token) == {401}, within=PROMISED + CLIENTS / 10)
-        eventually(lambda: "the listener for revocations is lost" in service.log)
+        eventually(lambda: "the listener is lost" in service.log)
         await database.close()

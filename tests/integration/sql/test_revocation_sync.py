@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from attrs import evolve
 from sqlalchemy import func, select, text
 
 from adapters.sql.database import Database
+from adapters.sql.listener import Listener
 from adapters.sql.readiness import RevocationsReadiness
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import FULL_READ_INTERVAL, SqlRevocations
@@ -31,12 +31,11 @@ async def here(database: Database, hand: WorkerClock) -> SqlRevocations:
 
 async def test_a_failed_refresh_does_not_count_and_is_logged(
     here: SqlRevocations,
-    database: Database,
     admin_database: Database,
     hand: WorkerClock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sync = RevocationSync(database, here)
+    sync = RevocationSync(here)
     async with admin_database.writes.begin() as connection:
         await connection.execute(text("ALTER TABLE revocations RENAME TO away"))
     hand.seconds = 31
@@ -77,7 +76,7 @@ async def test_revocations_of_another_worker_are_read_in_the_background(
     database: Database, here: SqlRevocations, hand: WorkerClock
 ) -> None:
     elsewhere = hand.of_a_worker(database)
-    async with running(RevocationSync(database, elsewhere)):
+    async with running(RevocationSync(elsewhere)):
         await here.revoke(ALICE, ONE, NOON)
         await here.revoke(BOB, None, NOON)
         await until(lambda: elsewhere.is_revoked(token()) and elsewhere.is_revoked(token(BOB)))
@@ -88,7 +87,7 @@ async def test_a_first_read_that_takes_long_does_not_hold_up_the_start_and_ends_
 ) -> None:
     await here.revoke(ALICE, ONE, NOON)
     elsewhere = hand.of_a_worker(database)
-    sync = RevocationSync(database, elsewhere, start_timeout=0)
+    sync = RevocationSync(elsewhere, start_timeout=0)
     await sync.prepare()
     with pytest.raises(RevocationsUnavailable):
         elsewhere.is_revoked(token())
@@ -105,7 +104,7 @@ async def test_all_revocations_are_read_again_in_the_background(
 ) -> None:
     await here.revoke(BOB, ONE, NOON)
     elsewhere = hand.of_a_worker(database)
-    async with running(RevocationSync(database, elsewhere, poll_interval=0.01)):
+    async with running(RevocationSync(elsewhere, poll_interval=0.01)):
         await here.revoke(ALICE, ONE, NOON)
         async with admin_database.writes.begin() as connection:
             await connection.execute(
@@ -115,20 +114,31 @@ async def test_all_revocations_are_read_again_in_the_background(
         await until(lambda: elsewhere.is_current and elsewhere.is_revoked(token(UserId("carol"))))
 
 
+@asynccontextmanager
+async def listening(listener: Listener) -> AsyncIterator[None]:
+    task = asyncio.create_task(listener.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_notification_starts_a_refresh_also_after_the_listener_was_lost(
     database: Database, here: SqlRevocations, hand: WorkerClock
 ) -> None:
-    if database.dialect == "sqlite":
-        assert database.connect is None
+    if database.connect is None:
+        assert database.dialect == "sqlite"
         return
     elsewhere = hand.of_a_worker(database)
-    sync = RevocationSync(database, elsewhere, poll_interval=3600.0, listen_backoff=Backoff(0.01, 60.0))
+    listener = Listener(database.connect, backoff=Backoff(0.01, 60.0))
+    sync = RevocationSync(elsewhere, listener, poll_interval=3600.0)
     listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
 
     async def is_listening() -> bool:
         return bool((await database.read(text(listeners))).scalar_one())
 
-    async with running(sync), asyncio.timeout(20):
+    async with running(sync), listening(listener), asyncio.timeout(20):
         for user in (ALICE, BOB):
             while not await is_listening():  # noqa: ASYNC110  (another session's state)
                 await asyncio.sleep(0.01)
@@ -138,31 +148,26 @@ async def test_a_notification_starts_a_refresh_also_after_the_listener_was_lost(
             await database.read(ended.where(text("query LIKE 'LISTEN%'")))
 
 
+async def refuse() -> None:
+    raise OSError
+
+
 async def test_without_a_listener_polling_suffices_and_the_log_says_so(
     database: Database, here: SqlRevocations, hand: WorkerClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def refuse() -> None:
-        raise OSError
-
-    elsewhere = hand.of_a_worker(database)
-    async with running(RevocationSync(evolve(database, connect=refuse), elsewhere)):
-        await until(lambda: "can't listen for revocations" in caplog.messages)
+    elsewhere, listener = hand.of_a_worker(database), Listener(refuse)
+    async with running(RevocationSync(elsewhere, listener)), listening(listener):
+        await until(lambda: "can't listen for notifications" in caplog.messages)
         await here.revoke(ALICE, ONE, NOON)
         await until(lambda: elsewhere.is_revoked(token()))
 
 
-async def test_attempts_to_listen_back_off(database: Database, here: SqlRevocations) -> None:
+async def test_attempts_to_listen_back_off() -> None:
     backoff = Backoff(0.01, 0.02)
-
-    async def refuse() -> None:
-        raise OSError
-
-    async with running(RevocationSync(evolve(database, connect=refuse), here, listen_backoff=backoff)):
+    async with listening(Listener(refuse, backoff=backoff)):
         await until(lambda: backoff.failures > 2)
 
 
-async def test_attempts_to_listen_are_a_minute_apart_at_most_before_jitter(
-    database: Database, here: SqlRevocations
-) -> None:
-    backoff = RevocationSync(database, here)._listen_backoff
+def test_attempts_to_listen_are_a_minute_apart_at_most_before_jitter() -> None:
+    backoff = Listener(refuse)._backoff
     assert (backoff.first, backoff.maximum) == (2, 60)

@@ -34,7 +34,8 @@ def test_every_call_has_a_name_an_example_and_its_answers() -> None:
             names.append(operation["operationId"])
             success = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
             if operation["operationId"] not in {"deleteTask", "receiveSecurityEvent"}:  # which answer with no body
-                assert "example" in success["content"]["application/json"]
+                [content] = success["content"].values()
+                assert "example" in content
             if operation["tags"] == ["tasks"]:
                 assert operation["security"] == [{"betterAuth": []}]
                 assert {"401", "403", "503"} <= set(operation["responses"])

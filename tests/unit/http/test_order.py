@@ -17,6 +17,7 @@ EVERY_CALL = [
     ("PATCH", f"{LIST}/{NOBODYS}/complete"),
     ("POST", f"{LIST}/{NOBODYS}/restore"),
     ("GET", f"{LIST}/changes"),
+    ("GET", f"{LIST}/events"),
     ("OPTIONS", LIST),
     ("HEAD", LIST),
 ]

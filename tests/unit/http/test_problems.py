@@ -23,6 +23,7 @@ def test_every_domain_error_has_its_problem() -> None:
         errors.RevocationsUnavailable,
         errors.SearchUnavailable,
         errors.StorageUnavailable,
+        errors.StreamsExhausted,
     }
 
 

@@ -53,7 +53,18 @@ _CONDITIONS: Final = {
 }
 
 
-_QUERIES: Final = {"listTasks": list_params.PARAMETERS, "listChanges": sync_params.PARAMETERS}
+_QUERIES: Final[dict[str, Any]] = {
+    "listTasks": list_params.PARAMETERS,
+    "listChanges": sync_params.PARAMETERS,
+    "watchTasks": sync_params.STREAM_PARAMETERS,
+}
+
+_LAST_EVENT_ID: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the last event that the client has got: what has changed since comes first.",
+    "schema": {"type": "string", "maxLength": sync_params.MAX_TOKEN},
+}
 
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -156,6 +167,8 @@ def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "query", "description": description, "schema": schema}
     if operation.id == "createTask":
         yield _IDEMPOTENCY_KEY
+    if operation.id == "watchTasks":
+        yield _LAST_EVENT_ID
     if operation.condition is not None:
         tags = {"type": "string"}
         if operation.condition == "If-Match":  # an invalid If-None-Match is ignored
@@ -186,6 +199,8 @@ def _success(operation: Operation) -> dict[str, Any]:
         success["headers"] = headers
     if operation.response is not None:
         success["content"] = {JSON: {"schema": _reference(operation.response), "example": operation.example}}
+    if operation.media_type is not None:
+        success["content"] = {operation.media_type: {"schema": {"type": "string"}, "example": operation.example}}
     if operation.response is TaskView:
         success["links"] = {name: _link(name, "$response.body#/id") for name in _OF_ONE_TASK if name != operation.id}
     if operation.id == "listTasks":

@@ -4,10 +4,11 @@ from http import HTTPStatus
 from typing import Final
 
 from adapters.http.context import RequestContext
+from adapters.http.event_stream import EventStream
 from adapters.http.responses import Response, json_response
 from adapters.http.routing import TASKS, Operation, Services, route
-from adapters.http.schemas import EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView
-from adapters.http.sync_params import encode_sync_token, read_changes_query
+from adapters.http.schemas import EXAMPLE_EVENTS, EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView
+from adapters.http.sync_params import encode_sync_token, read_changes_query, read_stream_start
 from domain.identity import UserId
 
 
@@ -36,4 +37,31 @@ async def list_changes(services: Services, request: RequestContext, _: None) -> 
     return json_response(ChangesView.of(changes, encode_sync_token(changes.token, owner)))
 
 
-ROUTES: Final = (list_changes,)
+@route(
+    "GET",
+    f"{TASKS}/events",
+    Operation(
+        id="watchTasks",
+        summary="Follow a list: a stream of server-sent events, one for each change.",
+        result="Events until the token expires or the service stops: `ready`, then `task.changed` (data: the task),"
+        " `task.deleted` (data: `id` and `revision`), and `reset` where the list is to be read anew. The id of each is"
+        " the sync token after it. `end` is the last one.",
+        media_type="text/event-stream",
+        example=EXAMPLE_EVENTS,
+        errors=(HTTPStatus.UNPROCESSABLE_ENTITY,),
+    ),
+)
+async def watch_tasks(services: Services, request: RequestContext, _: None) -> Response:
+    """Follow the list from a sync token, or from now on."""
+    owner = UserId(request.user_id)
+    start = read_stream_start(request.query_string, request.headers.get(b"last-event-id"), owner)
+    return EventStream(
+        request=request,
+        updates=services.watch_changes(request.principal, owner, start.since),
+        streams=services.open_streams,
+        metrics=services.stream_metrics,
+        ready_id=start.given,
+    )
+
+
+ROUTES: Final = (list_changes, watch_tasks)

@@ -1,5 +1,6 @@
-"""A faster way to send complete responses than uvicorn's own; without it, everything works, slower."""
+"""A faster way to send complete responses than uvicorn's own, and streams that end when the server stops."""
 
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -7,6 +8,10 @@ from operator import itemgetter
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from adapters.http.server.write_deadline import limit_unread
+
+_DISCONNECT: Final = {"type": "http.disconnect"}
 
 LARGE_BODY: Final = 64 * 1024
 """Bytes from which a body is not copied: clients that read slowly share what the page cache holds."""
@@ -35,12 +40,31 @@ def _template(names: tuple[bytes, ...]) -> bytes | None:
 
 
 class FastResponseCycle(RequestResponseCycle):
-    """uvicorn's request-response cycle, which sends a complete response in one write.
+    """uvicorn's request-response cycle, which sends a complete response in one write, and streams that can be ended.
 
     The start of a response is held until its body arrives: headers and body leave in one packet.
     """
 
     _start: Any = None
+    _is_read = False
+    """Whether the application has the whole request."""
+    _is_stopping = False
+
+    def stop(self) -> None:
+        """Tell an application that only waits for its client to leave that the server stops."""
+        self._is_stopping = True
+        if self._is_read:
+            self.message_event.set()
+
+    async def receive(self) -> Any:
+        """The next part of the request; after the last, wait until the client leaves or the server stops."""
+        if self._is_read and self._is_stopping:
+            return _DISCONNECT
+        message = await super().receive()
+        if self._is_read:
+            return _DISCONNECT if self._is_stopping else message
+        self._is_read = not message.get("more_body")
+        return message
 
     async def send(self, message: Any) -> None:
         """Send one ASGI message."""
@@ -57,8 +81,26 @@ class FastResponseCycle(RequestResponseCycle):
                 start["status"], start["headers"], message.get("body", b"")
             ):
                 return
+            if message.get("more_body"):
+                self._begin_stream()
             await super().send(start)
+        elif not message.get("more_body"):
+            self._end_stream(message)
         await super().send(message)
+
+    def _begin_stream(self) -> None:
+        """A response without a length that goes on for long: few bytes may wait for its client, and none for ever."""
+        limit_unread(self.transport)
+        if self.scope["http_version"] == "1.0":  # without chunks; it ends with the connection (RFC 9112 §6.3)
+            self.chunked_encoding, self.expected_content_length = False, sys.maxsize
+
+    def _end_stream(self, message: Any) -> None:
+        """The last part does not wait for a slow client: the connection closes when all is sent, or takes too long."""
+        if self.flow.write_paused:
+            self.keep_alive = False
+            self.flow.resume_writing()
+        if self.chunked_encoding is False:
+            self.expected_content_length = len(message.get("body", b""))
 
     def _send_complete(self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
         """Send it in one write; False: it is unusual or can't be sent, so uvicorn must see to it."""

@@ -68,6 +68,16 @@ class HardenedHttpProtocol(HttpToolsProtocol):
             current.message_event.set()
         self._current = self.cycle = None  # type: ignore[assignment]  # as before the first request
 
+    def shutdown(self) -> None:
+        """The server stops: end the stream that is being sent, and those that wait for their turn."""
+        super().shutdown()
+        for cycle in {self._current, self.cycle, *(cycle for cycle, _ in self.pipeline)}:
+            if isinstance(cycle, FastResponseCycle) and not cycle.response_complete:
+                cycle.stop()
+        current = self._unanswered_current()
+        if current is not None and current.response_started and self.flow.write_paused:
+            self._deadline.abort()  # its client does not read: there is no time to wait for it
+
     def pause_writing(self) -> None:
         """The client has not yet taken all of a response."""
         super().pause_writing()

@@ -27,6 +27,9 @@ MIN_PROGRESS: Final = 8 * 1024
 MAX_BACKLOG: Final = 32 * 2**20
 """Bytes that the clients of all connections with unsent bytes together may leave unread, in the kernel and here."""
 
+STREAM_BUFFER: Final = 32 * 1024
+"""Bytes of a stream that the kernel keeps for its client; Linux doubles it, for what it needs itself."""
+
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -124,3 +127,17 @@ def unacknowledged(transport: asyncio.Transport) -> int:
     except OSError:
         return in_transport
     return in_transport + int.from_bytes(answer, sys.byteorder)
+
+
+def limit_unread(transport: asyncio.Transport) -> None:
+    """Keep little for the client of a stream, who may read slowly, and nothing for long.
+
+    A stream's heartbeats are so small that the kernel would keep them for hours for a client that has vanished.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return
+    with suppress(OSError):  # a socket of another kind
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_TIMEOUT * 1000))

@@ -1,0 +1,206 @@
+"""Event streams of several workers, which learn of each other's changes, and of one that is stopped or killed."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from attrs import define, field
+
+from tests.integration.processes.test_revocations import push
+from tests.support.live import EVENTS, HANG, Event, EventStream
+from tests.support.loopback_issuer import LoopbackIssuer
+from tests.support.service import Service, eventually, running
+
+LIST = "/api/alice/tasks"
+WORKERS = 2
+STREAMS = 15
+"""More than one worker lets a user have, so that each has some of them."""
+KILLS = 3
+READERS = 4
+LATER = 10.0
+"""Seconds: more than anything takes that is guaranteed to take two."""
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def service(request: pytest.FixtureRequest, issuer: LoopbackIssuer, tmp_path: Path) -> Iterator[Service]:
+    database = "sqlite:///tasks.db"
+    if request.param == "postgresql":
+        database = str(request.getfixturevalue("postgres_url"))
+    settings = {"DATABASE_URL": database, "EVO_TODO_WORKERS": str(WORKERS), "EVO_TODO_LOG_FORMAT": "json"}
+    with running("serve", "--migrate", folder=tmp_path, settings=settings | issuer.settings) as it:
+        eventually(lambda: it.log.count("Application startup complete") == WORKERS)
+        yield it
+
+
+@asynccontextmanager
+async def client(service: Service, token: str) -> AsyncIterator[httpx.AsyncClient]:
+    # Each request on a connection of its own: any worker may get it.
+    headers, limits = {"Authorization": f"Bearer {token}"}, httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        base_url=service.url, headers=headers, limits=limits, timeout=HANG, trust_env=False, verify=False
+    ) as http:
+        yield http
+
+
+@asynccontextmanager
+async def streams(http: httpx.AsyncClient) -> AsyncIterator[list[EventStream]]:
+    """Streams of all workers, each of which has begun."""
+    async with AsyncExitStack() as stack:
+        opened: list[EventStream] = []
+        while len(opened) < STREAMS:
+            response = await stack.enter_async_context(http.stream("GET", EVENTS))
+            if response.status_code == 200:
+                opened.append(EventStream(response))
+                await opened[-1].next("ready")
+            else:
+                assert response.status_code == 429  # this worker has enough
+                await response.aclose()
+        yield opened
+
+
+async def test_a_change_reaches_the_streams_of_every_worker(service: Service, issuer: LoopbackIssuer) -> None:
+    async with client(service, issuer.token("alice")) as http, streams(http) as opened:
+        for number in range(10):
+            task = (await http.post(LIST, json={"title": f"{number}"})).json()
+            began = time.monotonic()
+            events = await asyncio.gather(*(stream.next("task.changed") for stream in opened))
+            assert [event.data for event in events] == [task] * STREAMS
+            assert time.monotonic() - began < LATER  # by a notice: without any it takes fifteen
+
+
+async def test_a_revoked_token_ends_the_streams_of_every_worker_soon(service: Service, issuer: LoopbackIssuer) -> None:
+    token = issuer.token("alice", session="s-1")
+    async with client(service, token) as http, streams(http) as opened:
+        assert push(service, issuer.security_event("alice", session="s-1")).status_code == 202
+        began = time.monotonic()
+        for stream in opened:
+            assert await stream.rest() == [Event("end", {"reason": "token-revoked"}, None)]
+        assert time.monotonic() - began < LATER
+
+
+async def test_sigterm_ends_every_stream_and_the_service_in_time(service: Service, issuer: LoopbackIssuer) -> None:
+    async with client(service, issuer.token("alice")) as http, streams(http) as opened:
+        service.send_signal(signal.SIGTERM)
+        for stream in opened:
+            assert await stream.rest() == [Event("end", {"reason": "stopping"}, None)]
+        assert await asyncio.to_thread(service.wait) in {0, -signal.SIGTERM}
+    assert not [line for line in service.log_lines if line["level"] == "error"]
+
+
+@define
+class Reader:
+    """Keeps a copy of the list by streams, each of which goes on where the one before ended."""
+
+    http: httpx.AsyncClient
+    copy: dict[str, Any] = field(factory=dict)
+    last_id: str | None = None
+    revision: int = 0
+    streams: int = 0
+
+    async def run(self) -> None:
+        while True:
+            with suppress(httpx.TransportError, StopAsyncIteration):
+                await self._follow()
+            await asyncio.sleep(0.05 * random.random())
+
+    async def _follow(self) -> None:
+        headers = {} if self.last_id is None else {"Last-Event-ID": self.last_id}
+        async with self.http.stream("GET", EVENTS, headers=headers) as response:
+            if response.status_code != 200:
+                return
+            stream = EventStream(response)
+            ready = await stream.next("ready")
+            self.last_id = self.last_id or ready.id  # the list is empty at first
+            assert ready.id == self.last_id
+            self.streams += 1
+            while True:
+                event = await stream.next()
+                assert event.name in {"task.changed", "task.deleted"}, event
+                assert event.data["revision"] > self.revision, "doubled, or not in order"
+                self.revision, self.last_id = event.data["revision"], event.id
+                if event.name == "task.changed":
+                    self.copy[event.data["id"]] = event.data
+                else:
+                    self.copy.pop(event.data["id"], None)
+
+
+@define
+class Writer:
+    """Creates, changes and deletes tasks; what it is not told of may or may not have been done."""
+
+    http: httpx.AsyncClient
+    done: int = 0
+    known: list[str] = field(factory=list)
+
+    async def run(self) -> None:
+        while True:
+            with suppress(httpx.TransportError):
+                await self._write()
+                self.done += 1
+            await asyncio.sleep(0)
+
+    async def _write(self) -> None:
+        chosen = random.choice(self.known) if self.known and random.random() < 0.6 else None
+        if chosen is None:
+            answer = await self.http.post(LIST, json={"title": "Buy milk"})
+            if answer.status_code == 201:
+                self.known.append(answer.json()["id"])
+        elif random.random() < 0.5:
+            await self.http.patch(f"{LIST}/{chosen}/complete")
+        else:
+            self.known.remove(chosen)
+            await self.http.delete(f"{LIST}/{chosen}")
+
+
+def kill_a_worker(service: Service) -> None:
+    workers = psutil.Process(service.process.pid).children()
+    os.kill(random.choice([one.pid for one in workers if "spawn_main" in str(one.cmdline())]), signal.SIGKILL)
+
+
+async def all_tasks(http: httpx.AsyncClient) -> dict[str, Any]:
+    answer = (await http.get(LIST)).json()
+    assert answer["next_cursor"] is None
+    return {task["id"]: task for task in answer["data"]}
+
+
+async def test_readers_lose_and_double_nothing_while_workers_are_killed(
+    service: Service, issuer: LoopbackIssuer
+) -> None:
+    async with client(service, issuer.token("alice")) as http:
+        readers, writers = [Reader(http) for _ in range(READERS)], [Writer(http) for _ in range(2)]
+        reading = [asyncio.create_task(reader.run()) for reader in readers]
+        async with asyncio.timeout(HANG):
+            while not all(reader.streams for reader in readers):  # noqa: ASYNC110  (another task's work)
+                await asyncio.sleep(0.05)
+        writing = [asyncio.create_task(writer.run()) for writer in writers]
+        for number in range(1, KILLS + 1):
+            goal = sum(writer.done for writer in writers) + 30
+            async with asyncio.timeout(HANG):
+                while sum(writer.done for writer in writers) < goal:  # noqa: ASYNC110  (another task's work)
+                    await asyncio.sleep(0.01)
+            kill_a_worker(service)
+            await asyncio.to_thread(
+                eventually, lambda number=number: service.log.count("Application startup complete") == WORKERS + number
+            )
+        for writer in writing:
+            writer.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+        truth = await all_tasks(http)
+        async with asyncio.timeout(HANG):
+            while any(reader.copy != truth for reader in readers):
+                assert not any(reader.done() for reader in reading), [one.result() for one in reading if one.done()]
+                await asyncio.sleep(0.05)
+                truth = await all_tasks(http)
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        assert sum(reader.streams for reader in readers) > READERS
