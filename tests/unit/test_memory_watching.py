@@ -17,7 +17,7 @@ from application.sync import Changed, Idle, Started, WatchChanges
 from domain.changes import Changes, ChangesQuery
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import UserId
-from domain.task import NO_REVISION, Revisions, Task
+from domain.task import NO_REVISION, Revision, Revisions, Task
 from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.contracts.changes import LATER, SETTINGS, Purge, live
 from tests.contracts.task_lists import ALICE, START, actor, add, erase, new
