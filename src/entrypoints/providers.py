@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import NewType
 
-from attrs import frozen
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
 
 from adapters.http.open_streams import OpenStreams
@@ -14,7 +13,7 @@ from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
 from adapters.sql.database import Database, connect
 from adapters.sql.listener import Listener
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
-from adapters.sql.replica import Replica, ReplicaReadiness
+from adapters.sql.replica import Replica, ReplicaReadiness, Replicated
 from adapters.sql.replicated_lists import ReplicatedTaskLists
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
@@ -55,18 +54,11 @@ from application.tasks import (
     RestoreTask,
 )
 from domain.audit import AuditEvent, AuditKind
+from entrypoints.measurements import Measured
 from entrypoints.settings import Settings
 
 Notifications = NewType("Notifications", tuple[Listener | None, PostgresChangeFeed | SqliteChangeFeed])
 """PostgreSQL's notifications, and the change feed that they serve."""
-
-
-@frozen
-class Replicated:
-    """A replica, and what is known of it."""
-
-    database: Database
-    replica: Replica
 
 
 class Adapters(Provider):
@@ -270,7 +262,7 @@ class UseCases(Provider):
 
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Build the container; later providers override earlier ones."""
-    return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})
+    return make_async_container(Adapters(), UseCases(), Measured(), *overrides, context={Settings: settings})
 
 
 def token_rules(settings: Settings) -> ClaimRules:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -94,6 +95,9 @@ UNAVAILABLE: Final = (
 Any other state is a fault of this program.
 """
 
+COUNTS: Final[Counter[str]] = Counter()
+"""How often this process has found the database unavailable, by SQLSTATE, or by the type of the error."""
+
 _SQLITE_MESSAGES: Final = {"no such table": UNDEFINED_TABLE, "no such column": UNDEFINED_COLUMN}
 
 
@@ -135,9 +139,9 @@ def as_unavailable(error: Exception) -> StorageUnavailable | None:
     if not _is_unavailability(error):
         return None
     cause = getattr(error, "orig", None) or error
-    logger.warning(
-        "database unavailable", extra={"error": type(cause).__name__, "sqlstate": getattr(cause, "sqlstate", None)}
-    )
+    sqlstate = getattr(cause, "sqlstate", None)
+    COUNTS[sqlstate or type(cause).__name__] += 1
+    logger.warning("database unavailable", extra={"error": type(cause).__name__, "sqlstate": sqlstate})
     return StorageUnavailable(retry_after=2)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from typing import Final
@@ -60,6 +61,11 @@ class Replica:
     """The primary's places in the log that the replica has not reached, and when they were read."""
     _reached_at: float = field(init=False, default=-1.0)
     """When the primary was at the place that the replica has reached."""
+
+    @property
+    def behind(self) -> float:
+        """Seconds, at most about, that the replica was behind at the last poll; infinite if that is not known."""
+        return math.inf if self._reached_at < 0 else time.monotonic() - self._reached_at
 
     def note(self, owner: UserId, revision: Revision = UNKNOWN) -> None:
         """Remember a change: the replica must not be read before it has it."""
@@ -151,3 +157,11 @@ class ReplicaReadiness:
         """See the port. The service does not need it."""
         problem = self._replica.problem
         return None if problem is None else f"reads go to the primary: {problem}"
+
+
+@frozen
+class Replicated:
+    """A replica's connections, and what is known of it."""
+
+    database: Database
+    replica: Replica
