@@ -90,18 +90,25 @@ def _folded_parts(query: "TaskQuery") -> tuple[str, ...]:
     return tuple(sorted({fold(part) for part in search_parts(query.text)}, key=lambda part: (-len(part), part)))
 
 
+def _fits_order(query: "TaskQuery", _: object, value: bool) -> None:  # noqa: FBT001  (as attrs calls it)
+    if value and query.order is not Order.UPDATED_LAST_FIRST:
+        raise InvalidField("deleted", "deleted tasks are listed by their deletion only, the last one first")
+
+
 @frozen(kw_only=True)
 class TaskQuery:
     """Filter, order, size and start of a page.
 
     Raises:
-        InvalidField: the limit or the search text is out of range.
+        InvalidField: the limit or the search text is out of range, or the order is not that of deleted tasks.
     """
 
     completed: bool | None = None
     text: str = field(default="", validator=_is_search_text)
     """Words and quoted phrases, each of which the title or description must contain, ignoring case."""
     order: Order = Order.CREATED
+    deleted: bool = field(default=False, validator=_fits_order)
+    """Only deleted tasks, instead of all others: by their last change, which is their deletion."""
     limit: int = field(default=MAX_PAGE, validator=is_page_size)
     after: PageKey | None = None
     parts: tuple[str, ...] = field(init=False, default=Factory(_folded_parts, takes_self=True))
@@ -110,6 +117,11 @@ class TaskQuery:
     def finds(self, task: Task) -> bool:
         """Whether every part occurs in the task."""
         return not self.parts or all(map(task.search_text.__contains__, self.parts))
+
+    def selects(self, task: Task) -> bool:
+        """Whether the task passes all filters."""
+        is_wanted = (task.deleted_at is not None) == self.deleted and self.completed in {None, task.completed}
+        return is_wanted and self.finds(task)
 
 
 @frozen

@@ -50,16 +50,24 @@ class Measured(Provider):
 def _of_database(database: Database) -> Iterator[Measurement]:
     executor = database.asyncpg_executor
     if executor is not None:
+        pipelined = database.pipelined_executor
+        shared = {} if pipelined is None else {"shared reads": pipelined.reads, "shared writes": pipelined.writes}
         pools = {"reads": executor.reads, "writes": executor.writes, "searches": executor.searches}
 
         def each(name: str) -> dict[Labels, float]:
             return {(pool,): getattr(of, name) for pool, of in pools.items()}
 
+        def each_waiting() -> dict[Labels, float]:
+            return each("waiting") | {(name,): of.waiting for name, of in shared.items()}
+
         of_pools = ("pool",)
         yield Measurement("evo_todo_pool_size", "Connections that a pool may open.", lambda: each("size"), of_pools)
         yield Measurement("evo_todo_pool_in_use", "Connections in use.", lambda: each("in_use"), of_pools)
         yield Measurement(
-            "evo_todo_pool_waiting", "Statements that wait for a connection.", lambda: each("waiting"), of_pools
+            "evo_todo_pool_waiting",
+            "Statements that wait for a connection; of shared ones, for their answer.",
+            each_waiting,
+            of_pools,
         )
         yield Measurement(
             "evo_todo_pool_waits",

@@ -137,7 +137,7 @@ class Adapters(Provider):
         """The database; its connections are closed when the container is."""
         if settings.database_url is None:
             raise ValueError("DATABASE_URL is not set")
-        database = connect(settings.database_url, is_sharded=settings.sharded)
+        database = connect(settings.database_url, is_pipelined=settings.pipeline, is_sharded=settings.sharded)
         yield database
         await database.dispose()
 
@@ -147,7 +147,7 @@ class Adapters(Provider):
         if settings.read_url is None:
             yield None
             return
-        copy = connect(settings.read_url)
+        copy = connect(settings.read_url, is_pipelined=settings.pipeline)
         yield Replicated(copy, Replica(database, copy, settings.allow_rls_bypass))
         await copy.dispose()
 

@@ -71,6 +71,8 @@ class Settings:
     allow_rls_bypass: bool
     sharded: bool
     """Whether the owners' rows are on several servers."""
+    pipeline: bool
+    """PostgreSQL: whether brief statements share connections."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -124,6 +126,7 @@ class Settings:
             service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
             allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
             sharded=read("EVO_TODO_SHARDED", "false", parse.boolean),
+            pipeline=read("EVO_TODO_PIPELINE", "on", parse.one_of("on", "off")) == "on",
         )
         read.refuse_unknown()
         return settings

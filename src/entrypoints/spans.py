@@ -56,6 +56,11 @@ class TracedExecutor:
         with self.span("read", statement):
             return await self._inner.read(statement, parameters)
 
+    async def read_many(self, statement: Executable, parameters: Parameters) -> Rows:
+        """See the protocol."""
+        with self.span("read", statement):
+            return await self._inner.read_many(statement, parameters)
+
     async def search(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
         with self.span("search", statement):

@@ -11,8 +11,9 @@ from adapters.http.schemas import TaskPageView
 from application.ports import TaskLists
 from domain.task import Revision, Revisions
 from domain.task_list import MAX_PAGE, MAX_PAGE_BYTES, NotModified, Order, TaskPage, TaskQuery
-from tests.contracts.task_lists import ALICE, add, new, page, save, titles
+from tests.contracts.task_lists import ALICE, BOB, START, add, new, page, restore, save, titles
 
+DELETED = TaskQuery(deleted=True, order=Order.UPDATED_LAST_FIRST)
 LARGEST_TASK = 6 * (255 + 2000) + 300 + 5
 ENVELOPE = 500
 GIVEN = {
@@ -103,6 +104,35 @@ class TaskPagesContract:
                 assert sorted(found) == sorted(wanted)
                 if not order.by_update:
                     assert found == wanted[:: -1 if order.descending else 1]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+    async def test_deleted_tasks_are_listed_by_their_deletion_the_last_one_first(
+        self, lists: TaskLists, limit: int
+    ) -> None:
+        tasks = {title: await add(lists, new(title, after=place)) for place, title in enumerate("abcdefg")}
+        await add(lists, new("his", owner=BOB))
+        for place, title in enumerate("dgbea", start=1):
+            await save(lists, tasks[title].deleted(at=START + timedelta(hours=place)))
+        await restore(lists, tasks["g"].id)
+        assert await titles(lists, evolve(DELETED, limit=limit)) == list("aebd")
+        assert await titles(lists, TaskQuery(limit=limit)) == list("cfg")
+        assert await titles(lists, evolve(DELETED, limit=limit, text="B")) == ["b"]
+        assert await titles(lists, evolve(DELETED, limit=limit, completed=True)) == []
+        last = (await page(lists, DELETED)).tasks[0]
+        assert last.deleted_at == last.updated_at == START + timedelta(hours=5)
+
+    async def test_a_page_of_deleted_tasks_is_bounded_and_of_a_known_revision_not_modified(
+        self, lists: TaskLists
+    ) -> None:
+        for title in await fill(lists, 200):
+            found = (await page(lists, TaskQuery(limit=1))).tasks
+            await save(lists, found[0].deleted(at=START + timedelta(seconds=int(title))))
+        found_pages = await pages(lists, DELETED)
+        assert sum(len(one.tasks) for one in found_pages) == 200
+        for one in found_pages:
+            assert len(msgspec.json.encode(TaskPageView.of(one, DELETED))) <= MAX_PAGE_BYTES + ENVELOPE
+        now = found_pages[0].revision
+        assert await lists.open(ALICE).page(DELETED, known=Revisions(frozenset({now}))) == NotModified(now)
 
     async def test_a_page_of_short_tasks_has_as_many_as_were_asked_for(self, lists: TaskLists) -> None:
         for number in range(260):

@@ -471,6 +471,9 @@ class TasksOverHttpContract:
             ("sort=", "sort"),
             (f"q={'x' * 256}", "q"),
             ("q=%00", "q"),
+            ("deleted=yes", "deleted"),
+            ("deleted=true&sort=-updated_at", "sort"),
+            ("sort=-deleted_at", "sort"),
             ("cursor=x", "cursor"),
             ("cursor=%FF", "cursor"),
             ("cursor=WzFd", "cursor"),
@@ -483,6 +486,25 @@ class TasksOverHttpContract:
     async def test_a_parameter_out_of_range_is_refused_in_words(self, api: Api, query: str, parameter: str) -> None:
         answer = await api("GET", f"{LIST}?{query}")
         assert [error["parameter"] for error in errors(answer)] == [parameter]
+
+    async def test_deleted_tasks_can_be_listed_to_be_restored(self, api: Api) -> None:
+        one, two, three = [await api.task(title) for title in ("one", "two", "three")]
+        for task in (three, one):
+            await api("DELETE", f"{LIST}/{task['id']}")
+        first = await api("GET", f"{LIST}?deleted=true&limit=1")
+        [gone] = first.json()["data"]
+        assert gone == one | {key: gone[key] for key in ("updated_at", "deleted_at", "revision")}
+        assert gone["deleted_at"] == gone["updated_at"] > one["updated_at"]
+        assert f'"{gone["revision"]}"' == first.headers["ETag"]
+        rest = (await api("GET", first.headers["Link"].partition(">")[0].removeprefix("<"))).json()
+        assert ([task["id"] for task in rest["data"]], rest["next_cursor"]) == ([three["id"]], None)
+        same = await api("GET", f"{LIST}?deleted=true&sort=-deleted_at")
+        assert [task["id"] for task in same.json()["data"]] == [one["id"], three["id"]]
+        assert (await api("GET", f"{LIST}?deleted=true&q=THREE")).json()["count"] == 1
+        assert (await api("GET", f"{LIST}?deleted=false")).json()["data"] == [two]
+        assert "deleted_at" not in (await api("POST", f"{LIST}/{one['id']}/restore")).json()
+        assert (await api("GET", f"{LIST}?deleted=true")).json()["count"] == 1
+        assert (await api("GET", "/api/bob/tasks?deleted=true", user="bob")).json()["data"] == []
 
     async def test_a_cursor_is_refused_with_other_filters_but_not_with_another_limit(self, api: Api) -> None:
         for _ in range(3):

@@ -86,6 +86,11 @@ class Installation:
         finally:
             replica.stop()
 
+    def run(self, program: str, *arguments: str | Path, log: Path) -> None:
+        """Run a program until it has succeeded."""
+        if self.popen(program, *arguments, log=log).wait(TIMEOUT):
+            raise PostgresUnavailableError(log.read_text())
+
     def popen(self, program: str, *arguments: str | Path, log: Path) -> subprocess.Popen[bytes]:
         account = self.account
         with log.open("ab") as output:
@@ -143,16 +148,14 @@ class PostgresServer:
         if initdb.wait(TIMEOUT):
             raise PostgresUnavailableError(self.log.read_text())
 
-    def copy(self, primary: "PostgresServer") -> None:
-        """Create the data directory as a replica's."""
+    def copy(self, primary: "PostgresServer", *, is_replica: bool = True) -> None:
+        """Create the data directory as a copy of a running server's: a replica's, or a backup."""
         self.folder.chmod(0o755)
         if account := self.installation.account:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         source = ["--host=127.0.0.1", f"--port={primary.port}", "--username=postgres"]
-        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-        copied = self.installation.popen("pg_basebackup", "-D", self.data, *source, *how, log=self.log)
-        if copied.wait(TIMEOUT):
-            raise PostgresUnavailableError(self.log.read_text())
+        how = ["--checkpoint=fast", "--no-sync", *(["--write-recovery-conf"] if is_replica else [])]
+        self.installation.run("pg_basebackup", "-D", self.data, *source, *how, log=self.log)
 
     def start(self) -> None:
         """Start and wait until connections are accepted; after a crash, that includes recovery."""

@@ -47,6 +47,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         service_password=None,
         allow_rls_bypass=False,
         sharded=False,
+        pipeline=True,
     )
 
 
@@ -91,6 +92,7 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_SERVICE_PASSWORD="it's @ secret",
         EVO_TODO_ALLOW_RLS_BYPASS="true",
         EVO_TODO_SHARDED="true",
+        EVO_TODO_PIPELINE="off",
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
@@ -126,6 +128,7 @@ def test_each_setting_is_read() -> None:
         service_password="it's @ secret",
         allow_rls_bypass=True,
         sharded=True,
+        pipeline=False,
     )
     assert "secret" not in repr(settings)
     assert "password@" not in repr(settings)
@@ -182,6 +185,7 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_SERVICE_ROLE", "x" * 64, "at most 63"),
         ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
         ("EVO_TODO_SHARDED", "citus", "true or false"),
+        ("EVO_TODO_PIPELINE", "false", "on or off"),
     ],
 )
 def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(

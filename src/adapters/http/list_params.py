@@ -21,7 +21,15 @@ from domain.task_list import MAX_PAGE, MAX_SEARCH_PARTS, MAX_SEARCH_TEXT, Order,
 LIMIT: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": MAX_PAGE}
 """The JSON schema of a page's limit."""
 
+DELETED_LAST_FIRST: Final = "-deleted_at"
+"""The order of deleted tasks."""
+
 PARAMETERS = (
+    (
+        "deleted",
+        {"type": "boolean", "default": False},
+        "True: only tasks that were deleted and can be restored, the last one first, each with `deleted_at`.",
+    ),
     ("completed", {"type": "boolean"}, "Only tasks that are done, or only those that are not."),
     (
         "q",
@@ -34,8 +42,8 @@ PARAMETERS = (
     ),
     (
         "sort",
-        {"type": "string", "enum": [order.value for order in Order], "default": Order.CREATED.value},
-        "The order; a minus puts the newest first.",
+        {"type": "string", "enum": [*(order.value for order in Order), DELETED_LAST_FIRST]},
+        "The order, `created_at` by default; a minus puts the newest first. `-deleted_at` is the one of deleted tasks.",
     ),
     (
         "limit",
@@ -66,11 +74,13 @@ def parse_query(pairs: Sequence[tuple[str, str]]) -> TaskQuery:
         if name in given:
             raise InvalidParameter(name, "must not occur twice")
         given[name] = value
+    deleted = _boolean("deleted", given.get("deleted")) or False
     try:
         query = TaskQuery(
-            completed=_completed(given.get("completed")),
+            deleted=deleted,
+            completed=_boolean("completed", given.get("completed")),
             text=given.get("q", ""),
-            order=_order(given.get("sort", Order.CREATED.value)),
+            order=_order(given.get("sort"), deleted=deleted),
             limit=parse_limit(given.get("limit", str(MAX_PAGE))),
         )
     except InvalidField as error:
@@ -100,15 +110,19 @@ def next_link(path: str, query_string: bytes, cursor: str) -> str:
     return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
 
 
-def _completed(text: str | None) -> bool | None:
+def _boolean(name: str, text: str | None) -> bool | None:
     if text not in {None, "true", "false"}:
-        raise InvalidParameter("completed", "takes true or false")
+        raise InvalidParameter(name, "takes true or false")
     return None if text is None else text == "true"
 
 
-def _order(text: str) -> Order:
+def _order(text: str | None, *, deleted: bool) -> Order:
+    if deleted:
+        if text not in {None, DELETED_LAST_FIRST}:
+            raise InvalidParameter("sort", f"takes {DELETED_LAST_FIRST} where deleted is true")
+        return Order.UPDATED_LAST_FIRST
     try:
-        return Order(text)
+        return Order.CREATED if text is None else Order(text)
     except ValueError as error:
         raise InvalidParameter("sort", f"takes {', '.join(order.value for order in Order)}") from error
 
@@ -133,7 +147,7 @@ class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
 
 def _filters(query: TaskQuery) -> str:
     """A fingerprint of what must stay the same from page to page; the limit may differ."""
-    asked = msgspec.json.encode([query.completed, query.text, query.order.value])
+    asked = msgspec.json.encode([query.completed, query.text, query.order.value, *([True] if query.deleted else [])])
     return sha256(asked).hexdigest()[:16]
 
 

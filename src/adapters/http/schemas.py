@@ -79,6 +79,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
     created_at: Instant
     updated_at: Instant
     revision: Annotated[int, Meta(ge=1, description="The list's revision at the last change; what the ETag holds.")]
+    deleted_at: Annotated[Instant, Meta(description="Of deleted tasks only.")] | UnsetType = UNSET
 
     @classmethod
     def of(cls, task: Task) -> "TaskView":
@@ -92,6 +93,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
             created_at=task.created_at,
             updated_at=task.updated_at,
             revision=task.revision,
+            deleted_at=UNSET if task.deleted_at is None else task.deleted_at,
         )
 
 

@@ -81,14 +81,7 @@ class MemoryTaskList:
             return key(task) < start if query.order.descending else key(task) > start
 
         found = sorted(
-            (
-                task
-                for task in self._list.tasks.values()
-                if task.deleted_at is None
-                and query.completed in {None, task.completed}
-                and query.finds(task)
-                and follows(task)
-            ),
+            (task for task in self._list.tasks.values() if query.selects(task) and follows(task)),
             key=key,
             reverse=query.order.descending,
         )

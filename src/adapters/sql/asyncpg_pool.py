@@ -75,8 +75,12 @@ class AsyncpgPool:
         """Callers that wait for a connection."""
         return len(self._waiting)
 
-    async def fetch(self, sql: str, arguments: Sequence[Any], *, is_repeatable: bool = False) -> Sequence[Any]:
+    async def fetch(
+        self, sql: str, arguments: Sequence[Any], *, is_repeatable: bool = False, until: float | None = None
+    ) -> Sequence[Any]:
         """Run one statement as its own transaction and return its rows; a repeatable one may be sent twice.
+
+        `until` is the event loop's time by which it must have finished; by default, after `statement_timeout`.
 
         Raises:
             asyncpg.PostgresError: the server rejects the statement.
@@ -85,7 +89,7 @@ class AsyncpgPool:
         """
         loop = asyncio.get_running_loop()
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine that waits has one
-        until = loop.time() + self.statement_timeout
+        until = loop.time() + self.statement_timeout if until is None else until
         while True:
             connection = self._acquire_idle() or await self.acquire(until)
             self._deadlines[task] = until

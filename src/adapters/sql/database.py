@@ -16,6 +16,7 @@ from adapters.sql.address import DatabaseAddress
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
+from adapters.sql.pipeline import PipelinedExecutor, pipelined
 from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
 from adapters.sql.sqlite_reads import InlineReads, ThreadReads
 
@@ -23,6 +24,8 @@ READERS: Final = 10
 """PostgreSQL connections for reads of tasks: enough to keep it busy while other rows are on their way."""
 WRITERS: Final = 6
 """PostgreSQL connections for changes of tasks."""
+READERS_BESIDE_SHARED: Final = 4
+"""PostgreSQL connections for the other reads, where brief ones share theirs."""
 UPKEEP: Final = 2
 """PostgreSQL connections for all other reads, one of them for the revocation poll, and as many for other writes."""
 SEARCHERS: Final = 2
@@ -61,6 +64,8 @@ class Database:
     """SQLite: the database's file."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
+    pipelined_executor: PipelinedExecutor | None = None
+    """PostgreSQL: runs brief statements on shared connections, and the others on `asyncpg_executor`."""
     asyncpg_poll_executor: AsyncpgExecutor | None = None
     """PostgreSQL: reads on one connection that no request uses."""
     inline_reads: InlineReads | None = None
@@ -87,7 +92,8 @@ class Database:
     def _executor(self) -> Executor:
         inline = self.inline_reads.read if self.inline_reads else None
         search = self.thread_reads.read if self.thread_reads else None
-        return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline, search)
+        pooled = self.pipelined_executor or self.asyncpg_executor
+        return pooled or SqlAlchemyExecutor(self.read, self.writing, inline, search)
 
     @property
     def poll_executor(self) -> Executor:
@@ -124,7 +130,7 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every connection."""
-        for executor in (self.asyncpg_executor, self.asyncpg_poll_executor):
+        for executor in (self.pipelined_executor, self.asyncpg_executor, self.asyncpg_poll_executor):
             if executor is not None:
                 await executor.close()
         for reads in (self.inline_reads, self.thread_reads):
@@ -138,22 +144,26 @@ class Database:
             return await connection.execute(statement, parameters)
 
 
-def connect(url: str, *, is_sharded: bool = False) -> Database:
+def connect(url: str, *, is_pipelined: bool = False, is_sharded: bool = False) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
+
+    `is_pipelined`: on PostgreSQL, brief statements share connections.
 
     Raises:
         UnreadableAddress: it is neither, or could be read in more ways than one.
     """
     address = DatabaseAddress.parse(url)
-    return _sqlite(address) if address.is_sqlite else evolve(_postgresql(address), is_sharded=is_sharded)
+    if address.is_sqlite:
+        return _sqlite(address)
+    return evolve(_postgresql(address, is_pipelined=is_pipelined and not is_sharded), is_sharded=is_sharded)
 
 
-async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
+async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection, **settings: str) -> Any:
     return await asyncpg.connect(
         dsn,
         timeout=DEADLINE,
         connection_class=kind,
-        server_settings={"application_name": "evo-todo"},
+        server_settings={"application_name": "evo-todo", **settings},
     )
 
 
@@ -164,7 +174,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no a
         await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
 
 
-def _postgresql(address: DatabaseAddress) -> Database:
+def _postgresql(address: DatabaseAddress, *, is_pipelined: bool) -> Database:
     connection = partial(_connect, address.dsn(without=_LIBPQ_ONLY))
 
     def engine(size: int, **options: Any) -> AsyncEngine:
@@ -178,12 +188,15 @@ def _postgresql(address: DatabaseAddress) -> Database:
             **options,
         )
 
-    reads, writes, poll = (AsyncpgPool(connection, size) for size in (READERS, WRITERS, 1))
+    readers = READERS_BESIDE_SHARED if is_pipelined else READERS
+    reads, writes, searches, poll = (AsyncpgPool(connection, size) for size in (readers, WRITERS, SEARCHERS, 1))
+    executor = AsyncpgExecutor(reads, writes, searches)
     return Database(
         reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
         writes=engine(UPKEEP),
         connect=connection,
-        asyncpg_executor=AsyncpgExecutor(reads, writes, AsyncpgPool(connection, SEARCHERS)),
+        asyncpg_executor=executor,
+        pipelined_executor=pipelined(executor, connection) if is_pipelined else None,
         asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
     )
 

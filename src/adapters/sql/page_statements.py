@@ -45,7 +45,8 @@ def page_of(dialect: str, query: TaskQuery, known: Revisions | None, *, is_bound
     returns no task after the first with which the page exceeds MAX_PAGE_BYTES.
     """
     has_start, has_known = query.after is not None, known is not None
-    return _page(dialect, query.order, query.completed, len(query.parts), has_start, has_known, is_bounded)
+    filters = (query.deleted, query.completed, len(query.parts))
+    return _page(dialect, query.order, *filters, has_start, has_known, is_bounded)
 
 
 def page_parameters(query: TaskQuery, known: Revisions | None, limit: int | None = None) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def page_parameters(query: TaskQuery, known: Revisions | None, limit: int | None
 def _page(
     dialect: str,
     order: Order,
-    completed: bool | None,  # noqa: FBT001  (the arguments are the cache's key, here and below)
+    deleted: bool,  # noqa: FBT001  (the arguments are the cache's key, here and below)
+    completed: bool | None,  # noqa: FBT001
     parts: int,
     has_start: bool,  # noqa: FBT001
     has_known: bool,  # noqa: FBT001
@@ -73,9 +75,10 @@ def _page(
 ) -> Select[Any]:
     def build(owner: ColumnElement[str]) -> Select[Any]:
         key: Column[Any] = tasks.c.revision if order.by_update else tasks.c.id
+        is_wanted = tasks.c.deleted_at.is_not(None) if deleted else tasks.c.deleted_at.is_(None)
         found = (
             select(*TASK_COLUMNS)
-            .where(is_owned(tasks.c.owner_id, owner), tasks.c.deleted_at.is_(None))
+            .where(is_owned(tasks.c.owner_id, owner), is_wanted)
             .order_by(key.desc() if order.descending else key)
         )
         if completed is not None:

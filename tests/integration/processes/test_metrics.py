@@ -56,7 +56,8 @@ def test_the_numbers_are_those_of_the_service(service: Service, issuer: Loopback
             "/api/security-events", content=event, headers={"Content-Type": "application/secevent+jwt"}
         ).raise_for_status()
     now = scraped(service)
-    assert now['evo_todo_pool_size{pool="reads"}'] == 10
+    assert now['evo_todo_pool_size{pool="writes"}'] == 6
+    assert now['evo_todo_pool_waiting{pool="shared reads"}'] == 0
     assert now['evo_todo_pool_in_use{pool="reads"}'] == 0
     assert now['evo_todo_statement_timeouts_total{pool="writes"}'] == 0
     assert now["evo_todo_keys{}"] == 1
