@@ -135,9 +135,7 @@ class Adapters(Provider):
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
         """The database; its connections are closed when the container is."""
-        if settings.database_url is None:
-            raise ValueError("DATABASE_URL is not set")
-        database = connect(settings.database_url, is_pipelined=settings.pipeline, is_sharded=settings.sharded)
+        database = open_database(settings)
         yield database
         await database.dispose()
 
@@ -147,7 +145,7 @@ class Adapters(Provider):
         if settings.read_url is None:
             yield None
             return
-        copy = connect(settings.read_url, is_pipelined=settings.pipeline)
+        copy = connect(settings.read_url, prepared_statements=settings.prepared_statements, is_replica=True)
         yield Replicated(copy, Replica(database, copy, settings.allow_rls_bypass))
         await copy.dispose()
 
@@ -263,6 +261,22 @@ class UseCases(Provider):
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Build the container; later providers override earlier ones."""
     return make_async_container(Adapters(), UseCases(), Measured(), *overrides, context={Settings: settings})
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings; the caller disposes of it.
+
+    Raises:
+        ValueError: no address is set.
+    """
+    if settings.database_url is None:
+        raise ValueError("DATABASE_URL is not set")
+    return connect(
+        settings.database_url,
+        is_pipelined=settings.pipeline,
+        prepared_statements=settings.prepared_statements,
+        is_sharded=settings.sharded,
+    )
 
 
 def token_rules(settings: Settings) -> ClaimRules:

@@ -29,6 +29,8 @@ class Settings:
     database_url: str | None = field(repr=False)
     read_url: str | None = field(repr=False)
     """Of a replica; `None`: every read goes to the database itself."""
+    prepared_statements: bool
+    """`False` behind a pooler that knows none."""
     issuer: str
     audience: str
     jwks_url: str
@@ -59,6 +61,8 @@ class Settings:
     limits_store: str | None = field(repr=False)
     """`None`: the memory of each worker."""
     trusted_proxies: tuple[parse.Network, ...]
+    root_path: str
+    """The prefix under which a proxy serves the API, without a slash at its end; empty if there is none."""
     host: str
     port: int
     workers: int
@@ -95,6 +99,7 @@ class Settings:
         settings = cls(
             database_url=read("DATABASE_URL", None, parse.database_url),
             read_url=read("EVO_TODO_READ_URL", None, parse.postgresql_url),
+            prepared_statements=read("EVO_TODO_PREPARED_STATEMENTS", "on", parse.switch),
             issuer=read("EVO_TODO_ISSUER", origin, parse.text),
             audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
             jwks_url=jwks_url,
@@ -117,6 +122,7 @@ class Settings:
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),
             limits_store=read("EVO_TODO_LIMITS_STORE", "memory", parse.limits_store),
             trusted_proxies=read("EVO_TODO_TRUSTED_PROXIES", "", parse.networks),
+            root_path=read("EVO_TODO_ROOT_PATH", "", parse.root_path),
             host=read("EVO_TODO_HOST", "127.0.0.1", parse.text),
             port=read("EVO_TODO_PORT", "8000", parse.whole_number(1, 65535)),
             workers=read("EVO_TODO_WORKERS", "1", parse.whole_number(1, 64)),
@@ -156,6 +162,8 @@ _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(
     f"{_PREFIX}{name}"
     for name in (
+        "AUTH_SCHEMA",
+        "COOKIE_PREFIX",
         "DATA",
         "KEY_GRACE",
         "KEY_ROTATION",

@@ -16,6 +16,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert read() == Settings(
         database_url=None,
         read_url=None,
+        prepared_statements=True,
         issuer="http://localhost:3000",
         audience="http://localhost:3000",
         jwks_url="http://localhost:3000/api/auth/jwks",
@@ -38,6 +39,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         address_rate_limit=RateLimit(120, 60, "address"),
         limits_store=None,
         trusted_proxies=(),
+        root_path="",
         host="127.0.0.1",
         port=8000,
         workers=1,
@@ -61,6 +63,7 @@ def test_each_setting_is_read() -> None:
     settings = read(
         DATABASE_URL=" postgresql://user:password@host/tasks ",
         EVO_TODO_READ_URL="postgresql://user:password@replica/tasks",
+        EVO_TODO_PREPARED_STATEMENTS="off",
         EVO_TODO_JWKS_URL="https://keys.example.com/jwks.json",
         EVO_TODO_ISSUER="me",
         EVO_TODO_AUDIENCE="you",
@@ -83,6 +86,7 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_ADDRESS_RATE_LIMIT="off",
         EVO_TODO_LIMITS_STORE="valkeys://:password@store.example.com:6380/1",
         EVO_TODO_TRUSTED_PROXIES="10.0.0.0/8, ::1",
+        EVO_TODO_ROOT_PATH="/apps/todo/",
         EVO_TODO_HOST="0.0.0.0",
         EVO_TODO_PORT="65535",
         EVO_TODO_WORKERS="4",
@@ -97,6 +101,7 @@ def test_each_setting_is_read() -> None:
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
         read_url="postgresql://user:password@replica/tasks",
+        prepared_statements=False,
         issuer="me",
         audience="you",
         jwks_url="https://keys.example.com/jwks.json",
@@ -119,6 +124,7 @@ def test_each_setting_is_read() -> None:
         address_rate_limit=None,
         limits_store="valkeys://:password@store.example.com:6380/1",
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
+        root_path="/apps/todo",
         host="0.0.0.0",
         port=65535,
         workers=4,

@@ -174,7 +174,7 @@ export class ApiClient {
 }
 
 /** A random UUID, or as many random bytes where there is none: on a page without https, not on localhost. */
-function randomKey(): string {
+export function randomKey(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID()
   return crypto
     .getRandomValues(new Uint8Array(16))

@@ -5,6 +5,7 @@ export {
   type ChangesQuery,
   type CreateOptions,
   type ListQuery,
+  randomKey,
   type Task,
   type TaskPage,
   type TaskUpdate,

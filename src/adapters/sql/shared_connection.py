@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-import asyncpg
-
 from adapters.sql.errors import CLOSE_TIMEOUT
 from adapters.sql.executors import Rows
+from adapters.sql.postgresql import Connection
 from adapters.sql.wire import (
     TERMINATE,
     Answer,
@@ -26,10 +25,11 @@ PATIENCE: Final = 1.0
 SECOND_LOOK: Final = 0.1
 """Seconds before that happens, for answers that have come while the event loop was busy."""
 
-_ELSEWHERE: Final = frozenset({"0A000", "26000", "55P03", "57014"})
+_ELSEWHERE: Final = frozenset({"0A000", "25006", "26000", "55P03", "57014"})
 """SQLSTATEs of statements that have had no effect, and may succeed on a connection of their own.
 
-The plan or the prepared statement is no longer valid; the statement waited for a lock, or took too long.
+The plan or the prepared statement is no longer valid; the server is a standby; the statement waited for a lock, or
+took too long.
 """
 
 _Waiting = tuple["asyncio.Future[Answer]", float]
@@ -40,7 +40,7 @@ class NotHere(Exception):
     """The statement has to be run on another connection: it was not sent, or has had no effect."""
 
 
-class HandedOver(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
+class HandedOver(Connection):
     """A connection that the driver opens and authenticates, but does not use after that."""
 
     def hand_over(self, protocol: asyncio.Protocol) -> asyncio.Transport:

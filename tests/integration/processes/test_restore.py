@@ -128,14 +128,12 @@ def test_postgresql_is_dumped_while_it_serves_and_restored_into_a_new_server(
     with running("serve", folder=tmp_path, settings=settings) as service, service.client(token) as client:
         add_some(client, "before")
         whole = (f"--port={own_postgres.port}", "--format=custom", f"--file={dump}", "postgres")
-        postgres_programs.run("pg_dump", *to, *whole, log=own_postgres.log)
+        own_postgres.run("pg_dump", *to, *whole)
         lost = change_after_the_backup(client)
         known.sync(client)
     with postgres_programs.server(durable=True) as new:
         make_roles(new.url)
-        postgres_programs.run(
-            "pg_restore", *to, f"--port={new.port}", "--exit-on-error", "--dbname=postgres", dump, log=new.log
-        )
+        new.run("pg_restore", *to, f"--port={new.port}", "--exit-on-error", "--dbname=postgres", dump)
         there = settings | {"DATABASE_URL": as_role(new.url, SERVICE)}
         after_restore(there, tmp_path)
         with running("serve", folder=tmp_path, settings=there) as service:
@@ -161,7 +159,7 @@ def test_postgresql_goes_back_to_a_point_in_time(
     place = own_postgres.folder.with_name(f"{own_postgres.folder.name}-new")
     place.mkdir()
     new = PostgresServer(postgres_programs, place, durable=True)
-    new.copy(own_postgres, is_replica=False)
+    new.copy(own_postgres, is_standby=False)
     with running("serve", folder=tmp_path, settings=settings) as service, service.client(token) as client:
         add_some(client, "before")
         execute(own_postgres.url, "SELECT pg_create_restore_point('before the mistake')")

@@ -50,7 +50,7 @@ def servers(postgres_programs: Installation) -> Iterator[Servers]:
         make_roles(primary.url)
         execute(primary.url, f"ALTER DATABASE postgres OWNER TO {OWNER}")
         asyncio.run(prepare(primary.url))
-        with postgres_programs.replica(primary) as replica:
+        with postgres_programs.server(durable=True, primary=primary) as replica:
             yield Servers(primary, replica)
 
 
@@ -91,7 +91,8 @@ class World:
 async def world(servers: Servers) -> AsyncIterator[World]:
     execute(servers.primary.url, f"TRUNCATE {', '.join(LISTS)}")
     await everything_replayed(servers)
-    database, copy = [connect(as_role(server.url, SERVICE)) for server in (servers.primary, servers.replica)]
+    database = connect(as_role(servers.primary.url, SERVICE))
+    copy = connect(as_role(servers.replica.url, SERVICE), is_replica=True)
     replica = Replica(database, copy)
     await replica.poll()
     primary = SqlTaskLists(database)
@@ -290,7 +291,7 @@ async def test_a_replica_of_another_server_is_not_read(world: World, postgres_pr
     with postgres_programs.server(durable=True) as other:
         make_roles(other.url)
         database = connect(as_role(other.url, SERVICE))
-        replica = Replica(database, connect(as_role(world.servers.replica.url, SERVICE)))
+        replica = Replica(database, connect(as_role(world.servers.replica.url, SERVICE), is_replica=True))
         await replica.poll()
         assert "another server" in (replica.problem or "")
         await database.dispose()

@@ -1,6 +1,7 @@
 "use client"
 
 import { useDeferredValue, useRef, useState } from "react"
+import { randomKey } from "@/api-client"
 import { AddTask } from "./add-task"
 import { type Filter, visibleTasks } from "./list"
 import { TaskRow } from "./task-row"
@@ -32,7 +33,7 @@ export function Tasks() {
       <AddTask
         input={newTask}
         add={(title) =>
-          add.mutateAsync({ title, temporaryId: crypto.randomUUID() }).then(
+          add.mutateAsync({ title, temporaryId: randomKey() }).then(
             () => true,
             () => false,
           )
