@@ -103,8 +103,10 @@ fuzz: $(READY)/dev ## fuzz the parsers of headers and tokens; ARGS="-max_total_t
 lock: $(READY)/tools ## update the lock files
 	$(COMPILE) --upgrade --group build -o requirements/build.txt
 	$(COMPILE) --upgrade pyproject.toml -c requirements/build.txt -o requirements/run.txt
+	$(COMPILE) --upgrade pyproject.toml --extra tracing \
+	    -c requirements/build.txt -c requirements/run.txt -o requirements/tracing.txt
 	$(COMPILE) --upgrade pyproject.toml --group test \
-	    -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
+	    -c requirements/build.txt -c requirements/tracing.txt -o requirements/test.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e \
 	    -c requirements/build.txt -c requirements/test.txt -o requirements/e2e.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench \

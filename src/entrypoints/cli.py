@@ -14,7 +14,7 @@ from application.health import all_passed
 from domain.audit import AuditKind
 from domain.errors import InvalidField
 from domain.identity import Principal, UserId
-from entrypoints.settings import SettingError, Settings
+from entrypoints.settings import SettingError, Settings, wants_traces
 
 _SETTINGS = """\
 \b
@@ -62,6 +62,7 @@ def listens(command: Callable[..., None]) -> Callable[..., None]:
 
 def _settings() -> Settings:
     try:
+        wants_traces(os.environ)
         return Settings.from_env(os.environ)
     except SettingError as error:
         raise click.UsageError(str(error)) from error
@@ -159,6 +160,22 @@ def migrate() -> None:
 
     commands.migrate(_settings())
     click.echo("The database is up to date.", err=True)
+
+
+@main.command()
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only print the statements.")
+def distribute(is_dry_run: bool) -> None:  # noqa: FBT001  (click passes flags by position)
+    """Distribute the tables over the servers of a Citus cluster, after `migrate`; prints each statement.
+
+    DATABASE_URL names the cluster's coordinator, and the role that owns the tables. If EVO_TODO_SERVICE_ROLE is set,
+    the policies no longer apply to the owner afterwards (NO FORCE), because rows can't be moved between servers
+    otherwise: `serve` must log in as the service's role. Set EVO_TODO_SHARDED=true for `serve` and `purge`. Changes
+    wait while a table is copied. Safe to repeat.
+    """
+    from entrypoints import commands
+
+    commands.distribute(_settings(), click.echo, is_dry_run=is_dry_run)
+    click.echo("Nothing was changed." if is_dry_run else "The tables are distributed.", err=True)
 
 
 @main.command()

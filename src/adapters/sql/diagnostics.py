@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.admin import known_revisions
 from adapters.sql.database import Database, connect
+from adapters.sql.distribution import is_distributed
 from adapters.sql.errors import (
     DEADLINE,
     DRIVER_ERRORS,
@@ -30,6 +31,14 @@ DATABASE, TABLES, ROW_SECURITY = "database", "tables", "row-security"
 _MIGRATE: Final = "run evo-todo migrate"
 _CORRECT_URL: Final = "correct DATABASE_URL"
 _CHECK_SERVER: Final = f"check that PostgreSQL runs there and accepts connections, or {_CORRECT_URL}"
+_DISTRIBUTED: Final = (
+    "up to date and distributed over several servers, of which a change needs all although it concerns one",
+    "set EVO_TODO_SHARDED=true",
+)
+_NOT_DISTRIBUTED: Final = (
+    "up to date, but EVO_TODO_SHARDED is set and they are on one server: each change takes more statements",
+    "run evo-todo distribute, or unset EVO_TODO_SHARDED",
+)
 _NAMELESS_POOLER: Final = (
     "PgBouncer or another connection pooler is in between, in transaction mode, and knows no prepared statements",
     "set EVO_TODO_PREPARED_STATEMENTS=off, or let it know them (PgBouncer 1.21 or newer: max_prepared_statements)",
@@ -40,11 +49,13 @@ _REVISION: Final = text("SELECT version_num FROM alembic_version")
 Findings = tuple[Finding, Finding, Finding]
 
 
-async def check_database(url: str, *, allows_bypass: bool = False, prepared_statements: bool = True) -> Findings:
+async def check_database(
+    url: str, *, allows_bypass: bool = False, prepared_statements: bool = True, is_sharded: bool = False
+) -> Findings:
     """Check the database at an address, its tables, and whether row-level security applies to its role."""
     address = DatabaseAddress.parse(url)
     if not address.is_sqlite:
-        database = connect(url, prepared_statements=prepared_statements)
+        database = connect(url, prepared_statements=prepared_statements, is_sharded=is_sharded)
         return await _check(address, database, allows_bypass=allows_bypass)
     if (problem := file_problem(address.file)) is not None:
         return _no_database(address, *problem)
@@ -104,6 +115,8 @@ async def _check_tables(database: Database) -> Finding:
             "every table and column exists, but this role may not read alembic_version",
             f"{_MIGRATE} as the role that owns the tables, to be sure that they are up to date",
         )
+    if (is_spread := await is_distributed(database)) != database.is_sharded:
+        return Finding.note(TABLES, *(_DISTRIBUTED if is_spread else _NOT_DISTRIBUTED))
     return Finding.ok(TABLES, f"up to date (revision {at[0]})")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -103,11 +104,15 @@ UNAVAILABLE: Final = (
     SqlState("57014", "the server cancelled a statement that took too long", _WAIT),
     SqlState("57P03", "the server is starting or stopping", "wait until it accepts connections"),
     SqlState("57P", "the server is shutting down", "start it again, or wait until it accepts connections"),
+    SqlState("XX000", "a server that has a part of the rows does not respond, or an internal error", _WAIT),
 )
 """The states that pass by themselves or that an operator has to fix; the first that matches counts.
 
 Any other state is a fault of this program.
 """
+
+COUNTS: Final[Counter[str]] = Counter()
+"""How often this process has found the database unavailable, by SQLSTATE, or by the type of the error."""
 
 _SQLITE_MESSAGES: Final = {"no such table": UNDEFINED_TABLE, "no such column": UNDEFINED_COLUMN}
 
@@ -151,7 +156,9 @@ def as_unavailable(error: Exception) -> StorageUnavailable | None:
         return None
     from adapters.sql.outages import OUTAGE  # noqa: PLC0415  (it explains with the table above)
 
-    OUTAGE.note(getattr(error, "orig", None) or error)
+    cause = getattr(error, "orig", None) or error
+    COUNTS[getattr(cause, "sqlstate", None) or type(cause).__name__] += 1
+    OUTAGE.note(cause)
     return StorageUnavailable(retry_after=2)
 
 
