@@ -33,9 +33,10 @@ PAGE_POLICY: Final = (
 """The page's own Content-Security-Policy: its style sheet and its script by their hashes, and calls to this API."""
 
 _INTRODUCTION: Final = """\
-<form class="token"><label>Token for "Try it" and <code>$TOKEN</code> in the examples
+<div class="token"><label><span>Token</span>
 <input id="token" type="password" autocomplete="off" spellcheck="false" placeholder="eyJhbGciOiJFZERTQSIs…"></label>
-<small>It is sent to this API only, and stored nowhere: it is gone when you leave the page.</small></form>"""
+<small>For "Try it". It is sent to this API only and stored nowhere: it is gone when you leave the page. The examples for
+curl take it from <code>$TOKEN</code>.</small></div>"""
 
 
 @cache
