@@ -88,6 +88,7 @@ openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/, an
 dist: $(READY)/dev ## build the packages and their bill of materials (CycloneDX) in dist/
 	rm -rf dist
 	$(BIN)/hatchling build --directory dist
+	cd clients/python && ../../$(BIN)/hatchling build --directory ../../dist
 	$(BIN)/pip-audit --requirement requirements/run.txt --no-deps --disable-pip --progress-spinner off \
 	    --format cyclonedx-json --output dist/evo-todo.cdx.json
 	@grep -q '"components"' dist/evo-todo.cdx.json || \

@@ -1,13 +1,17 @@
 """The Python client against the real application: every call, conditions, keys, tokens, retries and delta sync."""
 
+import ast
 import dataclasses
 import inspect
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import evo_todo_client
 from adapters.http.app import ROUTES
 from adapters.http.openapi.document import document
 from evo_todo_client import (
@@ -21,6 +25,7 @@ from evo_todo_client import (
     Unauthorized,
     Unreachable,
 )
+from evo_todo_client.event_stream import EventStreamParser, ServerEvent
 from tests.support.api import Api, InMemory, running
 
 BASE = "http://api.test/api"
@@ -262,3 +267,43 @@ async def test_changes_go_on_from_a_token_and_begin_anew_when_it_has_expired(ses
         session.network.before = [410]
         [again] = [page async for page in client.changes("alice", since=page.sync_token)]
         assert (again.is_reset, again.tasks) == (True, [kept])
+
+
+def test_the_readme_names_what_exists() -> None:
+    text = (Path(evo_todo_client.__file__).parents[2] / "README.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    tree = ast.parse(example)
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_client(node.value)}
+    assert used >= {"create_task", "set_completed", "update_task", "watch"}
+    assert all(hasattr(Client, name) for name in used)
+    assert "import httpx\nfrom evo_todo_client import" in example
+    imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert set(imported) <= set(evo_todo_client.__all__)
+    table = set(re.findall(r"`([a-z_]+)`", text[text.index("| method |") : text.index("- **Errors**")]))
+    assert {name for name in table if not hasattr(AsyncClient, name)} == {"revision"}
+
+
+def _is_client(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "client"
+
+
+STREAM = (
+    "\ufeffretry: 3000\n\nevent: ready\nid: a\ndata: {}\n\n:\n\nid: b\n\n"
+    "event: task.changed\r\nid: é\r\ndata: 1\rdata:2\r\n\r\nid: \0\ndata\n\ndata: cut"
+).encode()
+EVENTS = [ServerEvent("ready", "{}", "a"), ServerEvent("task.changed", "1\n2", "é"), ServerEvent("message", "", "é")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 1000])
+def test_a_stream_is_parsed_however_it_is_cut(size: int) -> None:
+    parser = EventStreamParser()
+    chunks = [STREAM[start : start + size] for start in range(0, len(STREAM), size)]
+    assert [event for chunk in chunks for event in parser.parse(chunk)] == EVENTS
+    assert (parser.retry, parser.last_id) == (3.0, "é")
+
+
+def test_an_event_without_an_end_is_refused() -> None:
+    parser = EventStreamParser()
+    with pytest.raises(ValueError, match="too long"):
+        for _ in range(40):
+            assert list(parser.parse(b"data: " + b"x" * 64 * 1024)) == []

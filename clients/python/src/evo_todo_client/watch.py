@@ -27,7 +27,6 @@ class Watch:
         self._tokens, self._path, self._position = tokens, list_path(user_id), since
         self._on_status, self._times, self._retry = on_status, times, times.retry
         self._status: Status | None = None
-        self._revision = 0  # the highest that was reported
         self._failures = self._periods = 0  # attempts since a stream was proven, and periods of polling since
 
     def steps(self) -> Steps[None]:
@@ -101,7 +100,7 @@ class Watch:
             if self._position is None:
                 yield from self._emit(Reset(event.id))
             self._report("live")
-        elif isinstance(decoded, Reset) or (decoded is not None and _revision_of(decoded) > self._revision):
+        elif decoded is not None:
             yield from self._emit(decoded)
         if event.id:
             self._position = event.id
@@ -109,7 +108,6 @@ class Watch:
     def _emit(self, event: Event) -> Steps[None]:
         yield Emit(event)
         self._position = event.sync_token
-        self._revision = 0 if isinstance(event, Reset) else max(self._revision, _revision_of(event))
 
     def _poll(self, why: Interruption) -> Steps[Interruption]:
         """Poll for a while, at least once. What to do then."""
@@ -178,7 +176,3 @@ def _decoded(event: ServerEvent) -> Event | None:
             data = json.loads(event.data)
             return Deleted(data["id"], data["revision"], event.id)
     return None
-
-
-def _revision_of(event: Changed | Deleted) -> int:
-    return event.task.revision if isinstance(event, Changed) else event.revision or 0
