@@ -9,6 +9,7 @@ import click
 
 from benchmarks import attacks_connections, attacks_revocations, attacks_search, attacks_tokens, report
 from benchmarks.compare import compare
+from benchmarks.deployments import deployments
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
@@ -20,7 +21,7 @@ from benchmarks.steps import exceeded, files, files_report, steps
 from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
-UNTIMED = {"steps", "files", "docs", "isolation"}
+UNTIMED = {"steps", "files", "docs", "isolation", "deployments"}
 """Commands that need no load generator and no idle machine."""
 
 
@@ -138,6 +139,13 @@ ATTACKS: Final[dict[str, Callable[[], dict[str, str]]]] = {
 def attacks_command(names: tuple[str, ...]) -> None:
     """Attack the service at full size; docs/security.md has the results."""
     _report("attacks", {name: ATTACKS[name]() for name in names or sorted(ATTACKS)})
+
+
+@main.command(name="deployments")
+@click.option("--with-frontend", is_flag=True, help="The built frontend, too.")
+def deployments_command(*, with_frontend: bool) -> None:
+    """Run the tests of deployments with every PostgreSQL that is installed."""
+    _report("deployments", {"deployments": deployments(with_frontend=with_frontend)})
 
 
 @main.command()
