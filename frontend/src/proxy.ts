@@ -3,6 +3,7 @@ import { isLoopback, readSettings } from "./auth/settings"
 
 /** Add the security headers to every response. A page may load from and call this site and the API only. */
 export function proxy(request: NextRequest): NextResponse {
+  if (!isDecodable(request.nextUrl.pathname)) return new NextResponse("Bad Request", { status: 400 })
   const elsewhere = placeOfPages(request)
   if (elsewhere) {
     // Next takes all of a machine's names for one, and would make a redirect relative.
@@ -38,6 +39,15 @@ function placeOfPages({ method, nextUrl, headers }: NextRequest): URL | null {
   const isOtherName =
     origin !== base.origin && port === base.port && isLoopback(asked) && isLoopback(base.origin)
   return isOtherName ? new URL(nextUrl.pathname + nextUrl.search, base) : null
+}
+
+/** Whether the path is UTF-8, percent-encoded. Next responds to any other with 500 where it matches a route. */
+function isDecodable(path: string): boolean {
+  try {
+    return !decodeURIComponent(path).includes("\0")
+  } catch {
+    return false
+  }
 }
 
 function contentSecurityPolicy(nonce: string): string {

