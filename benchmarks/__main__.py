@@ -12,13 +12,14 @@ from benchmarks.compare import compare
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
+from benchmarks.isolation import isolation
 from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
 from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
 from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
-UNTIMED = {"steps", "files", "docs"}
+UNTIMED = {"steps", "files", "docs", "isolation"}
 """Commands that need no load generator and no idle machine."""
 
 
@@ -90,6 +91,13 @@ def soak_command(minutes: float) -> None:
             f"{failed or 'no'} failures, {found['missing']} writes are missing,"
             f" {found['tasks left in them']} tasks are left of purged accounts"
         )
+
+
+@main.command(name="isolation")
+@click.option("--operations", default=20_000, show_default=True, help="With the owner filter, and as many without it.")
+def isolation_command(operations: int) -> None:
+    """Cancel askers and kill server processes, and look for answers and rows of others and for lost writes."""
+    _report("isolation", isolation(operations))
 
 
 @main.command(name="steps")

@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
         container,
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
+        root_path=settings.root_path,
         on_startup=start,
         on_shutdown=running.aclose,
     )

@@ -130,9 +130,7 @@ class Adapters(Provider):
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
         """The database; its connections are closed when the container is."""
-        if settings.database_url is None:
-            raise ValueError("DATABASE_URL is not set")
-        database = connect(settings.database_url)
+        database = open_database(settings)
         yield database
         await database.dispose()
 
@@ -230,6 +228,19 @@ class UseCases(Provider):
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Build the container; later providers override earlier ones."""
     return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings; the caller disposes of it.
+
+    Raises:
+        ValueError: no address is set.
+    """
+    if settings.database_url is None:
+        raise ValueError("DATABASE_URL is not set")
+    return connect(
+        settings.database_url, is_pipelined=settings.pipeline, prepared_statements=settings.prepared_statements
+    )
 
 
 def token_rules(settings: Settings) -> ClaimRules:

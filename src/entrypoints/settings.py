@@ -26,6 +26,8 @@ class Settings:
     """All settings; docs/operations.md describes each. Durations are in seconds."""
 
     database_url: str | None = field(repr=False)
+    prepared_statements: bool
+    """`False` behind a pooler that knows none."""
     issuer: str
     audience: str
     jwks_url: str
@@ -56,6 +58,8 @@ class Settings:
     limits_store: str | None = field(repr=False)
     """`None`: the memory of each worker."""
     trusted_proxies: tuple[parse.Network, ...]
+    root_path: str
+    """The prefix under which a proxy serves the API, without a slash at its end; empty if there is none."""
     host: str
     port: int
     workers: int
@@ -66,6 +70,8 @@ class Settings:
     """The role that `migrate` creates for `serve`; `None`: none."""
     service_password: str | None = field(repr=False)
     allow_rls_bypass: bool
+    pipeline: bool
+    """PostgreSQL: whether brief statements share connections."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -87,6 +93,7 @@ class Settings:
             )
         settings = cls(
             database_url=read("DATABASE_URL", None, parse.database_url),
+            prepared_statements=read("EVO_TODO_PREPARED_STATEMENTS", "on", parse.switch),
             issuer=read("EVO_TODO_ISSUER", origin, parse.text),
             audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
             jwks_url=jwks_url,
@@ -109,6 +116,7 @@ class Settings:
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),
             limits_store=read("EVO_TODO_LIMITS_STORE", "memory", parse.limits_store),
             trusted_proxies=read("EVO_TODO_TRUSTED_PROXIES", "", parse.networks),
+            root_path=read("EVO_TODO_ROOT_PATH", "", parse.root_path),
             host=read("EVO_TODO_HOST", "127.0.0.1", parse.text),
             port=read("EVO_TODO_PORT", "8000", parse.whole_number(1, 65535)),
             workers=read("EVO_TODO_WORKERS", "1", parse.whole_number(1, 64)),
@@ -117,6 +125,7 @@ class Settings:
             service_role=read("EVO_TODO_SERVICE_ROLE", None, parse.role),
             service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
             allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
+            pipeline=read("EVO_TODO_PIPELINE", "on", parse.one_of("on", "off")) == "on",
         )
         read.refuse_unknown()
         return settings
@@ -126,6 +135,8 @@ _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(
     f"{_PREFIX}{name}"
     for name in (
+        "AUTH_SCHEMA",
+        "COOKIE_PREFIX",
         "DATA",
         "KEY_GRACE",
         "KEY_ROTATION",

@@ -67,8 +67,10 @@ def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(migrated_url: str) -> AsyncIterator[Database]:
-    """The same database, opened."""
-    opened = connect(migrated_url)
+    """The same database, opened as the service does it: on PostgreSQL with its shared connections."""
+    opened = connect(migrated_url, is_pipelined=True)
+    if opened.pipelined_executor is not None:
+        await opened.pipelined_executor.opened()
     yield opened
     await opened.dispose()
 

@@ -119,7 +119,7 @@ def test_in_postgresql_the_tables_are_in_their_own_schema(web: Frontend, shared:
 def test_two_frontends_that_start_concurrently_on_one_empty_database_share_users_and_keys(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    settings = {"DATABASE_URL": postgres_url, "BETTER_AUTH_SECRETS": OLD}
+    settings = {"DATABASE_URL": postgres_url, "BETTER_AUTH_SECRETS": OLD, "EVO_TODO_COOKIE_PREFIX": "shared"}
     folders = [tmp_path / "one", tmp_path / "other"]
     for folder in folders:
         folder.mkdir()

@@ -42,6 +42,8 @@ TOKENS, HTTP, SQL = "adapters/tokens", "adapters/http", "adapters/sql"
 ROW_SECURITY: Final = f"{SQL}/migrations/versions/0003_row_security.py"
 LISTS: Final = f"{SQL}/migrations/versions/0006_lists.py"
 
+EVENTS: Final = "tests/integration/http/test_events.py"
+
 BREAKS: Final = (
     Break("R1", f"{HTTP}/auth.py::bearer_token", "len(values) > 1", "len(values) > 2"),
     Break("R1", f"{HTTP}/context.py::Headers.parse", "len(fields) == len(lines)", "True"),
@@ -374,6 +376,20 @@ BREAKS: Final = (
         "\"SET LOCAL app.user_id = %L', coalesce(nullif(current_setting(''app.user_id'', true), ''''), u))\"",
         tests="tests/security tests/integration/sql/test_row_security.py -k 'p07 or p02 or letter'",
     ),
+    Break(
+        "P4",
+        f"{SQL}/wire.py::AnswerParser.feed",
+        'data[start:stop] != b"I"',
+        "False",
+        tests="tests/unit/test_wire.py",
+    ),
+    Break(
+        "P7",
+        f"{SQL}/shared_connection.py::SharedConnection.data_received",
+        "self._waiting.popleft()",
+        "next(one for one in iter(self._waiting.popleft, None) if not one[0].done())",
+        tests="tests/integration/sql/test_pipeline.py -k 'cancelled or cancellations'",
+    ),
     Break("P8", f"{SQL}/errors.py", "not _is_unavailability(error)", "True"),
     Break(
         "V3",
@@ -465,7 +481,7 @@ BREAKS: Final = (
     Break(
         "V1",
         f"{SQL}/admin.py::prepare_service_role",
-        "await _limit_statements(connection, role.name)",
+        "await _configure(connection, role.name)",
         "pass",
         tests="tests/integration/sql/test_admin.py -k long_statements",
     ),
@@ -552,7 +568,7 @@ BREAKS: Final = (
         "V10",
         f"{SQL}/address.py::DatabaseAddress.name",
         'f"PostgreSQL database{database} at {where}"',
-        "self.dsn()",
+        "self.dsn('')",
         tests="tests/security/test_identity.py -k named_by_nothing",
     ),
     Break(
@@ -582,6 +598,55 @@ BREAKS: Final = (
         "_shown(name, self.env.get(name, ''))",
         "self.env.get(name, '')",
         tests="tests/security/test_identity.py -k message_about_a_setting",
+    ),
+    Break(
+        "V11",
+        "application/access.py::Authenticate.why_ended",
+        "self.clock.now().timestamp() >= principal.expires_at",
+        "False",
+        tests=f"{EVENTS} -k with_its_token",
+    ),
+    Break(
+        "V11",
+        "application/access.py::Authenticate.why_ended",
+        "self.revocations.is_revoked(principal)",
+        "False",
+        tests=f"{EVENTS} -k 'with_its_session or with_the_account'",
+    ),
+    Break(
+        "V11",
+        f"{HTTP}/open_streams.py::OpenStreams.open",
+        "self._by_user[user] >= self.per_user",
+        "False",
+        tests=f"{EVENTS} -k a_user_has",
+    ),
+    Break(
+        "V11",
+        f"{HTTP}/open_streams.py::OpenStreams.open",
+        "len(self._streams) >= self.max_streams",
+        "False",
+        tests=f"{EVENTS} -k a_worker_has",
+    ),
+    Break(
+        "V11",
+        f"{HTTP}/sync_params.py::read_stream_start",
+        'given if _PRINTABLE.fullmatch(given) else "unknown"',
+        "given",
+        tests=f"{EVENTS} -k becomes_an_event",
+    ),
+    Break(
+        "V11",
+        f"{HTTP}/server/response_cycle.py::FastResponseCycle._begin_stream",
+        "limit_unread(self.transport)",
+        "None",
+        tests=f"{EVENTS} -k little_is_kept",
+    ),
+    Break(
+        "V11",
+        f"{HTTP}/server/response_cycle.py::FastResponseCycle._end_stream",
+        "self.flow.resume_writing()",
+        "None",
+        tests=f"{EVENTS} -k keeps_nobody",
     ),
     Break("V2", "application/access.py::Address.ensure_within_limit", "status.is_exceeded", "False"),
     Break(

@@ -22,6 +22,7 @@ from uuid import uuid4
 import asyncpg
 from anyio.from_thread import start_blocking_portal
 
+from adapters.sql.statements import PLANNER
 from tests.support.postgres_local import Installation, PostgresServer, installation, version
 
 __all__ = [
@@ -141,10 +142,15 @@ async def _execute(url: str, statements: tuple[str, ...]) -> None:
 
 
 def make_roles(server: str) -> None:
-    """Create both roles where they are missing: no policy applies to an administrator, so tests must not use one."""
+    """Create both roles where they are missing: no policy applies to an administrator, so tests must not use one.
+
+    The service's has the settings that `evo-todo migrate` gives it.
+    """
     for role, privilege in ((OWNER, "CREATEROLE"), (SERVICE, "NOCREATEROLE")):
         with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
             execute(server, f"CREATE ROLE {role} LOGIN {privilege} PASSWORD '{_PASSWORD}'")
+    with suppress(asyncpg.InternalServerError):  # another test process does the same at this moment
+        execute(server, *(f"ALTER ROLE {SERVICE} SET {name} = '{value}'" for name, value in PLANNER.items()))
 
 
 def as_role(url: str, role: str) -> str:

@@ -1,4 +1,4 @@
-"""haproxy and nginx in front of the service, set to use one connection for everybody's requests."""
+"""haproxy and nginx in front of the service: set to use one connection for everybody's requests, or as they come."""
 
 import os
 import shutil
@@ -25,6 +25,7 @@ frontend people
     default_backend service
 backend service
     http-reuse always
+    http-request replace-path /todo(/.*) \\1
     server only {host}:{service}
 """
 
@@ -47,6 +48,9 @@ http {{
     }}
     server {{
         listen {host}:{port};
+        location /todo/ {{
+            proxy_pass http://service/;
+        }}
         location / {{
             proxy_pass http://service;
             proxy_http_version 1.1;
@@ -58,7 +62,51 @@ http {{
 }}
 """
 
-COMMANDS = {"haproxy": (HAPROXY, ("-db", "-f")), "nginx": (NGINX, ("-e", "stderr", "-c"))}
+HAPROXY_DEFAULT = """
+global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 50s
+    timeout server 50s
+frontend people
+    bind {host}:{port}
+    default_backend service
+backend service
+    server only {host}:{service}
+"""
+"""With the time-outs of Debian's package; it does not start well without any."""
+
+NGINX_DEFAULT = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/bodies;
+    proxy_temp_path {folder}/responses;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen {host}:{port};
+        location / {{
+            proxy_pass http://{host}:{service};
+        }}
+    }}
+}}
+"""
+"""Buffers responses, and speaks HTTP/1.0 to the service."""
+
+COMMANDS = {
+    "haproxy": (HAPROXY, ("-db", "-f")),
+    "nginx": (NGINX, ("-e", "stderr", "-c")),
+    "haproxy-default": (HAPROXY_DEFAULT, ("-db", "-f")),
+    "nginx-default": (NGINX_DEFAULT, ("-e", "stderr", "-c")),
+}
 
 
 def program(name: str) -> str:
@@ -75,7 +123,7 @@ def proxy(name: str, service_port: int, folder: Path) -> Generator[int]:
     port = free_port()
     file = folder / f"{name}.conf"
     file.write_text(template.format(host=HOST, port=port, service=service_port, folder=folder))
-    process = subprocess.Popen([program(name), *options, str(file)], stdin=DEVNULL, stdout=DEVNULL)
+    process = subprocess.Popen([program(name.partition("-")[0]), *options, str(file)], stdin=DEVNULL, stdout=DEVNULL)
     try:
         eventually(lambda: process.poll() is not None or is_listening(port))
         assert process.poll() is None, f"{name} has exited"

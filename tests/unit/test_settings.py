@@ -15,6 +15,7 @@ def read(**env: str) -> Settings:
 def test_the_defaults_are_those_of_the_contract() -> None:
     assert read() == Settings(
         database_url=None,
+        prepared_statements=True,
         issuer="http://localhost:3000",
         audience="http://localhost:3000",
         jwks_url="http://localhost:3000/api/auth/jwks",
@@ -37,6 +38,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         address_rate_limit=RateLimit(120, 60, "address"),
         limits_store=None,
         trusted_proxies=(),
+        root_path="",
         host="127.0.0.1",
         port=8000,
         workers=1,
@@ -45,6 +47,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         service_role=None,
         service_password=None,
         allow_rls_bypass=False,
+        pipeline=True,
     )
 
 
@@ -57,6 +60,7 @@ def test_the_base_url_determines_the_issuer_and_the_url_of_the_keys() -> None:
 def test_each_setting_is_read() -> None:
     settings = read(
         DATABASE_URL=" postgresql://user:password@host/tasks ",
+        EVO_TODO_PREPARED_STATEMENTS="off",
         EVO_TODO_JWKS_URL="https://keys.example.com/jwks.json",
         EVO_TODO_ISSUER="me",
         EVO_TODO_AUDIENCE="you",
@@ -79,6 +83,7 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_ADDRESS_RATE_LIMIT="off",
         EVO_TODO_LIMITS_STORE="valkeys://:password@store.example.com:6380/1",
         EVO_TODO_TRUSTED_PROXIES="10.0.0.0/8, ::1",
+        EVO_TODO_ROOT_PATH="/apps/todo/",
         EVO_TODO_HOST="0.0.0.0",
         EVO_TODO_PORT="65535",
         EVO_TODO_WORKERS="4",
@@ -87,9 +92,11 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_SERVICE_ROLE="evo_todo_app",
         EVO_TODO_SERVICE_PASSWORD="it's @ secret",
         EVO_TODO_ALLOW_RLS_BYPASS="true",
+        EVO_TODO_PIPELINE="off",
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
+        prepared_statements=False,
         issuer="me",
         audience="you",
         jwks_url="https://keys.example.com/jwks.json",
@@ -112,6 +119,7 @@ def test_each_setting_is_read() -> None:
         address_rate_limit=None,
         limits_store="valkeys://:password@store.example.com:6380/1",
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
+        root_path="/apps/todo",
         host="0.0.0.0",
         port=65535,
         workers=4,
@@ -120,6 +128,7 @@ def test_each_setting_is_read() -> None:
         service_role="evo_todo_app",
         service_password="it's @ secret",
         allow_rls_bypass=True,
+        pipeline=False,
     )
     assert "secret" not in repr(settings)
     assert "password@" not in repr(settings)
@@ -175,6 +184,7 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role name"),
         ("EVO_TODO_SERVICE_ROLE", "x" * 64, "at most 63"),
         ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
+        ("EVO_TODO_PIPELINE", "false", "on or off"),
     ],
 )
 def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(

@@ -87,7 +87,7 @@ function configure(
       },
     },
     // peer-address.ts sets the header to the client's address.
-    advanced: { database: FIND_ALL_SESSIONS, ipAddress: IP_ADDRESS },
+    advanced: { database: FIND_ALL_SESSIONS, ipAddress: IP_ADDRESS, cookiePrefix: settings.cookiePrefix },
     plugins: [
       jwt(jwtOptions),
       twoFactor({ issuer: "Evo-TODO" }),
@@ -155,7 +155,10 @@ async function start(): Promise<Auth> {
   const outbox = new Outbox()
   const auth = configure(settings, secrets, database, jwtOptions, outbox)
   await withErrorPrefix("Cannot migrate Better Auth's tables (check DATABASE_URL and EVO_TODO_DATA)", () =>
-    database.withLock(async () => (await getMigrations(auth.options)).runMigrations()),
+    database.withLock(async () => {
+      await database.prepare()
+      await (await getMigrations(auth.options)).runMigrations()
+    }),
   )
   await withErrorPrefix("Cannot use the signing keys (check BETTER_AUTH_SECRETS and EVO_TODO_DATA)", () =>
     maintainSigningKey(auth, jwtOptions),

@@ -21,6 +21,7 @@ describe("settings", () => {
       issuer: "http://localhost:3000",
       audience: "http://localhost:3000",
       databaseURL: null,
+      authSchema: null,
       secrets: null,
       dataFolder: ".evo-todo",
       apiURL: "http://localhost:8000/api",
@@ -31,6 +32,7 @@ describe("settings", () => {
       keyGrace: 8 * 86400,
       trustedProxies: [],
       mail: "print",
+      cookiePrefix: "better-auth-3000",
     })
   })
 
@@ -67,6 +69,18 @@ describe("settings", () => {
     expect(errorMessage({ BETTER_AUTH_BASE_URL: "http://127.example.com" })).toContain("BETTER_AUTH_SECRETS")
   })
 
+  it.each([
+    ["http://localhost:3000", "better-auth-3000"],
+    ["http://localhost:4000", "better-auth-4000"],
+    ["http://localhost", "better-auth"],
+    ["https://localhost:8443", "better-auth-8443"],
+  ])("has cookies of its own at %s, with the prefix %s", (url, prefix) => {
+    expect(readSettings({ BETTER_AUTH_BASE_URL: url }).cookiePrefix).toBe(prefix)
+    expect(readSettings({ BETTER_AUTH_BASE_URL: url, EVO_TODO_COOKIE_PREFIX: "todo" }).cookiePrefix).toBe(
+      "todo",
+    )
+  })
+
   it("rejects a key grace period shorter than the token lifetime", () => {
     const env = { EVO_TODO_TOKEN_LIFETIME: "7d", EVO_TODO_KEY_GRACE: "6d" }
     expect(errorMessage(env)).toMatch(/^EVO_TODO_KEY_GRACE="6d": /)
@@ -91,6 +105,9 @@ describe("settings", () => {
     ["EVO_TODO_KEY_ROTATION", "30"],
     ["EVO_TODO_TOKEN_STORE", "cookie"],
     ["EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/8,nginx"],
+    ["EVO_TODO_COOKIE_PREFIX", "a b"],
+    ["EVO_TODO_AUTH_SCHEMA", "pg_catalog"],
+    ["EVO_TODO_AUTH_SCHEMA", 'a"b'],
   ])("rejects %s=%j in one line with its name and what is allowed", (name, value) => {
     const message = errorMessage({ [name]: value })
     expect(message).toMatch(new RegExp(`^${name}="[^\n]*": must `))

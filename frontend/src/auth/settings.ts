@@ -1,5 +1,6 @@
 import { isIP } from "node:net"
 import ms from "ms"
+import { readAddress } from "./database-address"
 
 /** A setting is invalid. The message is one line with its name, its value and what is allowed. */
 export class SettingError extends Error {
@@ -13,6 +14,8 @@ export interface Settings {
   readonly audience: string
   /** `null`: an embedded database in the data folder. */
   readonly databaseURL: string | null
+  /** Of Better Auth's tables in PostgreSQL. `null`: the usual one. */
+  readonly authSchema: string | null
   /** Newest first. `null`: a secret generated at the first start and stored in the data folder. */
   readonly secrets: readonly { version: number; value: string }[] | null
   readonly dataFolder: string
@@ -26,6 +29,8 @@ export interface Settings {
   readonly trustedProxies: readonly string[]
   /** How mails are sent; `print`: their text is printed instead, on this machine only; `null`: there are none. */
   readonly mail: { readonly url: string; readonly from: string } | "print" | null
+  /** What the names of the cookies begin with: browsers send them to every port of a host. */
+  readonly cookiePrefix: string
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -60,6 +65,7 @@ export function readSettings(env: Environment): Settings {
     issuer: read("EVO_TODO_ISSUER", baseURL, nonEmpty),
     audience: read("EVO_TODO_AUDIENCE", baseURL, nonEmpty),
     databaseURL: env.DATABASE_URL === undefined ? null : read("DATABASE_URL", "", postgresURL),
+    authSchema: env.EVO_TODO_AUTH_SCHEMA === undefined ? null : read("EVO_TODO_AUTH_SCHEMA", "", schemaName),
     secrets,
     dataFolder: read("EVO_TODO_DATA", ".evo-todo", nonEmpty),
     apiURL,
@@ -70,6 +76,7 @@ export function readSettings(env: Environment): Settings {
     keyGrace,
     trustedProxies: read("EVO_TODO_TRUSTED_PROXIES", "", networks),
     mail: readMail(env, read, baseURL),
+    cookiePrefix: read("EVO_TODO_COOKIE_PREFIX", defaultCookiePrefix(baseURL), cookieName),
   }
 }
 
@@ -148,16 +155,24 @@ function mailSender(value: string): string {
     : invalid("must be the sender of mails, such as Evo-TODO <todo@example.com>")
 }
 
-/** What may stand before the `@` of an address as it is; all else is percent-encoded, as in the service. */
-const LOGIN = /(?:[^\s:@/?#[\]%]|%[0-9A-F]{2})*(?::(?:[^\s@/?#[\]%]|%[0-9A-F]{2})*)?/
-const POSTGRES = new RegExp(`^postgres(?:ql)?://(?:${LOGIN.source}@)?[^@#\\s]+$`, "i")
-
 function postgresURL(value: string): string {
-  return POSTGRES.test(value)
+  readAddress(value)
+  return value
+}
+
+/** Better Auth's own where no port is named, so that two copies on one host do not share their cookies. */
+function defaultCookiePrefix(baseURL: string): string {
+  return ["better-auth", new URL(baseURL).port].filter(Boolean).join("-")
+}
+
+function cookieName(value: string): string {
+  return /^[\w-]{1,64}$/.test(value) ? value : invalid("must be letters, digits, - and _, such as todo")
+}
+
+function schemaName(value: string): string {
+  return /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(value)
     ? value
-    : invalid(
-        "must be postgresql://user:password@host/name with the password percent-encoded, or unset for an embedded database",
-      )
+    : invalid("must be a schema's name: lower-case letters, digits and underscores, such as better_auth")
 }
 
 function duration(value: string): number {
@@ -210,7 +225,7 @@ function versionedSecrets(value: string): { version: number; value: string }[] {
   return found
 }
 
-function isLoopback(url: string): boolean {
+export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url)
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
 }

@@ -30,6 +30,7 @@ def create_http_app(
     *,
     cors_origins: tuple[str, ...],
     trusted_proxies: tuple[Network, ...] = (),
+    root_path: str = "",
     on_startup: Hook,
     on_shutdown: Hook,
 ) -> ASGIApp:
@@ -59,7 +60,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Front(litestar, services, Cors.of(cors_origins), TrustedProxies(trusted_proxies), log)
+    return Front(litestar, services, Cors.of(cors_origins), TrustedProxies(trusted_proxies), log, root_path)
 
 
 def _problem(request: "Request[Any, Any, Any]", error: Exception) -> LitestarResponse[bytes]:

@@ -9,7 +9,7 @@ from os import urandom
 from typing import Any, Final, Self
 
 from attrs import Factory, define, field, frozen
-from litestar.types import HTTPScope
+from litestar.types import ASGIApp, HTTPScope
 
 from domain.audit import AuditContext
 from domain.identity import Address, Principal, parse_address
@@ -78,15 +78,17 @@ class RequestContext:
     query_string: bytes
     audit: AuditContext
     """What use cases and the audit log know of the request."""
+    root_path: str = ""
+    """The prefix under which a proxy serves this API: in every path that clients are given."""
     route: str = "-"
     """The route's template, for metrics and the access log: a path would name a person."""
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
-    is_head: bool = False
-    """Whether only the headers of the response to a GET are wanted; set for requests that Litestar routes."""
+    stream: ASGIApp | None = None
+    """The response, where it goes on for long: `front` sends it, so that nothing of the router is kept meanwhile."""
     answered_at: float | None = None
-    """When a response began that goes on for long, by the performance counter."""
+    """When it began, by the performance counter."""
     content: bytes = b""
     """The body as it was received, once it was read."""
     rate_limit: RateLimitStatus | None = None
@@ -144,7 +146,7 @@ class TrustedProxies:
         return any(address in network for network in self.networks)
 
 
-def read_context(scope: HTTPScope, proxies: TrustedProxies) -> RequestContext:
+def read_context(scope: HTTPScope, proxies: TrustedProxies, root_path: str = "") -> RequestContext:
     """The context of a request whose headers have arrived. A well-formed `X-Request-Id` is kept, else one is made."""
     headers = Headers.parse(list(scope["headers"]))
     request_id = _request_id(headers.first(b"x-request-id"))
@@ -155,6 +157,7 @@ def read_context(scope: HTTPScope, proxies: TrustedProxies) -> RequestContext:
         scope["raw_path"].decode("latin-1"),
         scope["query_string"],
         AuditContext(request_id, proxies.client_address(scope, headers)),
+        root_path,
     )
 
 

@@ -42,7 +42,7 @@ def problem_of(error: Exception, context: RequestContext) -> tuple[Problem, Mapp
         title=kind.title,
         status=kind.status,
         detail=_detail(error) or kind.detail,
-        instance=context.raw_path,
+        instance=context.root_path + context.raw_path,
         request_id=context.request_id,
         errors=_field_problems(error),
     )

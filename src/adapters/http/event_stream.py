@@ -11,8 +11,8 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
-from attrs import field, frozen
-from litestar.types import Receive, Scope, Send
+from attrs import frozen
+from litestar.types import Receive, Send
 
 from adapters.http.context import RequestContext
 from adapters.http.metrics import StreamMetrics
@@ -39,11 +39,9 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 @frozen(kw_only=True)
-class EventStream(Response):
+class EventStream:
     """Sends updates of the request's list as they come, each when the client has taken the one before."""
 
-    status: int = 200
-    headers: HeaderLines = field(factory=lambda: _HEADERS)
     request: RequestContext
     updates: AsyncGenerator[Update]
     streams: OpenStreams
@@ -51,16 +49,16 @@ class EventStream(Response):
     ready_id: str | None = None
     """The id of the event `ready`; `None`: the position where the updates start."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Send until the client leaves, or the stream is ended; what is raised before it starts is a problem."""
         async with aclosing(self.updates) as updates:
-            if self.request.is_head:
-                await super().__call__(scope, receive, send)
+            if scope["method"] == "HEAD":
+                await Response(200, _HEADERS)(scope, receive, send)
                 return
             with self.streams.open(self.request.principal) as stream, self.metrics.stream():
                 first = await anext(updates)
                 self.request.answered_at = time.perf_counter()
-                await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+                await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
                 await self._follow(stream, first, receive, send)
 
     async def _follow(self, stream: OpenStream, first: Update, receive: Receive, send: Send) -> None:

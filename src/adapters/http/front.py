@@ -45,6 +45,7 @@ class Front:
     cors: Cors
     proxies: TrustedProxies
     log: AccessLog
+    root_path: str = ""
     _direct: DirectRoutes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Front:
             await self.router(scope, receive, send)
             return
         started = time.perf_counter()
-        context = read_context(scope, self.proxies)
+        context = read_context(scope, self.proxies, self.root_path)
         current_request.set(context)
         response = HeaderInjector(send, scope, context, self.cors)
         try:
@@ -93,10 +94,11 @@ class Front:
     ) -> None:
         """Leave the request to Litestar's router."""
         # A copy where the method differs: the server goes by the method of the request.
-        context.is_head = scope["method"] == "HEAD"
         routed = scope if method == scope["method"] else cast("HTTPScope", {**scope, "method": method})
         await self.router(routed, receive, response)
         context.route = routed.get("path_template", context.route)
+        if context.stream is not None:
+            await context.stream(scope, receive, response)
 
 
 def ensure_acceptable(scope: HTTPScope, context: RequestContext) -> None:

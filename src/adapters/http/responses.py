@@ -52,6 +52,16 @@ class Response:
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
+class Deferred(Response):
+    """Stands for the request's `stream`, which follows."""
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+DEFERRED: Final = Deferred(200, [])
+
+
 @define
 class HeaderInjector:
     """Sends a response with the headers that every response has, and none of the body of HEAD (RFC 9110 §9.3.2)."""

@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.errors import INSUFFICIENT_PRIVILEGE, STATEMENT_TIMEOUT, sqlstate_of
+from adapters.sql.readiness import server_problem
+from adapters.sql.statements import PLANNER
 
 _MIGRATION_LOCK: Final = 0x65766F2D746F646F  # PostgreSQL's advisory locks are numbers: this one is "evo-todo"
 
@@ -27,8 +29,11 @@ async def migrate(database: Database, revision: str = "head") -> None:
     """Migrate the tables to the newest revision, in one transaction; concurrent migrations wait for each other.
 
     Raises:
-        OSError or sqlalchemy.exc.SQLAlchemyError: the database can't be reached or rejects a statement.
+        UnsuitableDatabase: it can't store every text, or its server is a standby.
+        OSError, StorageUnavailable or sqlalchemy.exc.SQLAlchemyError: it can't be reached or rejects a statement.
     """
+    if (problem := await server_problem(database)) is not None:
+        raise UnsuitableDatabase(problem)
     async with database.writes.begin() as connection:
         await connection.run_sync(_upgrade, revision)
 
@@ -68,11 +73,16 @@ GRANTS: Final = {
 """The service's rights on each table."""
 
 _SCRAM_ITERATIONS: Final = 4096  # PostgreSQL's default
-_STATEMENT_TIMEOUT: Final = f"statement_timeout={STATEMENT_TIMEOUT * 1000:.0f}ms"
+_SETTINGS: Final = {"statement_timeout": f"{STATEMENT_TIMEOUT * 1000:.0f}ms", **PLANNER}
+"""The role's: a pooler passes them on. The server itself ends the statements that the service has given up."""
 _FIND_ROLE: Final = text(
     "SELECT rolsuper OR rolbypassrls AS bypasses, pg_has_role(rolname, current_user, 'MEMBER') AS is_owner"
     " FROM pg_roles WHERE rolname = :role"
 )
+
+
+class UnsuitableDatabase(Exception):
+    """This database can't be the service's; the message says why, and what to do."""
 
 
 class UnsuitableRole(Exception):
@@ -97,7 +107,7 @@ async def prepare_service_role(database: Database, role: ServiceRole) -> None:
     if database.dialect == "postgresql":
         async with database.writes.begin() as connection:
             await _create_or_update(connection, role)
-            await _limit_statements(connection, role.name)
+            await _configure(connection, role.name)
             await grant_to(connection, role.name)
 
 
@@ -130,19 +140,20 @@ async def _create_or_update(connection: AsyncConnection, role: ServiceRole) -> N
         await connection.exec_driver_sql(f"ALTER ROLE {quoted} LOGIN {password}")
 
 
-async def _limit_statements(connection: AsyncConnection, role: str) -> None:
-    """Let the server itself end the role's statements that the service has given up: a pooler passes this setting on.
+async def _configure(connection: AsyncConnection, role: str) -> None:
+    """Set the role's settings.
 
-    A role that may not alter an existing one leaves it as it is; then only cancel requests end statements.
+    A role that may not alter an existing one leaves it as it is; then only cancel requests end statements, and each
+    execution is planned anew.
     """
     settings = text("SELECT coalesce(rolconfig, '{}') FROM pg_roles WHERE rolname = :role")
-    if _STATEMENT_TIMEOUT in (await connection.execute(settings, {"role": role})).scalar_one():
-        return
-    name, _, value = _STATEMENT_TIMEOUT.partition("=")
+    present = (await connection.execute(settings, {"role": role})).scalar_one()
     quoted = connection.dialect.identifier_preparer.quote_identifier(role)
     try:
         async with connection.begin_nested():
-            await connection.exec_driver_sql(f"ALTER ROLE {quoted} SET {name} = '{value}'")
+            for name, value in _SETTINGS.items():
+                if f"{name}={value}" not in present:
+                    await connection.exec_driver_sql(f"ALTER ROLE {quoted} SET {name} = '{value}'")
     except DBAPIError as error:
         if sqlstate_of(error) != INSUFFICIENT_PRIVILEGE:
             raise

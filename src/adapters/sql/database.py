@@ -2,11 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 from attrs import frozen
 from sqlalchemy import URL, CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError
@@ -14,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.asyncpg_pool import AsyncpgPool
-from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
+from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
+from adapters.sql.pipeline import PipelinedExecutor, pipelined
+from adapters.sql.postgresql import Connection, ServerOptions, connector, engine, run_alone, run_in_transaction
 from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
 from adapters.sql.sqlite_reads import InlineReads, ThreadReads
 
@@ -23,25 +23,14 @@ READERS: Final = 10
 """PostgreSQL connections for reads of tasks: enough to keep it busy while other rows are on their way."""
 WRITERS: Final = 6
 """PostgreSQL connections for changes of tasks."""
+READERS_BESIDE_SHARED: Final = 4
+"""PostgreSQL connections for the other reads, where brief ones share theirs."""
 UPKEEP: Final = 2
 """PostgreSQL connections for all other reads, one of them for the revocation poll, and as many for other writes."""
 SEARCHERS: Final = 2
 """Connections for searches, which read whole lists: no number of them keeps another read waiting."""
 SQLITE_READERS: Final = 4
 """SQLite connections for other reads, each with a thread."""
-
-# Options of libpq that hosted databases put into the address; asyncpg would send them to the server.
-_LIBPQ_ONLY = frozenset(
-    {
-        "channel_binding",
-        "connect_timeout",
-        "gssencmode",
-        "keepalives",
-        "keepalives_idle",
-        "keepalives_interval",
-        "keepalives_count",
-    }
-)
 
 
 @frozen
@@ -61,12 +50,16 @@ class Database:
     """SQLite: the database's file."""
     asyncpg_executor: AsyncpgExecutor | None = None
     """PostgreSQL: runs the many statements on tasks, on connections of its own."""
+    pipelined_executor: PipelinedExecutor | None = None
+    """PostgreSQL: runs brief statements on shared connections, and the others on `asyncpg_executor`."""
     asyncpg_poll_executor: AsyncpgExecutor | None = None
     """PostgreSQL: reads on one connection that no request uses."""
     inline_reads: InlineReads | None = None
     """SQLite: reads a few rows without a thread."""
     thread_reads: ThreadReads | None = None
     """SQLite: searches, in threads of its own."""
+    prepared_statements: bool = True
+    """PostgreSQL: whether a connection keeps statements by name."""
 
     @property
     def dialect(self) -> str:
@@ -78,7 +71,8 @@ class Database:
         """Runs the statements on tasks."""
         inline = self.inline_reads.read if self.inline_reads else None
         search = self.thread_reads.read if self.thread_reads else None
-        return self.asyncpg_executor or SqlAlchemyExecutor(self.read, self.writing, inline, search)
+        pooled = self.pipelined_executor or self.asyncpg_executor
+        return pooled or SqlAlchemyExecutor(self.read, self.writing, inline, search)
 
     @property
     def poll_executor(self) -> Executor:
@@ -115,7 +109,7 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every connection."""
-        for executor in (self.asyncpg_executor, self.asyncpg_poll_executor):
+        for executor in (self.pipelined_executor, self.asyncpg_executor, self.asyncpg_poll_executor):
             if executor is not None:
                 await executor.close()
         for reads in (self.inline_reads, self.thread_reads):
@@ -129,52 +123,46 @@ class Database:
             return await connection.execute(statement, parameters)
 
 
-def connect(url: str) -> Database:
+def connect(url: str, *, is_pipelined: bool = False, prepared_statements: bool = True) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
+
+    `is_pipelined`: on PostgreSQL, brief statements share connections, where statements may be prepared.
 
     Raises:
         UnreadableAddress: it is neither, or could be read in more ways than one.
+        UnsupportedParameter: it has a parameter that is not supported.
     """
     address = DatabaseAddress.parse(url)
-    return _sqlite(address) if address.is_sqlite else _postgresql(address)
+    if address.is_sqlite:
+        return _sqlite(address)
+    options = ServerOptions(prepared_statements and address.has_prepared_statements)
+    return _postgresql(address, options, is_pipelined=is_pipelined and options.prepared_statements)
 
 
-async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection) -> Any:
-    return await asyncpg.connect(
-        dsn,
-        timeout=DEADLINE,
-        connection_class=kind,
-        server_settings={"application_name": "evo-todo"},
-    )
+def _postgresql(address: DatabaseAddress, options: ServerOptions, *, is_pipelined: bool) -> Database:
+    connection = connector(address, options)
 
+    def pool(size: int) -> AsyncpgPool:
+        return AsyncpgPool(connection, size, run=run_alone if options.prepared_statements else run_in_transaction)
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
-    """A connection that is not slow to close when its server is dead: SQLAlchemy would wait two seconds."""
+    readers = READERS_BESIDE_SHARED if is_pipelined else READERS
+    reads, writes, searches, poll = pools = [pool(size) for size in (readers, WRITERS, SEARCHERS, 1)]
 
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (asyncpg's signature)
-        await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
+    def give_up_server(silent: Connection) -> None:
+        connection.pass_over(silent.server)
+        for one in pools:
+            one.terminate_idle()
 
-
-def _postgresql(address: DatabaseAddress) -> Database:
-    connection = partial(_connect, address.dsn(without=_LIBPQ_ONLY))
-
-    def engine(size: int, **options: Any) -> AsyncEngine:
-        return create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=partial(connection, _Connection),
-            hide_parameters=True,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=ACQUIRE_TIMEOUT,
-            **options,
-        )
-
-    reads, writes, poll = (AsyncpgPool(connection, size) for size in (READERS, WRITERS, 1))
+    for one in pools:
+        one.on_silence = give_up_server
+    executor = AsyncpgExecutor(reads, writes, searches)
     return Database(
-        reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
-        writes=engine(UPKEEP),
+        reads=engine(connection, options, UPKEEP - 1, autocommit=True),
+        writes=engine(connection, options, UPKEEP),
         connect=connection,
-        asyncpg_executor=AsyncpgExecutor(reads, writes, AsyncpgPool(connection, SEARCHERS)),
+        prepared_statements=options.prepared_statements,
+        asyncpg_executor=executor,
+        pipelined_executor=pipelined(executor, connection) if is_pipelined else None,
         asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
     )
 
@@ -189,7 +177,7 @@ def _sqlite(address: DatabaseAddress) -> Database:
         if not is_read_only:
             create_private(file)
 
-    def engine(size: int, **options: Any) -> AsyncEngine:
+    def sqlite_engine(size: int, **options: Any) -> AsyncEngine:
         made = create_async_engine(
             url,
             hide_parameters=True,
@@ -203,10 +191,10 @@ def _sqlite(address: DatabaseAddress) -> Database:
         event.listen(made.sync_engine, "connect", configure_connection)
         return made
 
-    writes = engine(1)
+    writes = sqlite_engine(1)
     event.listen(writes.sync_engine, "begin", begin_immediate)
     return Database(
-        reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
+        reads=sqlite_engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
         writes=writes,
         file=file,
         inline_reads=None if has_options else InlineReads(file),

@@ -1,5 +1,6 @@
 """The doctor's checks of a database: whether it responds, its tables, and row-level security; nothing is created."""
 
+import asyncio
 import errno
 import socket
 import ssl
@@ -13,8 +14,16 @@ from sqlalchemy.exc import DBAPIError
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.admin import known_revisions
 from adapters.sql.database import Database, connect
-from adapters.sql.errors import DEADLINE, INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, find_state, sqlstate_of
-from adapters.sql.readiness import BYPASSES, row_security_problem, table_problem
+from adapters.sql.errors import (
+    DEADLINE,
+    DRIVER_ERRORS,
+    INSUFFICIENT_PRIVILEGE,
+    UNDEFINED_TABLE,
+    find_state,
+    sqlstate_of,
+)
+from adapters.sql.pooler_check import Pooler, find_pooler
+from adapters.sql.readiness import BYPASSES, row_security_problem, server_problem, table_problem
 from adapters.sql.sqlite import exposed_files, file_problem, read_only_url
 from application.health import Finding, Status, quoted
 from domain.errors import StorageUnavailable
@@ -24,17 +33,22 @@ DATABASE, TABLES, ROW_SECURITY = "database", "tables", "row-security"
 _MIGRATE: Final = "run evo-todo migrate"
 _CORRECT_URL: Final = "correct DATABASE_URL"
 _CHECK_SERVER: Final = f"check that PostgreSQL runs there and accepts connections, or {_CORRECT_URL}"
+_NAMELESS_POOLER: Final = (
+    "PgBouncer or another connection pooler is in between, in transaction mode, and knows no prepared statements",
+    "set EVO_TODO_PREPARED_STATEMENTS=off, or let it know them (PgBouncer 1.21 or newer: max_prepared_statements)",
+)
 _PING: Final = text("SELECT 1")
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 
 Findings = tuple[Finding, Finding, Finding]
 
 
-async def check_database(url: str, *, allows_bypass: bool = False) -> Findings:
+async def check_database(url: str, *, allows_bypass: bool = False, prepared_statements: bool = True) -> Findings:
     """Check the database at an address, its tables, and whether row-level security applies to its role."""
     address = DatabaseAddress.parse(url)
     if not address.is_sqlite:
-        return await _check(address, connect(url), allows_bypass=allows_bypass)
+        database = connect(url, prepared_statements=prepared_statements)
+        return await _check(address, database, allows_bypass=allows_bypass)
     if (problem := file_problem(address.file)) is not None:
         return _no_database(address, *problem)
     return await _check(address, connect(read_only_url(address.file)), allows_bypass=allows_bypass)
@@ -42,20 +56,37 @@ async def check_database(url: str, *, allows_bypass: bool = False) -> Findings:
 
 async def _check(address: DatabaseAddress, database: Database, *, allows_bypass: bool) -> Findings:
     try:
+        pooler = await _find_pooler(database)
+        if pooler is Pooler.NAMELESS and database.prepared_statements:
+            return _no_database(address, *_NAMELESS_POOLER)
         await _select(database, _PING)
+        if (problem := await server_problem(database)) is not None:
+            meaning, _, advice = problem.partition(": ")
+            return _no_database(address, meaning, advice)
         tables = await _check_tables(database)
         row_security = await _check_row_security(database, tables, allows_bypass=allows_bypass)
-        return _responding(address), tables, row_security
+        return _responding(address, pooler), tables, row_security
     except DatabaseFailure as failure:
         return _no_database(address, *failure.explain_at(address))
     finally:
         await database.dispose()
 
 
-def _responding(address: DatabaseAddress) -> Finding:
+async def _find_pooler(database: Database) -> Pooler:
+    if database.connect is None:
+        return Pooler.NONE
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await find_pooler(database.connect)
+    except (OSError, *DRIVER_ERRORS) as error:
+        raise DatabaseFailure.of(error) from error
+
+
+def _responding(address: DatabaseAddress, pooler: Pooler) -> Finding:
     exposed = exposed_files(address.file) if address.is_sqlite else []
     if not exposed:
-        return Finding.ok(DATABASE, f"{address.name} responds")
+        through = "" if pooler is Pooler.NONE else ", through PgBouncer or another connection pooler"
+        return Finding.ok(DATABASE, f"{address.name} responds{through}")
     return Finding.note(
         DATABASE,
         f"{address.name} responds, but other users of this machine have rights on it or its logs",

@@ -33,6 +33,7 @@ DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.I
 UNDEFINED_TABLE: Final = "42P01"
 UNDEFINED_COLUMN: Final = "42703"
 INSUFFICIENT_PRIVILEGE: Final = "42501"
+READ_ONLY: Final = "25006"
 
 
 @frozen
@@ -42,8 +43,8 @@ class SqlState:
     prefix: str
     meaning: str
     advice: str
-    is_about_tables: bool = False
-    """Whether the server works, and the tables or the rights on them are what is wrong."""
+    is_public: bool = False
+    """Whether /readyz, which anyone can read, may say it: the server works, and something else is wrong."""
 
     def matches(self, code: str) -> bool:
         """Whether the code is this one, or in this class."""
@@ -55,10 +56,26 @@ _WAIT: Final = "try again; if it stays so, read the server's log"
 _MIGRATE: Final = "run `evo-todo migrate`"
 _OTHER_VERSION: Final = "the tables are missing or of another version"
 
+_NO_NAMES: Final = "a connection pooler is in between that knows no prepared statements"
+_SAY_SO: Final = (
+    "set EVO_TODO_PREPARED_STATEMENTS=off, or let the pooler know them (PgBouncer 1.21: max_prepared_statements)"
+)
+
 UNAVAILABLE: Final = (
+    SqlState(
+        "08P01",
+        "the server, or a pooler in between, refuses what the connection asks for",
+        "remove the parameters of DATABASE_URL that a pooler refuses, such as options, and set them for the role",
+    ),
     SqlState("08", "the connection to the server failed", f"check the network and the server, or {_CORRECT_URL}"),
-    SqlState("25006", "the server is a read-only standby", f"{_CORRECT_URL}: it has to name the primary server"),
+    SqlState(
+        READ_ONLY,
+        "the server is a standby, or its transactions are read-only",
+        f"{_CORRECT_URL}: it has to name the primary server; with several hosts, add target_session_attrs=read-write",
+        is_public=True,
+    ),
     SqlState("25P03", "a transaction was idle for too long", _WAIT),
+    SqlState("26000", _NO_NAMES, _SAY_SO, is_public=True),
     SqlState("28P01", "the password is wrong, or there is no such role", f"{_CORRECT_URL}: its password and role"),
     SqlState(
         "28",
@@ -75,10 +92,12 @@ UNAVAILABLE: Final = (
         INSUFFICIENT_PRIVILEGE,
         "this role may not use the database or its tables",
         "grant it SELECT, INSERT, UPDATE and DELETE on the tables, USAGE on the schema and CONNECT on the database",
-        is_about_tables=True,
+        is_public=True,
     ),
-    SqlState(UNDEFINED_TABLE, _OTHER_VERSION, _MIGRATE, is_about_tables=True),
-    SqlState(UNDEFINED_COLUMN, _OTHER_VERSION, _MIGRATE, is_about_tables=True),
+    SqlState(UNDEFINED_TABLE, _OTHER_VERSION, _MIGRATE, is_public=True),
+    SqlState(UNDEFINED_COLUMN, _OTHER_VERSION, _MIGRATE, is_public=True),
+    SqlState("42P05", _NO_NAMES, _SAY_SO, is_public=True),
+    SqlState("42704", "the server does not know a parameter of DATABASE_URL", f"{_CORRECT_URL}: its parameters"),
     SqlState("42883", "a function is missing or of another version", _MIGRATE),
     SqlState("53300", "the server has no free connection", "raise its max_connections, or lower EVO_TODO_WORKERS"),
     SqlState("53", "the server is out of memory, disk space or another resource", "read the server's log"),

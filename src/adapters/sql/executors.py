@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import DEADLINE, as_unavailable, deadline
+from adapters.sql.postgresql import BEGIN
 
 Parameters = Mapping[str, Any]
 Rows = Sequence[Any]
@@ -35,13 +36,16 @@ class Transaction(Protocol):
 class Executor(Protocol):
     """Runs statements. Every method raises StorageUnavailable, within DEADLINE, when the database does not respond."""
 
-    async def read(self, statement: Executable, parameters: Parameters) -> Rows:
-        """Run a single read in autocommit; it may be sent twice."""
+    def read(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
+        """Run a single read of a few rows in autocommit; it may be sent twice."""
 
-    async def search(self, statement: Executable, parameters: Parameters) -> Rows:
+    def read_many(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
+        """The same for many rows."""
+
+    def search(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
         """The same for a read of a whole list, on connections of its own: no number of them keeps a `read` waiting."""
 
-    async def write(self, statement: Executable, parameters: Parameters) -> Rows:
+    def write(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
         """Run a single statement that is a whole transaction."""
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
@@ -66,6 +70,8 @@ class SqlAlchemyExecutor:
             with contextlib.suppress(sqlite3.OperationalError):
                 return self._read_inline(statement, parameters)
         return (await self._read(statement, parameters)).all()
+
+    read_many = read
 
     async def search(self, statement: Executable, parameters: Parameters) -> Rows:
         """See the protocol."""
@@ -179,49 +185,67 @@ class AsyncpgExecutor:
     searches: AsyncpgPool
     compile: Compile = compile_statement
 
-    async def read(self, statement: Executable, parameters: Parameters) -> Rows:
+    def read(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
         """See the protocol."""
-        return await self._fetch(self.reads, statement, parameters, is_repeatable=True)
+        return self._run(self.reads, statement, parameters, is_repeatable=True)
 
-    async def search(self, statement: Executable, parameters: Parameters) -> Rows:
-        """See the protocol."""
-        return await self._fetch(self.searches, statement, parameters, is_repeatable=True)
+    read_many = read
 
-    async def write(self, statement: Executable, parameters: Parameters) -> Rows:
+    def search(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
         """See the protocol."""
-        return await self._fetch(self.writes, statement, parameters, is_repeatable=False)
+        return self._run(self.searches, statement, parameters, is_repeatable=True)
+
+    def write(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
+        """See the protocol."""
+        return self._run(self.writes, statement, parameters, is_repeatable=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """See the protocol."""
         async with deadline():
             connection = await self.writes.acquire(asyncio.get_running_loop().time() + DEADLINE)
-            has_ended = False
+            give_back = self.writes.give_up
             try:
-                await connection.execute("BEGIN")
+                await connection.execute(BEGIN)
                 transaction = _AsyncpgTransaction(connection, self.compile)
                 try:
                     yield transaction
-                except Exception:
+                except Exception as error:
                     await connection.execute("ROLLBACK")
-                    has_ended = True
+                    give_back = partial(self.writes.release_after, error=error)
                     raise
                 await connection.execute("ROLLBACK" if transaction.is_abandoned else "COMMIT")
-                has_ended = True
+                give_back = self.writes.release
             finally:
-                (self.writes.release if has_ended else self.writes.give_up)(connection)
+                give_back(connection)
 
     async def close(self) -> None:
         """Close every connection."""
         for pool in (self.reads, self.writes, self.searches):
             await pool.close()
 
-    async def _fetch(
+    def _run(
         self, pool: AsyncpgPool, statement: Executable, parameters: Parameters, *, is_repeatable: bool
-    ) -> Rows:
+    ) -> Coroutine[Any, Any, Rows]:
         compiled = self.compile(statement, ASYNCPG)
+        return self.fetch(pool, compiled.sql, compiled.arguments(parameters), is_repeatable=is_repeatable)
+
+    async def fetch(
+        self,
+        pool: AsyncpgPool,
+        sql: str,
+        arguments: Sequence[Any],
+        *,
+        is_repeatable: bool,
+        until: float | None = None,
+    ) -> Rows:
+        """Run one statement as its own transaction; see AsyncpgPool.fetch.
+
+        Raises:
+            StorageUnavailable: see Executor.
+        """
         try:
-            return await pool.fetch(compiled.sql, compiled.arguments(parameters), is_repeatable=is_repeatable)
+            return await pool.fetch(sql, arguments, is_repeatable=is_repeatable, until=until)
         except Exception as error:
             if (unavailable := as_unavailable(error)) is None:
                 raise

@@ -12,6 +12,21 @@ from sqlalchemy import CTE, ColumnElement, Select, String, bindparam, func, lite
 
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
 
+PLANNER: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""PostgreSQL: how the service's statements are planned: once for each connection, not anew for each execution.
+
+Such a plan may be made while a table is still empty, when reading and sorting all of it costs least, and stay in use
+while the table grows. The other settings prevent that: statements on tasks read ranges of indexes, in their order.
+"""
+
 OWNER: Final = bindparam("owner", type_=String)
 """The owner of the rows: a parameter of every statement."""
 

@@ -159,15 +159,4 @@ TASK_COLUMNS = [column for column in tasks.c if column.name not in {"owner_id", 
 
 def row_to_task(owner: UserId, row: Sequence[Any]) -> Task:
     """The owner's task from a row of TASK_COLUMNS."""
-    task_id, title, description, completed, created_at, updated_at, deleted_at, revision = row
-    return Task(
-        id=task_id,
-        owner=owner,
-        title=title,
-        description=description,
-        completed=completed,
-        created_at=created_at,
-        updated_at=updated_at,
-        deleted_at=deleted_at,
-        revision=revision,
-    )
+    return Task(owner, *row)

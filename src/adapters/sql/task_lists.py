@@ -76,7 +76,9 @@ class SqlTaskList:
         parameters = {"owner": self._owner, **page_statements.page_parameters(query, known, limit)}
         if query.parts:
             rows = await self._searches.read(self._owner, statement, parameters)
-        else:
+        elif known is None:
+            rows = await self._executor.read_many(statement, parameters)
+        else:  # most probably the revision alone
             rows = await self._executor.read(statement, parameters)
         # A join without a condition can only be a loop over the page, which keeps the page's order.
         return Revision(rows[0][0]), tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
@@ -84,7 +86,7 @@ class SqlTaskList:
     async def changes(self, query: ChangesQuery) -> Changes:
         """See the port."""
         parameters = {"owner": self._owner, **sync_statements.changes_parameters(query)}
-        rows = await self._executor.read(sync_statements.changes_since(self._dialect), parameters)
+        rows = await self._executor.read_many(sync_statements.changes_since(self._dialect), parameters)
         revision, horizon, *_ = rows[0]
         found = [self._change(row[2:]) for row in rows if row[2] is not None]
         found.sort(key=lambda one: one.revision)

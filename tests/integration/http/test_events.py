@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
+from adapters.http.server.write_deadline import STALL_TIMEOUT
 from tests.support.api import ORIGIN
 from tests.support.live import EVENTS, HANG, SOON, Event, Live, Quick, serving
 from tests.support.service import HOST
@@ -31,8 +32,8 @@ async def token(live: Live) -> str:
     return found
 
 
-async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(HANG):
+async def until(check: Callable[[], bool], *, within: float = HANG) -> None:
+    async with asyncio.timeout(within):
         while not check():  # noqa: ASYNC110  (the server's work, which sends no signal)
             await asyncio.sleep(0.01)
 
@@ -392,7 +393,7 @@ class TestSlowReaders:
             live.stop()
         else:
             await push(live, live.api.issuer.security_event())
-        await until(lambda: not live.server.server_state.tasks)
+        await until(lambda: not live.server.server_state.tasks, within=STALL_TIMEOUT / 2)
         client.close()
 
 

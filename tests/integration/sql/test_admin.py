@@ -9,6 +9,7 @@ import pytest
 from adapters.sql.admin import GRANTS, ServiceRole, UnsuitableRole, migrate, prepare_service_role
 from adapters.sql.database import Database, connect
 from adapters.sql.readiness import BYPASSES, UNGUARDED, RowSecurityReadiness, row_security_problem
+from adapters.sql.statements import PLANNER
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from tests.contracts.task_lists import START, add, erase, get, new, save
@@ -82,13 +83,15 @@ async def test_the_role_can_do_the_services_work_under_row_level_security(
         await service.dispose()
 
 
-async def test_the_server_itself_ends_the_roles_long_statements(
+async def test_the_server_itself_ends_the_roles_long_statements_and_plans_them_once(
     owner: Database, migrated_postgres_url: str, role: str
 ) -> None:
     for _ in range(2):
         await prepare_service_role(owner, ServiceRole(role))
     connection = await asyncpg.connect(as_role(migrated_postgres_url, role))
     assert await connection.fetchval("SHOW statement_timeout") == "3s"
+    for name, value in PLANNER.items():
+        assert await connection.fetchval(f"SHOW {name}") == value
     await connection.close()
 
 

@@ -3,19 +3,27 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 
+from adapters.sql import write_statements
 from adapters.sql.database import Database
+from adapters.sql.executors import ASYNCPG, compile_statement
+from adapters.sql.idempotency import new_task_once
 from adapters.sql.page_statements import page_of, page_parameters
+from adapters.sql.statements import PLANNER, live_task
 from adapters.sql.sync_statements import changes_parameters, changes_since
 from domain.changes import ChangesQuery, SyncToken
 from domain.identity import UserId
 from domain.task import Revision, Revisions, TaskId
 from domain.task_list import Order, PageKey, TaskQuery
+from tests.support.postgres import SERVICE, as_role
 
 ALICE = UserId("alice")
 TASKS = 100_000
@@ -175,3 +183,83 @@ async def test_each_page_of_a_long_list_is_a_range_of_an_index_at_any_position(f
     for completed in (True, False):  # the done and the open tasks are ranges of their own
         steps = await shape(filled, query(Order.CREATED, deep=True, completed=completed))
         assert any("tasks_by_completion" in step for step in steps)
+
+
+FIRST = PageKey(datetime.fromtimestamp(0, UTC), TaskId(UUID(int=0)), Revision(0))
+PAGES = [
+    page_of(
+        "postgresql", TaskQuery(order=order, completed=completed, text=text, after=after), known, is_bounded=bounded
+    )
+    for order, completed, text, after, known, bounded in product(
+        Order, (None, True, False), ("", "word"), (None, FIRST), (None, Revisions(frozenset())), (False, True)
+    )
+]
+STATEMENTS: list[Executable] = [
+    live_task("postgresql"),
+    changes_since("postgresql"),
+    new_task_once(),
+    write_statements.new_task(),
+    write_statements.next_revision("postgresql"),
+    write_statements.next_revision("postgresql", grows=True),
+    write_statements.next_revision_and_task(),
+    write_statements.purge("postgresql"),
+    write_statements.purged_at("postgresql"),
+    write_statements.TASK,
+    write_statements.UPDATE_TASK,
+    write_statements.ERASE_KEYS,
+    write_statements.ERASE_TASKS,
+    *PAGES,
+]
+_FILL_LISTS = """
+    INSERT INTO tasks (owner_id, id, title, completed, created_at, updated_at, revision, search_text)
+    SELECT $1::text || owner, md5($1::text || owner || '-' || n)::uuid, 'task', n % 2 = 0, now(), now(), n, 'task'
+    FROM generate_series(1, $2::int) owner, generate_series(1, $3::int) n
+"""
+
+
+@pytest.mark.parametrize("is_analysed", [False, True])
+@pytest.mark.parametrize(
+    "lists",
+    [[], [(3, 4)], [(2000, 20)], [(1, 20_000)], [(1000, 20), (1, 50_000)]],
+    ids=["empty", "tiny", "many small", "one large", "both"],
+)
+async def test_a_plan_for_all_parameters_reads_ranges_of_indexes_whatever_the_tables_held_when_it_was_made(
+    migrated_postgres_url: str, postgres_server: str, lists: list[tuple[int, int]], *, is_analysed: bool
+) -> None:
+    admin = await asyncpg.connect(
+        urlsplit(postgres_server)._replace(path=urlsplit(migrated_postgres_url).path).geturl()
+    )
+    for count, size in lists:
+        name = f"{count}-"
+        await admin.execute(_FILL_LISTS, name, count, size)
+        await admin.execute(
+            "INSERT INTO task_lists SELECT $1::text || n, $3 FROM generate_series(1, $2::int) n", name, count, size
+        )
+    if is_analysed:
+        await admin.execute("VACUUM ANALYZE")
+    await admin.close()
+    connection = await asyncpg.connect(as_role(migrated_postgres_url, SERVICE), server_settings=PLANNER)
+    for statement in STATEMENTS:
+        plan = await generic_plan(connection, statement)
+        for node in nodes(plan):
+            kind = node["Node Type"]
+            if "Scan" in kind and "Relation Name" in node:
+                assert kind in {"Index Scan", "Index Only Scan"}, (str(statement), plan)
+                assert "owner_id" in node["Index Cond"], (str(statement), plan)
+            assert "Join" not in kind, (str(statement), plan)
+            # Changes are tasks and tombstones, a page of each: to put them in order is a sort.
+            assert "Sort" not in kind or statement is changes_since("postgresql"), (str(statement), plan)
+    await connection.close()
+
+
+async def generic_plan(connection: "asyncpg.Connection", statement: Executable) -> dict[str, Any]:
+    """The plan that is made once for all parameters; EXPLAIN (GENERIC_PLAN) is newer than PostgreSQL 15."""
+    await connection.execute(f"PREPARE asked AS {compile_statement(statement, ASYNCPG).sql}")
+    count = await connection.fetchval(
+        "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'asked'"
+    )
+    given = ", ".join(["NULL"] * count)
+    found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE asked ({given})")
+    await connection.execute("DEALLOCATE asked")
+    plan: dict[str, Any] = json.loads(found)[0]["Plan"]
+    return plan

@@ -1,15 +1,12 @@
 """Row-level security: PostgreSQL shows each user only their own rows, whatever a statement selects."""
 
-import re
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from attrs import evolve
-from sqlalchemy import Dialect, Executable
 
 from adapters.sql.database import Database, connect
-from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.page_statements import page_of
 from adapters.sql.statements import live_task
 from adapters.sql.tables import metadata
@@ -20,10 +17,8 @@ from domain.identity import UserId
 from domain.task import ANY_REVISION, Task
 from domain.task_list import Order, TaskQuery
 from tests.contracts.task_lists import ALICE, BOB, START, add, edit, erase, get, new, page, restore, revision, save
+from tests.support.isolation import remove_owner_filter
 from tests.support.postgres import OWNER, SERVICE, as_role
-
-FILTER = re.compile(r"\b(tasks|task_lists)\.owner_id = (me\.id|raised\.owner_id|\$\d+::VARCHAR)")
-
 
 INSERT_HIS = (
     "INSERT INTO tasks (owner_id, id, title, completed, created_at, updated_at, revision, search_text)"
@@ -37,9 +32,11 @@ def url(request: pytest.FixtureRequest, migrated_postgres_url: str) -> str:
     return as_role(migrated_postgres_url, request.param)
 
 
-@pytest.fixture
-async def guarded(url: str) -> AsyncIterator[Database]:
-    database = connect(url)
+@pytest.fixture(params=[True, False], ids=["shared connections", "no shared connections"])
+async def guarded(request: pytest.FixtureRequest, url: str) -> AsyncIterator[Database]:
+    database = connect(url, is_pipelined=request.param)
+    if database.pipelined_executor is not None:
+        await database.pipelined_executor.opened()
     yield database
     await database.dispose()
 
@@ -54,17 +51,7 @@ async def raw(url: str) -> AsyncIterator["asyncpg.Connection"]:
 @pytest.fixture
 def unfiltered(guarded: Database) -> list[str]:
     """Remove the owner filter from every statement before it is sent; returns the statements that had one."""
-    changed: list[str] = []
-
-    def compile_without_filter(statement: Executable, dialect: Dialect) -> CompiledStatement:
-        compiled = compile_statement(statement, dialect)
-        sql, count = FILTER.subn(r"\2 IS NOT NULL", compiled.sql)
-        changed.extend([compiled.sql] * bool(count))
-        return evolve(compiled, sql=sql)
-
-    assert guarded.asyncpg_executor is not None
-    guarded.asyncpg_executor.compile = compile_without_filter
-    return changed
+    return remove_owner_filter(guarded)
 
 
 @pytest.fixture

@@ -108,6 +108,8 @@ async def test_a_list_that_changes_while_a_long_page_is_read_has_a_page_of_one_r
                 await add(changing, new("new", after=999))
             return await executor.read(statement, parameters)
 
+        read_many = read
+
     changing: TaskLists = SqlTaskLists(database)
     lists._executor = Between()  # type: ignore[assignment]
     first = await page(lists, TaskQuery())
@@ -132,7 +134,7 @@ async def test_what_is_read_for_a_page_is_bounded_in_bytes(database: Database, w
             read += sum(len(value.encode()) for row in rows for value in row if isinstance(value, str))
             return rows
 
-        search = read
+        read_many = search = read
 
     lists._executor = Counting()  # type: ignore[assignment]
     lists._searches = Searches(lists._executor)

@@ -1,21 +1,16 @@
 """One request for the key set: broken exchanges, the time-out, the environment and certificates: K7, K8, R18."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import os
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from adapters.tokens.jwks import FETCH_TIMEOUT
+from tests.support.certificates import self_signed
 from tests.support.json_cases import short
 from tests.support.jwks_fetch import DOCUMENT, KEYS, failure, failure_at, fetched
 from tests.support.loopback_server import Loopback, chunked, loopback, response, sending
@@ -140,19 +135,5 @@ class TestCertificates:
 @asynccontextmanager
 async def https(folder: Path) -> AsyncIterator[Loopback]:
     """A server with a new self-signed certificate for 127.0.0.1, stored in the folder."""
-    key = Ed25519PrivateKey.generate()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, None)
-    )
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    async with loopback(sending(response(DOCUMENT)), context) as site:
+    async with loopback(sending(response(DOCUMENT)), self_signed(folder)) as site:
         yield site

@@ -5,7 +5,7 @@ from typing import Final
 
 from adapters.http.context import RequestContext
 from adapters.http.event_stream import EventStream
-from adapters.http.responses import Response, json_response
+from adapters.http.responses import DEFERRED, Response, json_response
 from adapters.http.routing import TASKS, Operation, Services, route
 from adapters.http.schemas import EXAMPLE_EVENTS, EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView
 from adapters.http.sync_params import encode_sync_token, read_changes_query, read_stream_start
@@ -55,13 +55,14 @@ async def watch_tasks(services: Services, request: RequestContext, _: None) -> R
     """Follow the list from a sync token, or from now on."""
     owner = UserId(request.user_id)
     start = read_stream_start(request.query_string, request.headers.get(b"last-event-id"), owner)
-    return EventStream(
+    request.stream = EventStream(
         request=request,
         updates=services.watch_changes(request.principal, owner, start.since),
         streams=services.open_streams,
         metrics=services.stream_metrics,
         ready_id=start.given,
     )
+    return DEFERRED
 
 
 ROUTES: Final = (list_changes, watch_tasks)
