@@ -90,7 +90,7 @@ function reader(env: Environment) {
       return parse(value.trim())
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      const isSecret = name.includes("SECRET") || /^(DATABASE|EVO_TODO_SMTP)_URL$/.test(name)
+      const isSecret = name.includes("SECRET") || ["DATABASE_URL", "EVO_TODO_SMTP_URL"].includes(name)
       const shown = isSecret || value.includes("@") ? "…" : value
       throw new SettingError(`${name}="${shown}": ${error.message}`)
     }
