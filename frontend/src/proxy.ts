@@ -27,15 +27,6 @@ export function proxy(request: NextRequest): NextResponse {
   return response
 }
 
-/** Whether the path is UTF-8, percent-encoded. Next responds to any other with 500 where it matches a route. */
-function isDecodable(path: string): boolean {
-  try {
-    return !decodeURIComponent(path).includes("\0")
-  } catch {
-    return false
-  }
-}
-
 /**
  * The base URL, if a page is requested at another of this machine's names for itself: cookies, CORS and Better Auth's
  * check of the origin know that one name only.
@@ -48,6 +39,15 @@ function placeOfPages({ method, nextUrl, headers }: NextRequest): URL | null {
   const isOtherName =
     origin !== base.origin && port === base.port && isLoopback(asked) && isLoopback(base.origin)
   return isOtherName ? new URL(nextUrl.pathname + nextUrl.search, base) : null
+}
+
+/** Whether the path is UTF-8, percent-encoded. Next responds to any other with 500 where it matches a route. */
+function isDecodable(path: string): boolean {
+  try {
+    return !decodeURIComponent(path).includes("\0")
+  } catch {
+    return false
+  }
 }
 
 function contentSecurityPolicy(nonce: string): string {

@@ -15,7 +15,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.sql import admin
+from adapters.sql import admin, distribution
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.diagnostics import DatabaseFailure
@@ -168,6 +168,31 @@ def after_restore(settings: Settings) -> int:
 
     with explained(settings, "the lists can't be changed now"):
         return asyncio.run(run())
+
+
+def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run: bool) -> None:
+    """Distribute the owners' tables over the servers of a Citus cluster; report each statement before it is run.
+
+    Raises:
+        ClickException: it is no such cluster, or the database is unavailable or rejects a statement.
+    """
+
+    async def run() -> None:
+        database = open_database(settings)
+        try:
+            cluster = await distribution.read_cluster(database)
+            for statement in cluster.statements(keeps_force=settings.service_role is None):
+                report(statement)
+                if not is_dry_run:
+                    await distribution.distribute(database, statement)
+        finally:
+            await database.dispose()
+
+    try:
+        with explained(settings, "the tables cannot be distributed"):
+            asyncio.run(run())
+    except distribution.CannotDistribute as error:
+        raise click.ClickException(f"the tables cannot be distributed: {error}") from error
 
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

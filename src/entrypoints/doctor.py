@@ -99,6 +99,7 @@ async def _check_database(settings: Settings) -> Findings:
         settings.database_url,
         allows_bypass=settings.allow_rls_bypass,
         prepared_statements=settings.prepared_statements,
+        is_sharded=settings.sharded,
     )
 
 

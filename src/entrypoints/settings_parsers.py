@@ -109,7 +109,7 @@ def database_url(value: str) -> str:
     return value
 
 
-def listen_url(value: str) -> str:
+def postgresql_url(value: str) -> str:
     """The URL of a PostgreSQL database."""
     if DatabaseAddress.parse(value).is_sqlite:
         raise ValueError("must be a PostgreSQL address, such as postgresql://user:password@host:5432/name")

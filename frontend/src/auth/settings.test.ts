@@ -31,8 +31,8 @@ describe("settings", () => {
       keyRotation: 30 * 86400,
       keyGrace: 8 * 86400,
       trustedProxies: [],
-      mail: "print",
       cookiePrefix: "better-auth-3000",
+      mail: "print",
     })
   })
 

@@ -27,10 +27,10 @@ export interface Settings {
   readonly keyRotation: number
   readonly keyGrace: number
   readonly trustedProxies: readonly string[]
-  /** How mails are sent; `print`: their text is printed instead, on this machine only; `null`: there are none. */
-  readonly mail: { readonly url: string; readonly from: string } | "print" | null
   /** What the names of the cookies begin with: browsers send them to every port of a host. */
   readonly cookiePrefix: string
+  /** How mails are sent; `print`: their text is printed instead, on this machine only; `null`: there are none. */
+  readonly mail: { readonly url: string; readonly from: string } | "print" | null
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -75,8 +75,8 @@ export function readSettings(env: Environment): Settings {
     keyRotation: read("EVO_TODO_KEY_ROTATION", "30d", duration),
     keyGrace,
     trustedProxies: read("EVO_TODO_TRUSTED_PROXIES", "", networks),
-    mail: readMail(env, read, baseURL),
     cookiePrefix: read("EVO_TODO_COOKIE_PREFIX", defaultCookiePrefix(baseURL), cookieName),
+    mail: readMail(env, read, baseURL),
   }
 }
 

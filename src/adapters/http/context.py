@@ -100,6 +100,10 @@ current_request: ContextVar[RequestContext | None] = ContextVar("current_request
 """The request that the running task serves: for log lines, and for handlers that Litestar calls."""
 
 
+current_trace_id: ContextVar[str | None] = ContextVar("current_trace_id", default=None)
+"""The trace that the running task belongs to, for log lines (W3C Trace Context §3.2.2.3); unset without tracing."""
+
+
 def current_request_id() -> str | None:
     """The id of the request that is being served, if any."""
     context = current_request.get()

@@ -40,6 +40,8 @@ class AsyncpgPool:
     """How `fetch` runs a statement on a connection."""
     on_silence: "Callable[[asyncpg.Connection], None]" = lambda _: None
     """Called when a connection's server does not even respond to a cancel request: it is lost, with all connections."""
+    keeps_standbys: bool = False
+    """Whether connections to a standby are kept like all others: those of a replica."""
     _idle: "list[asyncpg.Connection]" = field(init=False, factory=list)
     _free: int = field(init=False, default=Factory(lambda self: self.size, takes_self=True))
     """How many more callers may have a connection."""
@@ -50,9 +52,23 @@ class AsyncpgPool:
     """For each task that runs a statement, the event loop's time by which it must have finished."""
     _overdue: "set[asyncio.Task[Any]]" = field(init=False, factory=set)
     """The tasks that were cancelled because of their deadline."""
+    waits: int = field(init=False, default=0)
+    """How often a caller had to wait for a connection."""
+    timeouts: int = field(init=False, default=0)
+    """How many statements have taken too long."""
     _next_deadline: float = field(init=False, default=inf)
     _timer: asyncio.TimerHandle | None = field(init=False, default=None)
     _is_closed: bool = field(init=False, default=False)
+
+    @property
+    def in_use(self) -> int:
+        """Connections that callers have."""
+        return self.size - max(self._free, 0)
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for a connection."""
+        return len(self._waiting)
 
     async def fetch(
         self, sql: str, arguments: Sequence[Any], *, is_repeatable: bool = False, until: float | None = None
@@ -123,7 +139,8 @@ class AsyncpgPool:
         except BaseException:
             loop.call_later(self.connect_pause, self._wake_next)
             raise
-        self._standbys.note(connection, loop.time())
+        if not self.keeps_standbys:
+            self._standbys.note(connection, loop.time())
         return connection
 
     def release(self, connection: "asyncpg.Connection") -> None:
@@ -196,6 +213,7 @@ class AsyncpgPool:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if self._next_deadline == inf else loop.call_at(self._next_deadline, self._enforce_deadlines)
+        self.timeouts += len(overdue)
         for task in overdue:
             self._overdue.add(task)
             task.cancel()
@@ -216,6 +234,7 @@ class AsyncpgPool:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiting.append(waiter)
+        self.waits += 1
         timer = loop.call_later(self.acquire_timeout, _time_out, waiter)
         try:
             await waiter

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import URL, CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -58,6 +58,11 @@ class Database:
     """SQLite: reads a few rows without a thread."""
     thread_reads: ThreadReads | None = None
     """SQLite: searches, in threads of its own."""
+    is_sharded: bool = False
+    """PostgreSQL: the owners' rows are on several servers."""
+
+    trace: Callable[[Executor], Executor] = lambda executor: executor
+    """Wraps the executor of the statements on tasks where traces are made."""
     prepared_statements: bool = True
     """PostgreSQL: whether a connection keeps statements by name."""
 
@@ -69,6 +74,10 @@ class Database:
     @property
     def executor(self) -> Executor:
         """Runs the statements on tasks."""
+        return self.trace(self._executor)
+
+    @property
+    def _executor(self) -> Executor:
         inline = self.inline_reads.read if self.inline_reads else None
         search = self.thread_reads.read if self.thread_reads else None
         pooled = self.pipelined_executor or self.asyncpg_executor
@@ -80,7 +89,7 @@ class Database:
 
         No number of requests, `/readyz` among them, can keep the poll waiting for a connection.
         """
-        return self.asyncpg_poll_executor or self.executor
+        return self.asyncpg_poll_executor or self._executor
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Run a single read; it may be sent twice.
@@ -123,7 +132,14 @@ class Database:
             return await connection.execute(statement, parameters)
 
 
-def connect(url: str, *, is_pipelined: bool = False, prepared_statements: bool = True) -> Database:
+def connect(
+    url: str,
+    *,
+    is_pipelined: bool = False,
+    prepared_statements: bool = True,
+    is_sharded: bool = False,
+    is_replica: bool = False,
+) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
     `is_pipelined`: on PostgreSQL, brief statements share connections, where statements may be prepared.
@@ -135,15 +151,17 @@ def connect(url: str, *, is_pipelined: bool = False, prepared_statements: bool =
     address = DatabaseAddress.parse(url)
     if address.is_sqlite:
         return _sqlite(address)
-    options = ServerOptions(prepared_statements and address.has_prepared_statements)
-    return _postgresql(address, options, is_pipelined=is_pipelined and options.prepared_statements)
+    options = ServerOptions(prepared_statements and address.has_prepared_statements, is_replica)
+    is_pipelined = is_pipelined and options.prepared_statements and not is_sharded
+    return evolve(_postgresql(address, options, is_pipelined=is_pipelined), is_sharded=is_sharded)
 
 
 def _postgresql(address: DatabaseAddress, options: ServerOptions, *, is_pipelined: bool) -> Database:
     connection = connector(address, options)
 
     def pool(size: int) -> AsyncpgPool:
-        return AsyncpgPool(connection, size, run=run_alone if options.prepared_statements else run_in_transaction)
+        run = run_alone if options.prepared_statements else run_in_transaction
+        return AsyncpgPool(connection, size, run=run, keeps_standbys=options.is_replica)
 
     readers = READERS_BESIDE_SHARED if is_pipelined else READERS
     reads, writes, searches, poll = pools = [pool(size) for size in (readers, WRITERS, SEARCHERS, 1)]

@@ -1,9 +1,6 @@
 """The doctor's checks of a database: whether it responds, its tables, and row-level security; nothing is created."""
 
 import asyncio
-import errno
-import socket
-import ssl
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,14 +11,15 @@ from sqlalchemy.exc import DBAPIError
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.admin import known_revisions
 from adapters.sql.database import Database, connect
+from adapters.sql.distribution import is_distributed
 from adapters.sql.errors import (
     DEADLINE,
     DRIVER_ERRORS,
     INSUFFICIENT_PRIVILEGE,
     UNDEFINED_TABLE,
-    find_state,
     sqlstate_of,
 )
+from adapters.sql.outages import explain
 from adapters.sql.pooler_check import Pooler, find_pooler
 from adapters.sql.readiness import BYPASSES, row_security_problem, server_problem, table_problem
 from adapters.sql.sqlite import exposed_files, file_problem, read_only_url
@@ -33,6 +31,14 @@ DATABASE, TABLES, ROW_SECURITY = "database", "tables", "row-security"
 _MIGRATE: Final = "run evo-todo migrate"
 _CORRECT_URL: Final = "correct DATABASE_URL"
 _CHECK_SERVER: Final = f"check that PostgreSQL runs there and accepts connections, or {_CORRECT_URL}"
+_DISTRIBUTED: Final = (
+    "up to date and distributed over several servers, of which a change needs all although it concerns one",
+    "set EVO_TODO_SHARDED=true",
+)
+_NOT_DISTRIBUTED: Final = (
+    "up to date, but EVO_TODO_SHARDED is set and they are on one server: each change takes more statements",
+    "run evo-todo distribute, or unset EVO_TODO_SHARDED",
+)
 _NAMELESS_POOLER: Final = (
     "PgBouncer or another connection pooler is in between, in transaction mode, and knows no prepared statements",
     "set EVO_TODO_PREPARED_STATEMENTS=off, or let it know them (PgBouncer 1.21 or newer: max_prepared_statements)",
@@ -43,11 +49,13 @@ _REVISION: Final = text("SELECT version_num FROM alembic_version")
 Findings = tuple[Finding, Finding, Finding]
 
 
-async def check_database(url: str, *, allows_bypass: bool = False, prepared_statements: bool = True) -> Findings:
+async def check_database(
+    url: str, *, allows_bypass: bool = False, prepared_statements: bool = True, is_sharded: bool = False
+) -> Findings:
     """Check the database at an address, its tables, and whether row-level security applies to its role."""
     address = DatabaseAddress.parse(url)
     if not address.is_sqlite:
-        database = connect(url, prepared_statements=prepared_statements)
+        database = connect(url, prepared_statements=prepared_statements, is_sharded=is_sharded)
         return await _check(address, database, allows_bypass=allows_bypass)
     if (problem := file_problem(address.file)) is not None:
         return _no_database(address, *problem)
@@ -107,6 +115,8 @@ async def _check_tables(database: Database) -> Finding:
             "every table and column exists, but this role may not read alembic_version",
             f"{_MIGRATE} as the role that owns the tables, to be sure that they are up to date",
         )
+    if (is_spread := await is_distributed(database)) != database.is_sharded:
+        return Finding.note(TABLES, *(_DISTRIBUTED if is_spread else _NOT_DISTRIBUTED))
     return Finding.ok(TABLES, f"up to date (revision {at[0]})")
 
 
@@ -178,38 +188,11 @@ class DatabaseFailure(Exception):
         return cls(getattr(cause, "orig", None) or cause)
 
     def explain_at(self, address: DatabaseAddress) -> tuple[str, str]:
-        """What is wrong there, and what to do: nothing of the error's own message, which may quote the address."""
-        return self.explain_file() if address.is_sqlite else self.explain()
+        """The same for the database at this address: a file has no server."""
+        if address.is_sqlite and isinstance(self.cause, TimeoutError):
+            return "another program keeps it locked", "end that program, or wait until it is done"
+        return explain(self.cause)
 
     def explain(self) -> tuple[str, str]:
         """What is wrong, and what to do. Nothing of the error's own message, which may quote the address."""
-        if (state := find_state(sqlstate_of(self.cause))) is not None:
-            return state.meaning, state.advice
-        return _explain_connection(self.cause)
-
-    def explain_file(self) -> tuple[str, str]:
-        """The same for a SQLite file, which has no server."""
-        if (state := find_state(sqlstate_of(self.cause))) is not None:
-            return state.meaning, state.advice
-        if "unable to open" in str(self.cause) or "readonly" in str(self.cause):
-            return "it can't be opened for writing", f"let this user write the file and its folder, or {_CORRECT_URL}"
-        if isinstance(self.cause, TimeoutError) or "locked" in str(self.cause):
-            return "another program keeps it locked", "end that program, or wait until it is done"
-        return f"it can't be used ({type(self.cause).__name__})", f"restore it from a backup, or {_CORRECT_URL}"
-
-
-def _explain_connection(cause: BaseException) -> tuple[str, str]:
-    match cause:
-        case TimeoutError():
-            return f"it does not respond within {DEADLINE:g} s", f"{_CHECK_SERVER}; a firewall may be in between"
-        case socket.gaierror():
-            return "its host can't be found", f"{_CORRECT_URL}: its host"
-        case OSError() if isinstance(cause, ssl.SSLError) or "rejected SSL upgrade" in str(cause):
-            return "the server's TLS is not what DATABASE_URL asks for", f"{_CORRECT_URL}: its sslmode and certificates"
-        case FileNotFoundError():
-            return "there is no such socket", _CHECK_SERVER
-        # If a host has several addresses, the error of each is only in the message.
-        case OSError() if isinstance(cause, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(cause):
-            return "connections are refused: nothing listens there", f"start PostgreSQL, or {_CORRECT_URL}"
-    state = sqlstate_of(cause)
-    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {state}' if state else ''}", _CHECK_SERVER
+        return explain(self.cause)

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import asyncpg
-from attrs import define, frozen
+from attrs import define, field, frozen
 from sqlalchemy import CursorResult, Dialect, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -265,6 +266,20 @@ class _AsyncpgTransaction:
 
     def abandon(self) -> None:
         self.is_abandoned = True
+
+
+@define(eq=False)
+class PurgeProgress:
+    """What a background task has deleted so far."""
+
+    rows: int = 0
+    finished_at: float = field(factory=time.time)
+    """When everything that was old had been deleted, in seconds since 1970; at first, the start of this process."""
+
+    def note(self, rows: int) -> None:
+        """Everything old is deleted now: that many rows."""
+        self.rows += rows
+        self.finished_at = time.time()
 
 
 async def delete_in_batches(delete_batch: Callable[[], Awaitable[int]], size: int) -> int:

@@ -65,6 +65,11 @@ class Pipeline:
     _closing: "set[asyncio.Task[None]]" = field(init=False, factory=set)
     _is_off: bool = field(init=False, default=False)
 
+    @property
+    def waiting(self) -> int:
+        """Statements without an answer."""
+        return sum(connection.load for connection in self.connections)
+
     def choose(self) -> SharedConnection | None:
         """The connection for the next statement; `None` if it has to go elsewhere."""
         latest = self._latest

@@ -139,18 +139,20 @@ class ServerOptions:
 
     prepared_statements: bool
     """`False`: statements have no names, so that a pooler may run each transaction on another connection."""
+    is_replica: bool = False
+    """Whether a standby is what is looked for."""
     settings: dict[str, str] = field(factory=lambda: {"application_name": "evo-todo"})
 
 
 def connector(address: DatabaseAddress, options: ServerOptions) -> Connector:
-    """Opens connections to the servers of an address; of several, only to one that can be written to."""
+    """Opens connections to the servers of an address; of several, only to one of the kind that is looked for."""
     is_trusted_by_system = address.options.get("sslrootcert") == "system"
     without = _OURS | ({"sslrootcert", "sslmode"} if is_trusted_by_system else set())
     more: dict[str, Any] = {} if options.prepared_statements else {"statement_cache_size": 0}
     if is_trusted_by_system:
         more["ssl"] = ssl.create_default_context()
     if len(address.servers) > 1 and "target_session_attrs" not in address.options:
-        more["target_session_attrs"] = "read-write"
+        more["target_session_attrs"] = "prefer-standby" if options.is_replica else "read-write"
 
     def opener(dsn: str) -> Open:
         def opened(kind: type[Connection], timeout: float, settings: Mapping[str, str]) -> Awaitable[Connection]:
@@ -178,7 +180,8 @@ def engine(connect: Connector, options: ServerOptions, size: int, *, autocommit:
         pool_timeout=ACQUIRE_TIMEOUT,
         isolation_level=isolation,
     )
-    event.listen(made.sync_engine, "checkout", _renew_standby)
+    if not options.is_replica:
+        event.listen(made.sync_engine, "checkout", _renew_standby)
     event.listen(made.sync_engine, "handle_error", _discard_read_only)
     return made
 

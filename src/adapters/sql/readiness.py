@@ -19,6 +19,11 @@ BYPASSES: Final = (
 )
 UNGUARDED: Final = "row-level security is not in force on its tables: run evo-todo migrate as the role that owns them"
 
+UNPROPAGATED: Final = (
+    "the servers that have its tables do not learn which user is set, so that every change is refused: run evo-todo"
+    " distribute, or set citus.propagate_set_commands to local for this database"
+)
+
 _EVERY_COLUMN: Final = (
     select(tasks, task_lists).join_from(tasks, task_lists, tasks.c.owner_id == task_lists.c.owner_id).limit(0)
 )
@@ -29,6 +34,8 @@ _ROW_SECURITY: Final = text(
     " WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'), to_regclass('idempotency_keys'))"
     " AND NOT row_security_active(oid)) AS unguarded FROM pg_roles WHERE rolname = current_user"
 )
+# "none" is Citus's default; elsewhere there is no such setting.
+_PROPAGATES: Final = text("SELECT current_setting('citus.propagate_set_commands', true) IS DISTINCT FROM 'none'")
 
 
 _SERVER: Final = text(
@@ -89,6 +96,8 @@ async def row_security_problem(database: Database) -> str | None:
     found = (await database.read(_ROW_SECURITY)).one()
     if found.bypasses:
         return BYPASSES
+    if database.is_sharded and not (await database.read(_PROPAGATES)).scalar_one():
+        return UNPROPAGATED
     return UNGUARDED if found.unguarded else None
 
 

@@ -78,6 +78,8 @@ class SharedConnection(asyncio.Protocol):
         """Of the statement that was prepared last."""
         self._is_dropped = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
+        self.server_pid = int(driver.get_server_pid())
+        """The server's process."""
         self._transport = driver.hand_over(self)
 
     @property
@@ -89,11 +91,6 @@ class SharedConnection(asyncio.Protocol):
     def unsent(self) -> int:
         """Statements that leave when this turn of the event loop ends."""
         return len(self._unsent)
-
-    @property
-    def server_pid(self) -> int:
-        """The server's process."""
-        return int(self._driver.get_server_pid())
 
     async def run(self, sql: str, arguments: Sequence[Any]) -> Rows:
         """Run one statement as a transaction of its own, and return its rows.
@@ -127,7 +124,7 @@ class SharedConnection(asyncio.Protocol):
 
     def terminate(self) -> None:
         """Close it at once."""
-        self._lose(ConnectionResetError())
+        self._lose(ConnectionResetError)
         self._driver.terminate()
 
     def data_received(self, data: bytes) -> None:
@@ -176,9 +173,9 @@ class SharedConnection(asyncio.Protocol):
             self._suspect = first
             self._timer = self._loop.call_later(SECOND_LOOK, self._look_for_overdue)
         else:
-            self._lose(TimeoutError(), is_overdue=True)
+            self._lose(TimeoutError, is_overdue=True)
 
-    def _lose(self, error: OSError, *, is_overdue: bool = False) -> None:
+    def _lose(self, error: type[OSError], *, is_overdue: bool = False) -> None:
         """Take no more statements, and end those that wait."""
         if self._is_dropped:
             return
@@ -188,7 +185,7 @@ class SharedConnection(asyncio.Protocol):
             self._timer.cancel()
         for future, _ in self._waiting:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(error())
         self._waiting.clear()
         self._drop(self, is_overdue=is_overdue)
 

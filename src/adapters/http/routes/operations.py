@@ -70,7 +70,8 @@ async def readyz(services: Services, _: RequestContext, __: None) -> Response:
     missing = {name: problem for name, problem in checks.items() if problem is not None}
     if missing:
         raise NotReady(missing)
-    return json_response(Readiness("ready", dict.fromkeys(checks, "ok")))
+    notes = {name: problem or "ok" for name, problem in (await services.check_readiness.notes()).items()}
+    return json_response(Readiness("ready", dict.fromkeys(checks, "ok") | notes))
 
 
 @route("GET", "/metrics")

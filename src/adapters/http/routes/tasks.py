@@ -22,7 +22,7 @@ from adapters.http.schemas import (
     TaskView,
 )
 from domain.identity import UserId
-from domain.task import Revisions, Task
+from domain.task import NO_REVISION, Revisions, Task
 from domain.task_list import NotModified
 
 _BODY_ERRORS: Final = tuple(map(HTTPStatus, (400, 413, 415, 422)))
@@ -110,8 +110,10 @@ def _location(request: RequestContext, task: Task) -> str:
 )
 async def get_task(services: Services, request: RequestContext, _: None) -> Response:
     """Get a task."""
-    task = await services.get_task(request.principal, UserId(request.user_id), parse_task_id(request.task_id))
     known = _known_to_client(request)
+    seen = NO_REVISION if known is None else known.latest
+    task_id = parse_task_id(request.task_id)
+    task = await services.get_task(request.principal, UserId(request.user_id), task_id, seen=seen)
     if known is not None and task.revision in known:
         return not_modified(task.revision)
     return task_response(task)
