@@ -39,6 +39,10 @@ help: ## list the targets
 run: $(READY)/run ## serve on this machine, without any set-up
 	@exec $(BIN)/evo-todo dev $(ARGS)
 
+.PHONY: install
+install: $(READY)/run ## install the service alone, as .venv/bin/evo-todo
+	@echo 'Installed: $(BIN)/evo-todo. Next: $(BIN)/evo-todo migrate, then $(BIN)/evo-todo serve (README.md).'
+
 .PHONY: web
 web: $(READY)/run $(BUILT) ## serve the frontend and the API on this machine, without any set-up
 	@exec node frontend/scripts/together.mjs $(BIN)/evo-todo
@@ -84,7 +88,7 @@ mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
 	$(BIN)/mutmut run $(ARGS)
 
 .PHONY: bench
-bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "growth", "floods", "soak", "revocation", "instructions", "steps", "files", "docs"
+bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "growth", "floods", "soak", "revocation", "instructions", "steps", "files", "docs", "deployments"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks
@@ -99,8 +103,10 @@ fuzz: $(READY)/dev ## fuzz the parsers of headers and tokens; ARGS="-max_total_t
 lock: $(READY)/tools ## update the lock files
 	$(COMPILE) --upgrade --group build -o requirements/build.txt
 	$(COMPILE) --upgrade pyproject.toml -c requirements/build.txt -o requirements/run.txt
+	$(COMPILE) --upgrade pyproject.toml --extra tracing \
+	    -c requirements/build.txt -c requirements/run.txt -o requirements/tracing.txt
 	$(COMPILE) --upgrade pyproject.toml --group test \
-	    -c requirements/build.txt -c requirements/run.txt -o requirements/test.txt
+	    -c requirements/build.txt -c requirements/tracing.txt -o requirements/test.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e \
 	    -c requirements/build.txt -c requirements/test.txt -o requirements/e2e.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench \

@@ -9,17 +9,19 @@ import click
 
 from benchmarks import attacks_connections, attacks_revocations, attacks_search, attacks_tokens, report
 from benchmarks.compare import compare
+from benchmarks.deployments import deployments
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
 from benchmarks.instructions import instructions
 from benchmarks.isolation import isolation
 from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
+from benchmarks.shapes import shapes
 from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
 from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
-UNTIMED = {"steps", "files", "docs", "isolation"}
+UNTIMED = {"steps", "files", "docs", "isolation", "deployments"}
 """Commands that need no load generator and no idle machine."""
 
 
@@ -93,6 +95,14 @@ def soak_command(minutes: float) -> None:
         )
 
 
+@main.command(name="shapes")
+@click.option("--seconds", default=4.0, show_default=True, help="Of each run.")
+@click.option("--rounds", default=4, show_default=True, help="How often each is measured; the servers take turns.")
+def shapes_command(seconds: float, rounds: int) -> None:
+    """Measure with 1 to 128 connections, beside long pages, and with creates on a real disk."""
+    _report("shapes", {"shapes": shapes(seconds, rounds)})
+
+
 @main.command(name="isolation")
 @click.option("--operations", default=20_000, show_default=True, help="With the owner filter, and as many without it.")
 def isolation_command(operations: int) -> None:
@@ -129,6 +139,13 @@ ATTACKS: Final[dict[str, Callable[[], dict[str, str]]]] = {
 def attacks_command(names: tuple[str, ...]) -> None:
     """Attack the service at full size; docs/security.md has the results."""
     _report("attacks", {name: ATTACKS[name]() for name in names or sorted(ATTACKS)})
+
+
+@main.command(name="deployments")
+@click.option("--with-frontend", is_flag=True, help="The built frontend, too.")
+def deployments_command(*, with_frontend: bool) -> None:
+    """Run the tests of deployments with every PostgreSQL that is installed."""
+    _report("deployments", {"deployments": deployments(with_frontend=with_frontend)})
 
 
 @main.command()

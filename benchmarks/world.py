@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 from attrs import frozen
 
-from tests.support.postgres_local import Installation, PostgresServer, free_port, installation
+from tests.support.postgres_local import PostgresServer, free_port, installation
 from tests.support.tokens import Issuer
 
 USERS: Final = 2000
@@ -88,19 +88,15 @@ class World:
 
 
 @contextmanager
-def world() -> Generator[World]:
-    """Start the server and the issuer; there are no tables yet."""
-    with installation() as programs, _server(programs) as server, _issuer() as (issuer, url):
+def world(*, is_durable: bool = False) -> Generator[World]:
+    """Start the server and the issuer; there are no tables yet.
+
+    Unless it is durable, the server does not wait for the disk, which would decide all results on a shared machine.
+    """
+    with installation() as programs, programs.server(durable=is_durable) as server, _issuer() as (issuer, url):
         made = World(server, issuer, url)
         asyncio.run(_make(made))
         yield made
-
-
-@contextmanager
-def _server(programs: Installation) -> Generator[PostgresServer]:
-    # Not durable: otherwise the disk of a shared machine would decide all results.
-    with programs.server(durable=False) as server:
-        yield server
 
 
 async def _make(made: World) -> None:

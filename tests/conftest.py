@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.pgbouncer import PGBOUNCER
 from tests.support.postgres import (
     OWNER,
     Installation,
@@ -87,6 +88,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if PGBOUNCER is None:
+        terminalreporter.write_line("PgBouncer: not installed, its tests are left out")
     for note in config.stash[NOTES]:
         terminalreporter.write_line(f"PostgreSQL: {note}")
     if in_ci() and (count := unproven(terminalreporter)):

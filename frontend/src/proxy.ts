@@ -1,8 +1,15 @@
 import { type NextRequest, NextResponse } from "next/server"
-import { readSettings } from "./auth/settings"
+import { isLoopback, readSettings } from "./auth/settings"
 
 /** Add the security headers to every response. A page may load from and call this site and the API only. */
 export function proxy(request: NextRequest): NextResponse {
+  if (!isDecodable(request.nextUrl.pathname)) return new NextResponse("Bad Request", { status: 400 })
+  const elsewhere = placeOfPages(request)
+  if (elsewhere) {
+    // Next takes all of a machine's names for one, and would make a redirect relative.
+    const headers = { Refresh: `0; url=${elsewhere}`, "Content-Type": "text/plain" }
+    return new NextResponse(`The pages are at ${elsewhere}\n`, { headers })
+  }
   const nonce = btoa(crypto.randomUUID())
   const policy = contentSecurityPolicy(nonce)
   const headers = new Headers(request.headers)
@@ -18,6 +25,29 @@ export function proxy(request: NextRequest): NextResponse {
     response.headers.set("Strict-Transport-Security", "max-age=31536000")
   }
   return response
+}
+
+/**
+ * The base URL, if a page is requested at another of this machine's names for itself: cookies, CORS and Better Auth's
+ * check of the origin know that one name only.
+ */
+function placeOfPages({ method, nextUrl, headers }: NextRequest): URL | null {
+  const base = new URL(readSettings(process.env).baseURL)
+  const asked = `${base.protocol}//${headers.get("host")}`
+  if (method !== "GET" || nextUrl.pathname.startsWith("/api/") || !URL.canParse(asked)) return null
+  const { origin, port } = new URL(asked)
+  const isOtherName =
+    origin !== base.origin && port === base.port && isLoopback(asked) && isLoopback(base.origin)
+  return isOtherName ? new URL(nextUrl.pathname + nextUrl.search, base) : null
+}
+
+/** Whether the path is UTF-8, percent-encoded. Next responds to any other with 500 where it matches a route. */
+function isDecodable(path: string): boolean {
+  try {
+    return !decodeURIComponent(path).includes("\0")
+  } catch {
+    return false
+  }
 }
 
 function contentSecurityPolicy(nonce: string): string {

@@ -1,9 +1,9 @@
 """Health of the service: readiness of its dependencies, and the findings of a diagnosis."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, NewType, Self
 
 from attrs import field, frozen
 
@@ -15,11 +15,41 @@ class CheckReadiness:
     """Check all dependencies of the service."""
 
     checks: tuple[ReadinessCheck, ...]
+    helpers: tuple[ReadinessCheck, ...] = ()
+    """Of what makes the service faster, and what it can do without."""
 
     async def __call__(self) -> dict[str, str | None]:
         """Return each check's problem by its name; `None` means ready."""
-        problems = await asyncio.gather(*(check.problem() for check in self.checks))
-        return {check.name: problem for check, problem in zip(self.checks, problems, strict=True)}
+        return await _problems(self.checks)
+
+    async def notes(self) -> dict[str, str | None]:
+        """Return each helper's problem by its name; the service is ready nevertheless."""
+        return await _problems(self.helpers)
+
+
+async def _problems(checks: tuple[ReadinessCheck, ...]) -> dict[str, str | None]:
+    problems = await asyncio.gather(*(check.problem() for check in checks))
+    return {check.name: problem for check, problem in zip(checks, problems, strict=True)}
+
+
+Labels = tuple[str, ...]
+
+
+@frozen
+class Measurement:
+    """A number for operators, read when it is asked for: it costs nothing until then."""
+
+    name: str
+    help: str
+    read: Callable[[], float | Mapping[Labels, float]]
+    """The number, or one for each combination of label values."""
+    labels: Labels = ()
+    """The names of the labels."""
+    is_total: bool = False
+    """Whether it only grows, from 0 at the start of the process."""
+
+
+Measurements = NewType("Measurements", tuple[Measurement, ...])
 
 
 class Status(StrEnum):

@@ -12,15 +12,18 @@ from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import SecurityEvent
-from domain.task import Revisions, Task, TaskId
+from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 
 
 class TaskList(Protocol):
     """Read access to one owner's tasks. Tombstones are invisible."""
 
-    async def get(self, task_id: TaskId) -> Task:
-        """Raise TaskNotFound if this owner has no such task."""
+    async def get(self, task_id: TaskId, *, seen: Revision = NO_REVISION) -> Task:
+        """Raise TaskNotFound if this owner has no such task.
+
+        The list is read as it was at the revision `seen`, which the caller knows to exist, or later.
+        """
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """Return the tasks that match the query and the list's revision, from one consistent snapshot.

@@ -11,7 +11,7 @@ from attrs import frozen
 from application.ports import Clock, IdGenerator, TaskLists
 from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, UserId
-from domain.task import Revisions, Task, TaskChange, TaskId
+from domain.task import NO_REVISION, Revision, Revisions, Task, TaskChange, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 
 
@@ -35,10 +35,10 @@ class GetTask:
 
     lists: TaskLists
 
-    async def __call__(self, actor: Principal, owner: UserId, task_id: TaskId) -> Task:
-        """Raise TaskNotFound if the list has no such task."""
+    async def __call__(self, actor: Principal, owner: UserId, task_id: TaskId, *, seen: Revision = NO_REVISION) -> Task:
+        """Return the task as of the revision `seen` or later. Raise TaskNotFound if the list has no such task."""
         actor.ensure_owns(owner)
-        return await self.lists.open(owner).get(task_id)
+        return await self.lists.open(owner).get(task_id, seen=seen)
 
 
 @frozen

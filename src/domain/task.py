@@ -30,8 +30,15 @@ class Revisions:
     def __contains__(self, revision: Revision) -> bool:
         return self.known is None or revision in self.known
 
+    @property
+    def latest(self) -> Revision:
+        """The latest of them that is named; 0 where none is."""
+        return max(self.known or (), default=Revision(0))
+
 
 ANY_REVISION = Revisions(None)
+NO_REVISION = Revision(0)
+"""Of a list in which nothing was ever stored."""
 
 
 class Unset(Enum):

@@ -22,8 +22,8 @@ _PART: Final = re.compile(r'"([^"]*)"|(\S+)')
 
 
 def fold(text: str) -> str:
-    """Normalize text for searching: ignore case and Unicode composition (NFC)."""
-    return unicodedata.normalize("NFC", text.casefold())
+    """Normalize text for searching: ignore case, Unicode composition (NFC) and the dot that İ has in lower case."""
+    return unicodedata.normalize("NFC", text.casefold().replace("i\u0307", "i"))
 
 
 def is_storable(text: str) -> bool:

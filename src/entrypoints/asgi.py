@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 from contextlib import AsyncExitStack, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 from dishka import Provider
@@ -18,7 +18,10 @@ from domain.errors import KeysUnavailable
 from entrypoints.logging_config import configure_logging
 from entrypoints.providers import make_container
 from entrypoints.server import LoopWatchdog
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, wants_traces
+
+if TYPE_CHECKING:
+    from entrypoints.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +41,19 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
         SettingError: a setting is invalid.
     """
     is_served = settings is None
+    tracing: Tracing | None = None
     if settings is None:
         settings = Settings.from_env(os.environ)
         configure_logging(settings.log_format, settings.log_level)
+        if wants_traces(os.environ):
+            from entrypoints.tracing import start_tracing  # noqa: PLC0415  (an optional dependency)
+
+            tracing = start_tracing(os.environ)
+            overrides = (*overrides, tracing.provider())
     container = make_container(settings, *overrides)
     running = AsyncExitStack()
+    if tracing is not None:
+        running.push_async_callback(tracing.close)
     running.push_async_callback(container.close)
 
     async def start() -> None:
@@ -57,13 +68,15 @@ def create_app(settings: Settings | None = None, *overrides: Provider) -> ASGIAp
         running.push_async_callback(background.stop)
         await background.start()
 
-    return create_http_app(
+    app = create_http_app(
         container,
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
+        root_path=settings.root_path,
         on_startup=start,
         on_shutdown=running.aclose,
     )
+    return app if tracing is None else tracing.app(app)
 
 
 def freeze_startup_objects() -> None:

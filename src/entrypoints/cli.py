@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from application.health import all_passed
 from domain.audit import AuditKind
 from domain.errors import InvalidField
 from domain.identity import Principal, UserId
-from entrypoints.settings import SettingError, Settings
+from entrypoints.settings import SettingError, Settings, wants_traces
 
 _SETTINGS = """\
 \b
@@ -42,14 +43,32 @@ data_folder = click.option(
 )
 
 
+def listens(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of the address to listen on, which stand for the settings of that name."""
+
+    def set_as(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+        def keep(_: click.Context, __: click.Parameter, value: str | None) -> None:
+            if value is not None:
+                os.environ[name] = value  # which the workers read, too
+
+        return keep
+
+    for option, name in (("--port", "EVO_TODO_PORT"), ("--host", "EVO_TODO_HOST")):
+        command = click.option(
+            option, metavar=option[2:].upper(), expose_value=False, callback=set_as(name), help=f"Instead of {name}."
+        )(command)
+    return command
+
+
 def _settings() -> Settings:
     try:
+        wants_traces(os.environ)
         return Settings.from_env(os.environ)
     except SettingError as error:
         raise click.UsageError(str(error)) from error
 
 
-@click.group(epilog=_SETTINGS)
+@click.group(epilog=_SETTINGS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="evo-todo")
 def main() -> None:
     """A task service behind Better Auth.
@@ -66,6 +85,7 @@ def main() -> None:
 @data_folder
 @click.option("--user", default="alice", show_default=True, help="User ID of the printed token.")
 @click.option("--reload", is_flag=True, help="Restart when the code changes.")
+@listens
 def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click passes flags by position)
     """Start a development server; no other setup is needed.
 
@@ -109,6 +129,7 @@ def dev(data: Path, user: str, reload: bool) -> None:  # noqa: FBT001  (click pa
 
 @main.command()
 @click.option("--migrate", "migrate_first", is_flag=True, help="Migrate the database first.")
+@listens
 def serve(migrate_first: bool) -> None:  # noqa: FBT001  (click passes flags by position)
     """Start the service. Requires DATABASE_URL and a migrated database (`evo-todo migrate`).
 
@@ -139,6 +160,22 @@ def migrate() -> None:
 
     commands.migrate(_settings())
     click.echo("The database is up to date.", err=True)
+
+
+@main.command()
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only print the statements.")
+def distribute(is_dry_run: bool) -> None:  # noqa: FBT001  (click passes flags by position)
+    """Distribute the tables over the servers of a Citus cluster, after `migrate`; prints each statement.
+
+    DATABASE_URL names the cluster's coordinator, and the role that owns the tables. If EVO_TODO_SERVICE_ROLE is set,
+    the policies no longer apply to the owner afterwards (NO FORCE), because rows can't be moved between servers
+    otherwise: `serve` must log in as the service's role. Set EVO_TODO_SHARDED=true for `serve` and `purge`. Changes
+    wait while a table is copied. Safe to repeat.
+    """
+    from entrypoints import commands
+
+    commands.distribute(_settings(), click.echo, is_dry_run=is_dry_run)
+    click.echo("Nothing was changed." if is_dry_run else "The tables are distributed.", err=True)
 
 
 @main.command()
@@ -277,10 +314,12 @@ def _ensure_port_is_free(settings: Settings) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             address = f"{settings.host} port {settings.port}"
+            is_name = isinstance(error, socket.gaierror | UnicodeError)
+            reason = "this machine has no such name or address" if is_name else getattr(error, "strerror", "")
             raise click.ClickException(
-                f"cannot listen on {address} ({error.strerror}): set EVO_TODO_HOST or EVO_TODO_PORT"
+                f"cannot listen on {address} ({reason}): set --host or EVO_TODO_HOST, --port or EVO_TODO_PORT"
             ) from error
 
 

@@ -15,10 +15,9 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.sql import admin
+from adapters.sql import admin, distribution
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.audit import SqlAuditTrail
-from adapters.sql.database import connect
 from adapters.sql.diagnostics import DatabaseFailure
 from adapters.sql.errors import DRIVER_ERRORS
 from adapters.sql.readiness import BYPASSES, row_security_problem
@@ -29,7 +28,7 @@ from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 from entrypoints.logging_config import configure_logging
-from entrypoints.providers import token_rules
+from entrypoints.providers import open_database, token_rules
 from entrypoints.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ def migrate(settings: Settings) -> None:
         raise click.UsageError(f"the folder of DATABASE_URL does not exist: {address.name}")
 
     async def run() -> None:
-        database = connect(database_url)
+        database = open_database(settings)
         try:
             await admin.migrate(database)
             if settings.service_role is not None:
@@ -75,6 +74,8 @@ def migrate(settings: Settings) -> None:
             asyncio.run(run())
     except CommandError as error:
         raise click.ClickException(f"the database belongs to another version of this service: {error}") from error
+    except admin.UnsuitableDatabase as error:
+        raise click.ClickException(f"the database cannot be migrated: {address.name}: {error}") from error
     except admin.UnsuitableRole as error:
         raise click.ClickException(f"EVO_TODO_SERVICE_ROLE: {error}") from error
 
@@ -104,7 +105,7 @@ def ensure_row_security(settings: Settings) -> None:
     """
 
     async def check() -> str | None:
-        database = connect(database_of(settings))
+        database = open_database(settings)
         try:
             return await row_security_problem(database)
         except StorageUnavailable:
@@ -136,7 +137,7 @@ def purge(settings: Settings, report: Report) -> None:
 
 
 async def _purge(settings: Settings, report: Report) -> None:
-    database = connect(database_of(settings))
+    database = open_database(settings)
     now = datetime.now(UTC)
     try:
         revocations = SqlRevocations(database, token_rules(settings).lifetimes, settings.revocation_max_stale)
@@ -159,7 +160,7 @@ def after_restore(settings: Settings) -> int:
     """
 
     async def run() -> int:
-        database = connect(database_of(settings))
+        database = open_database(settings)
         try:
             return await outdate(database)
         finally:
@@ -167,6 +168,31 @@ def after_restore(settings: Settings) -> int:
 
     with explained(settings, "the lists can't be changed now"):
         return asyncio.run(run())
+
+
+def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run: bool) -> None:
+    """Distribute the owners' tables over the servers of a Citus cluster; report each statement before it is run.
+
+    Raises:
+        ClickException: it is no such cluster, or the database is unavailable or rejects a statement.
+    """
+
+    async def run() -> None:
+        database = open_database(settings)
+        try:
+            cluster = await distribution.read_cluster(database)
+            for statement in cluster.statements(keeps_force=settings.service_role is None):
+                report(statement)
+                if not is_dry_run:
+                    await distribution.distribute(database, statement)
+        finally:
+            await database.dispose()
+
+    try:
+        with explained(settings, "the tables cannot be distributed"):
+            asyncio.run(run())
+    except distribution.CannotDistribute as error:
+        raise click.ClickException(f"the tables cannot be distributed: {error}") from error
 
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -201,7 +227,7 @@ def print_audit(
         ) from error
 
     async def show() -> None:
-        database = connect(database_of(settings))
+        database = open_database(settings)
         try:
             user_id = None if user is None else UserId(user)
             async for event in SqlAuditTrail(database).read(user=user_id, since=first, kinds=kinds, limit=limit):

@@ -95,7 +95,12 @@ async def _check_database(settings: Settings) -> Findings:
             ),
             *(Finding.skipped(name, "there is no database") for name in (TABLES, ROW_SECURITY)),
         )
-    return await check_database(settings.database_url, allows_bypass=settings.allow_rls_bypass)
+    return await check_database(
+        settings.database_url,
+        allows_bypass=settings.allow_rls_bypass,
+        prepared_statements=settings.prepared_statements,
+        is_sharded=settings.sharded,
+    )
 
 
 def _expectations(settings: Settings) -> Findings:

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from adapters.http.access_log import AccessLogRecord
-from adapters.http.context import current_request_id
+from adapters.http.context import current_request_id, current_trace_id
 
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=repr)
 _STANDARD_ATTRIBUTES: Final = frozenset(
@@ -23,6 +23,8 @@ def _complete(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
     event["timestamp"] = _timestamp(event["_record"])
     if (request_id := current_request_id()) is not None:
         event["request_id"] = request_id
+    if (trace_id := current_trace_id.get()) is not None:
+        event["trace_id"] = trace_id
     event.pop("color_message", None)
     return event
 
@@ -59,6 +61,8 @@ class JsonLines(logging.Formatter):
         line["timestamp"] = _timestamp(record)
         if (request_id := current_request_id()) is not None:
             line["request_id"] = request_id
+        if (trace_id := current_trace_id.get()) is not None:
+            line["trace_id"] = trace_id
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         try:

@@ -13,6 +13,8 @@ from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
 from adapters.sql.database import Database, connect
 from adapters.sql.listener import Listener
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
+from adapters.sql.replica import Replica, ReplicaReadiness, Replicated
+from adapters.sql.replicated_lists import ReplicatedTaskLists
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.task_lists import SqlTaskLists
@@ -52,6 +54,7 @@ from application.tasks import (
     RestoreTask,
 )
 from domain.audit import AuditEvent, AuditKind
+from entrypoints.measurements import Measured
 from entrypoints.settings import Settings
 
 Notifications = NewType("Notifications", tuple[Listener | None, PostgresChangeFeed | SqliteChangeFeed])
@@ -94,6 +97,7 @@ class Adapters(Provider):
         revocations: SqlRevocations,
         audit: SqlAuditLog,
         notifications: Notifications,
+        replicated: Replicated | None,
     ) -> BackgroundWork:
         """The background tasks of a worker."""
         retention = AuditRetention(SqlAuditTrail(database), timedelta(seconds=settings.audit_retention))
@@ -103,8 +107,9 @@ class Adapters(Provider):
             timedelta(seconds=settings.idempotency_retention),
         )
         listener, feed = notifications
-        listening = () if listener is None else (listener,)
-        return BackgroundWork((RevocationSync(revocations, listener), audit, retention, lists, feed, *listening))
+        optional = (listener, None if replicated is None else replicated.replica)
+        more = tuple(one for one in optional if one is not None)
+        return BackgroundWork((RevocationSync(revocations, listener), audit, retention, lists, feed, *more))
 
     @provide
     def notifications(self, settings: Settings, database: Database) -> Notifications:
@@ -130,16 +135,29 @@ class Adapters(Provider):
     @provide
     async def database(self, settings: Settings) -> AsyncIterator[Database]:
         """The database; its connections are closed when the container is."""
-        if settings.database_url is None:
-            raise ValueError("DATABASE_URL is not set")
-        database = connect(settings.database_url, is_pipelined=settings.pipeline)
+        database = open_database(settings)
         yield database
         await database.dispose()
 
     @provide
-    def lists(self, settings: Settings, database: Database, feed: ChangeFeed) -> TaskLists:
-        """The task lists in the database."""
-        return SqlTaskLists(database, settings.max_tasks, feed.notify)
+    async def replicated(self, settings: Settings, database: Database) -> AsyncIterator[Replicated | None]:
+        """The replica, if there is one."""
+        if settings.read_url is None:
+            yield None
+            return
+        copy = connect(settings.read_url, prepared_statements=settings.prepared_statements, is_replica=True)
+        yield Replicated(copy, Replica(database, copy, settings.allow_rls_bypass))
+        await copy.dispose()
+
+    @provide
+    def lists(
+        self, settings: Settings, database: Database, feed: ChangeFeed, replicated: Replicated | None
+    ) -> TaskLists:
+        """The task lists in the database; read from its replica, if there is one."""
+        lists = SqlTaskLists(database, settings.max_tasks, feed.notify)
+        if replicated is None:
+            return lists
+        return ReplicatedTaskLists(lists, SqlTaskLists(replicated.database, settings.max_tasks), replicated.replica)
 
     @provide
     def create_task_once(self, settings: Settings, lists: TaskLists, clock: Clock, ids: IdGenerator) -> CreateTaskOnce:
@@ -148,8 +166,8 @@ class Adapters(Provider):
 
     @provide
     def watch_changes(self, lists: TaskLists, feed: ChangeFeed) -> WatchChanges:
-        """Watches with the default times."""
-        return WatchChanges(lists, feed)
+        """Watches with the default times, and never a replica, which would not have what a notice is about."""
+        return WatchChanges(lists.primary if isinstance(lists, ReplicatedTaskLists) else lists, feed)
 
     @provide
     def open_streams(self, settings: Settings, authenticate: Authenticate) -> OpenStreams:
@@ -157,7 +175,15 @@ class Adapters(Provider):
         return OpenStreams(authenticate.why_ended, settings.streams_per_user, settings.max_streams)
 
     @provide
-    async def keys(self, settings: Settings, audit: AuditLog, clock: Clock) -> AsyncIterator[JwksCache]:
+    async def key_set(self, settings: Settings) -> AsyncIterator[HttpJwks]:
+        """The issuer's key set."""
+        async with key_set_client() as client:
+            yield HttpJwks(client, settings.jwks_url)
+
+    @provide
+    async def keys(
+        self, settings: Settings, key_set: HttpJwks, audit: AuditLog, clock: Clock
+    ) -> AsyncIterator[JwksCache]:
         """The issuer's keys; a fetch in progress is cancelled when the container is closed."""
         config = JwksCacheConfig(
             ttl=settings.jwks_ttl, cooldown=settings.jwks_cooldown, max_stale=settings.jwks_max_stale
@@ -166,10 +192,9 @@ class Adapters(Provider):
         def record_change(count: int) -> None:
             audit.record(AuditEvent(kind=AuditKind.KEYS_CHANGED, at=clock.now(), reason=f"keys: {count}"))
 
-        async with key_set_client() as client:
-            keys = JwksCache(HttpJwks(client, settings.jwks_url), config, on_change=record_change)
-            yield keys
-            await keys.close()
+        keys = JwksCache(key_set, config, on_change=record_change)
+        yield keys
+        await keys.close()
 
     @provide
     def verifier(self, settings: Settings, keys: JwksCache) -> TokenVerifier:
@@ -209,12 +234,18 @@ class Adapters(Provider):
 
     @provide
     def readiness(
-        self, settings: Settings, database: Database, keys: JwksCache, revocations: SqlRevocations
+        self,
+        settings: Settings,
+        database: Database,
+        keys: JwksCache,
+        revocations: SqlRevocations,
+        replicated: Replicated | None,
     ) -> CheckReadiness:
         """The readiness checks of all dependencies."""
         row_security = RowSecurityReadiness(database, settings.allow_rls_bypass)
         return CheckReadiness(
-            (DatabaseReadiness(database), row_security, JwksReadiness(keys), RevocationsReadiness(revocations))
+            (DatabaseReadiness(database), row_security, JwksReadiness(keys), RevocationsReadiness(revocations)),
+            () if replicated is None else (ReplicaReadiness(replicated.replica),),
         )
 
 
@@ -229,7 +260,23 @@ class UseCases(Provider):
 
 def make_container(settings: Settings, *overrides: Provider) -> AsyncContainer:
     """Build the container; later providers override earlier ones."""
-    return make_async_container(Adapters(), UseCases(), *overrides, context={Settings: settings})
+    return make_async_container(Adapters(), UseCases(), Measured(), *overrides, context={Settings: settings})
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of the settings; the caller disposes of it.
+
+    Raises:
+        ValueError: no address is set.
+    """
+    if settings.database_url is None:
+        raise ValueError("DATABASE_URL is not set")
+    return connect(
+        settings.database_url,
+        is_pipelined=settings.pipeline,
+        prepared_statements=settings.prepared_statements,
+        is_sharded=settings.sharded,
+    )
 
 
 def token_rules(settings: Settings) -> ClaimRules:

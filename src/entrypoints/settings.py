@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Final, NoReturn, TypeVar
 
 from attrs import field, frozen
@@ -26,6 +27,10 @@ class Settings:
     """All settings; docs/operations.md describes each. Durations are in seconds."""
 
     database_url: str | None = field(repr=False)
+    read_url: str | None = field(repr=False)
+    """Of a replica; `None`: every read goes to the database itself."""
+    prepared_statements: bool
+    """`False` behind a pooler that knows none."""
     issuer: str
     audience: str
     jwks_url: str
@@ -56,6 +61,8 @@ class Settings:
     limits_store: str | None = field(repr=False)
     """`None`: the memory of each worker."""
     trusted_proxies: tuple[parse.Network, ...]
+    root_path: str
+    """The prefix under which a proxy serves the API, without a slash at its end; empty if there is none."""
     host: str
     port: int
     workers: int
@@ -66,6 +73,8 @@ class Settings:
     """The role that `migrate` creates for `serve`; `None`: none."""
     service_password: str | None = field(repr=False)
     allow_rls_bypass: bool
+    sharded: bool
+    """Whether the owners' rows are on several servers."""
     pipeline: bool
     """PostgreSQL: whether brief statements share connections."""
 
@@ -89,6 +98,8 @@ class Settings:
             )
         settings = cls(
             database_url=read("DATABASE_URL", None, parse.database_url),
+            read_url=read("EVO_TODO_READ_URL", None, parse.postgresql_url),
+            prepared_statements=read("EVO_TODO_PREPARED_STATEMENTS", "on", parse.switch),
             issuer=read("EVO_TODO_ISSUER", origin, parse.text),
             audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
             jwks_url=jwks_url,
@@ -105,12 +116,13 @@ class Settings:
             max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
             streams_per_user=read("EVO_TODO_STREAMS_PER_USER", f"{STREAMS_PER_USER}", parse.whole_number(1, 1000)),
             max_streams=read("EVO_TODO_MAX_STREAMS", f"{MAX_STREAMS}", parse.whole_number(1, 1_000_000)),
-            listen_url=read("EVO_TODO_LISTEN_URL", None, parse.listen_url),
+            listen_url=read("EVO_TODO_LISTEN_URL", None, parse.postgresql_url),
             cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
             rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
             address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),
             limits_store=read("EVO_TODO_LIMITS_STORE", "memory", parse.limits_store),
             trusted_proxies=read("EVO_TODO_TRUSTED_PROXIES", "", parse.networks),
+            root_path=read("EVO_TODO_ROOT_PATH", "", parse.root_path),
             host=read("EVO_TODO_HOST", "127.0.0.1", parse.text),
             port=read("EVO_TODO_PORT", "8000", parse.whole_number(1, 65535)),
             workers=read("EVO_TODO_WORKERS", "1", parse.whole_number(1, 64)),
@@ -119,20 +131,45 @@ class Settings:
             service_role=read("EVO_TODO_SERVICE_ROLE", None, parse.role),
             service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
             allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
+            sharded=read("EVO_TODO_SHARDED", "false", parse.boolean),
             pipeline=read("EVO_TODO_PIPELINE", "on", parse.one_of("on", "off")) == "on",
         )
         read.refuse_unknown()
         return settings
 
 
+def wants_traces(env: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variables ask for traces, which are an optional part of this program.
+
+    Raises:
+        SettingError: they do, but it is not installed, or they ask for another protocol.
+    """
+    is_off = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none"
+    name = next((name for name in _COLLECTORS if env.get(name)), None)
+    if is_off or name is None:
+        return False
+    for option in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"):
+        if env.get(option, "http/protobuf") != "http/protobuf":
+            raise SettingError(f"{option}={env[option]!r}: must be http/protobuf")
+    if find_spec("opentelemetry") is None:
+        raise SettingError(f"{name}: to send traces, install evo-todo[tracing], or unset it")
+    return True
+
+
+_COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
 _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(
     f"{_PREFIX}{name}"
     for name in (
+        "AUTH_SCHEMA",
+        "COOKIE_PREFIX",
         "DATA",
         "KEY_GRACE",
         "KEY_ROTATION",
+        "MAIL_FROM",
         "SECURITY_EVENTS_URL",
+        "SMTP_URL",
         "TOKEN_LIFETIME",
         "TOKEN_STORE",
         "WEB_HOST",

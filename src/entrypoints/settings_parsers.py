@@ -34,6 +34,13 @@ def boolean(value: str) -> bool:
     return value == "true"
 
 
+def switch(value: str) -> bool:
+    """`on` or `off`."""
+    if value not in {"on", "off"}:
+        raise ValueError("must be on or off")
+    return value == "on"
+
+
 def seconds(value: str) -> float:
     """A number of seconds above 0."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value) or float(value) == 0:
@@ -102,7 +109,7 @@ def database_url(value: str) -> str:
     return value
 
 
-def listen_url(value: str) -> str:
+def postgresql_url(value: str) -> str:
     """The URL of a PostgreSQL database."""
     if DatabaseAddress.parse(value).is_sqlite:
         raise ValueError("must be a PostgreSQL address, such as postgresql://user:password@host:5432/name")
@@ -128,6 +135,14 @@ def base_url(value: str) -> str:
     if urlsplit(url(value)).query:
         raise ValueError("must be a URL without a query, such as https://app.example.com")
     return value.rstrip("/")
+
+
+def root_path(value: str) -> str:
+    """The prefix of paths, without a slash at its end; may be empty."""
+    path = value.rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
+        raise ValueError("must be the path under which a proxy serves the API, such as /todo")
+    return path
 
 
 def scope(value: str) -> str:

@@ -53,6 +53,7 @@ def shared(site_database: str, ports: Ports) -> dict[str, str]:
     return {
         "DATABASE_URL": site_database,
         "BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}",
+        "EVO_TODO_COOKIE_PREFIX": "shared",
         "NEXT_PUBLIC_API_URL": f"http://localhost:{ports.api}/api",
         "EVO_TODO_ISSUER": base,
         "EVO_TODO_AUDIENCE": base,

@@ -5,7 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import TasksOf
 from tests.support.browser import Windows
-from tests.support.frontend import Person
+from tests.support.frontend import Frontend, Person, printed_link
 from tests.support.pages import TasksPage, go, is_alive, is_at_login, is_expired, notice, problem, send_sign_in, sign_in
 
 NEW_PASSWORD = "another pass phrase"
@@ -118,6 +118,77 @@ def test_deleting_the_account_requires_the_password(windows: Windows, tasks_of: 
     is_alive(page)
     send_sign_in(page, alice)
     expect(problem(page)).to_have_text("Invalid email or password")
+
+
+def test_a_forgotten_password_is_set_anew_by_a_link(windows: Windows, web: Frontend, alice: Person) -> None:
+    page = windows.open(is_far=True)
+    go(page, "/login")
+    page.get_by_role("link", name="Forgotten your password?").click()
+    expect(page.get_by_role("heading", name="Forgotten password")).to_be_visible()
+    before = len(web.log)
+    page.get_by_label("Email").fill(alice.email)
+    page.get_by_role("button", name="Send a link").click()
+    expect(page.get_by_role("status").filter(has_text="a link is on its way")).to_be_visible()
+    page.goto(printed_link(web, alice.email, before))
+    is_alive(page)
+    expect(page).to_have_url(re.compile("/reset-password$"))  # the token is not left in the history
+    page.get_by_label("New password").fill(NEW_PASSWORD)
+    page.get_by_role("button", name="Set password").click()
+    expect(page.get_by_role("status").filter(has_text="The password is changed")).to_be_visible()
+    assert alice.session() is None
+    page.get_by_role("link", name="Sign in").click()
+    is_alive(page)
+    send_sign_in(page, alice, password=NEW_PASSWORD)
+    TasksPage(page).shown()
+
+
+def test_a_reset_link_works_once(windows: Windows, web: Frontend, alice: Person) -> None:
+    assert alice.post("/request-password-reset", email=alice.email).is_success
+    link = printed_link(web, alice.email)
+    page = windows.open(is_far=True)
+    for outcome in ("The password is changed", "The link has expired or was used already"):
+        go(page, link.removeprefix(web.url))
+        page.get_by_label("New password").fill(NEW_PASSWORD)
+        page.get_by_role("button", name="Set password").click()
+        expect(page.get_by_text(outcome)).to_be_visible()
+
+
+def test_the_name_and_the_address_can_be_changed(windows: Windows, web: Frontend, alice: Person) -> None:
+    new_address = web.person().email
+    page = open_account(windows, alice)
+    form = section(page, "Name and address")
+    form.get_by_label("Name").fill("Ada Lovelace")
+    form.get_by_role("button", name="Change name").click()
+    expect(page.get_by_text(f"Ada Lovelace, {alice.email}")).to_be_visible()
+
+    form.get_by_label("New email address").fill(new_address)
+    form.get_by_label("Password").fill("not the pass phrase")
+    form.get_by_role("button", name="Change address").click()
+    expect(problem(page)).to_have_text("Invalid password")
+    form.get_by_label("Password").fill(alice.password)
+    form.get_by_role("button", name="Change address").click()
+    expect(notice(page)).to_contain_text("Open the link in the mail")
+    page.goto(printed_link(web, new_address))
+    expect(page.get_by_role("heading", name="Email address confirmed")).to_be_visible()
+    page.goto("/account")
+    expect(page.get_by_text(f"Ada Lovelace, {new_address}")).to_be_visible()
+
+
+def test_the_other_sessions_can_be_ended_at_once(windows: Windows, alice: Person) -> None:
+    elsewhere = [alice.elsewhere().sign_in() for _ in range(2)]
+    page = open_account(windows, alice)
+    expect(sessions(page)).to_have_count(3)
+    page.get_by_role("button", name="Sign out elsewhere").click()
+    expect(sessions(page)).to_have_count(1)
+    assert [person.session() for person in elsewhere] == [None, None]
+    assert alice.session() is not None
+
+
+def test_the_button_of_a_session_names_it(windows: Windows, alice: Person) -> None:
+    sign_in(windows.open(is_far=True), alice)
+    page = open_account(windows, alice)
+    button = sessions(page).last.get_by_role("button")
+    expect(button).to_have_accessible_name(re.compile("^Revoke: Chrome on (Linux|macOS|Windows), signed in .+"))
 
 
 @pytest.mark.parametrize("path", ["/account", "/tasks"])

@@ -216,14 +216,18 @@ def test_a_wrong_password_shows_a_message_and_keeps_the_email(windows: Windows, 
     assert "pass" not in page.url
 
 
-def test_an_email_that_is_already_registered_shows_a_message(windows: Windows, alice: Person) -> None:
+def test_a_sign_up_with_a_known_address_leads_to_the_sign_in_page(windows: Windows, alice: Person) -> None:
     page = windows.open(is_far=True)
     go(page, "/signup")
     page.get_by_label("Name").fill("Ada")
     page.get_by_label("Email").fill(alice.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
-    expect(problem(page)).to_contain_text("already exists")
+    expect(problem(page)).to_contain_text(
+        "You could not be signed in. If you have an account with this address, sign in"
+    )
+    problem(page).get_by_role("link", name="set a new password").click()
+    expect(page.get_by_role("heading", name="Forgotten password")).to_be_visible()
 
 
 def test_too_many_wrong_passwords_show_a_message_to_wait(windows: Windows, alice: Person) -> None:

@@ -54,7 +54,7 @@ def test_a_401_leads_to_one_renewal_and_one_retry(windows: Windows, api: Api, ta
     page = windows.open(alice)
     fetched = renewals(page)
     sent = calls(page, api)
-    page.route(f"{api.origin}/**", lambda route: route.fulfill(**REJECTED), times=1)
+    page.route(f"{api.origin}/**/tasks?**", lambda route: route.fulfill(**REJECTED), times=1)
     tasks = TasksPage(page).open().reads("Buy milk")
     assert len(fetched) == 2
     assert [request.method for request in sent] == ["GET", "GET"]
@@ -73,11 +73,10 @@ def test_a_session_that_was_revoked_elsewhere_leads_to_the_sign_in_page_with_a_m
 ) -> None:
     tasks_of(alice).add("Buy milk")
     page = windows.open(alice, has_clock=True)
-    tasks = TasksPage(page).open()
+    TasksPage(page).open()
     alice.elsewhere().sign_in().revoke_others()
     seen = loads(page)
     page.clock.fast_forward("15:00")  # until the old token expires
-    tasks.check("Buy milk").click()
     is_expired(page)
     assert windows.watch.losses == ["/tasks"]
     assert [urlsplit(request.url).path for request in seen] == ["/login"]

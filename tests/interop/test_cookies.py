@@ -5,7 +5,7 @@ from secrets import token_urlsafe
 
 from tests.support.frontend import Frontend, Person, frontend
 
-SESSION = "better-auth.session_token"
+SESSION = "session_token"
 
 
 def session_cookie(web: Frontend, name: str) -> Mapping[str, str]:
@@ -21,7 +21,7 @@ def session_cookie(web: Frontend, name: str) -> Mapping[str, str]:
 
 
 def test_the_session_cookie_is_inaccessible_to_scripts_and_other_sites(web: Frontend) -> None:
-    cookie = session_cookie(web, SESSION)
+    cookie = session_cookie(web, f"better-auth-{web.port}.{SESSION}")
 
     assert cookie["httponly"]
     assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", "")
@@ -32,11 +32,30 @@ def test_the_session_cookie_is_inaccessible_to_scripts_and_other_sites(web: Fron
 def test_with_https_the_session_cookie_is_secure(tmp_path: Path) -> None:
     settings = {"BETTER_AUTH_BASE_URL": "https://todo.example.com", "BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}"}
     with frontend(folder=tmp_path, settings=settings) as web:
-        cookie = session_cookie(web, f"__Secure-{SESSION}")
+        cookie = session_cookie(web, f"__Secure-better-auth.{SESSION}")
 
     assert cookie["secure"]
     assert cookie["httponly"]
     assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("Lax", "/", "")
+
+
+def test_two_copies_on_one_host_do_not_sign_each_others_people_out(embedded: Frontend, alice: Person) -> None:
+    there = embedded.person()
+    there.http.cookies = alice.http.cookies  # one browser, which sends a host's cookies to each of its ports
+    there.sign_up()
+    assert there.token()
+    alice.http.cookies = there.http.cookies
+    assert alice.token()
+
+    there.sign_out()
+
+    alice.http.cookies = there.http.cookies
+    assert alice.token()
+
+
+def test_another_prefix_can_be_set(tmp_path: Path) -> None:
+    with frontend(folder=tmp_path, settings={"EVO_TODO_COOKIE_PREFIX": "todo"}) as web:
+        assert session_cookie(web, f"todo.{SESSION}")
 
 
 def test_a_page_of_another_origin_cannot_change_anything(alice: Person) -> None:

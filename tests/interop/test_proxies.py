@@ -39,3 +39,20 @@ def test_the_next_persons_request_is_answered(port: int, request_: bytes, path: 
         assert one_person.recv(65536)
         with httpx.Client(base_url=f"http://{HOST}:{port}", timeout=TIMEOUT, trust_env=False, verify=False) as another:
             assert [another.get("/livez").status_code for _ in range(3)] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("name", ["haproxy", "nginx"])
+def test_under_a_prefix_every_link_leads_back_through_the_proxy(name: str, start_api: StartApi, tmp_path: Path) -> None:
+    with (
+        an_issuer() as issuer,
+        start_api(issuer.settings | {"EVO_TODO_ROOT_PATH": "/todo"}) as service,
+        proxy(name, service.port, tmp_path) as port,
+        httpx.Client(base_url=f"http://{HOST}:{port}", timeout=TIMEOUT, trust_env=False, verify=False) as client,
+    ):
+        client.headers["Authorization"] = f"Bearer {issuer.token('alice')}"
+        created = client.post("/todo/api/alice/tasks", json={"title": "Buy milk"})
+        client.post("/todo/api/alice/tasks", json={"title": "Buy bread"})
+        assert client.get(created.headers["Location"]).json() == created.json()
+        page = client.get("/todo/api/alice/tasks?limit=1")
+        assert client.get(page.links["next"]["url"]).json()["count"] == 1
+        assert client.get("/todo/", follow_redirects=True).url.path == "/todo/docs"

@@ -1,10 +1,12 @@
 """With invalid settings the frontend does not start, and prints the reason in one line."""
 
 from pathlib import Path
+from secrets import token_urlsafe
 
+import httpx
 import pytest
 
-from tests.support.frontend import ended_at_start
+from tests.support.frontend import Frontend, ended_at_start, frontend
 
 SECRET = "Hidden-And-Never-To-Be-Shown"
 ELSEWHERE = "https://todo.example.com"
@@ -56,3 +58,36 @@ def test_an_unreachable_database_stops_the_start_without_printing_its_password(t
     address = f"postgresql://alice:{SECRET}@127.0.0.1:1/auth"
 
     assert "ECONNREFUSED" in startup_error(tmp_path, {"DATABASE_URL": address})
+
+
+@pytest.mark.parametrize("kept", ["in the settings", "in the data folder"])
+def test_keys_that_were_encrypted_with_another_secret_stop_the_start_with_what_to_do(
+    kept: str, postgres_url: str, tmp_path: Path
+) -> None:
+    old, new = ({"BETTER_AUTH_SECRETS": f"1:{token_urlsafe(32)}"} for _ in range(2))
+    with frontend(folder=tmp_path, settings={"DATABASE_URL": postgres_url} | old):
+        pass
+
+    ended = ended_at_start(
+        folder=tmp_path, settings={"DATABASE_URL": postgres_url} | (new if kept == "in the settings" else {})
+    )
+
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert "encrypted with another secret" in line
+    assert "BETTER_AUTH_SECRETS=2:<new>,1:<old>" in line
+    assert "DELETE FROM auth.jwks" in line
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "[::1]"])
+def test_pages_at_another_name_of_this_machine_lead_to_the_base_url(name: str, embedded: Frontend) -> None:
+    with httpx.Client(trust_env=False, verify=False) as browser:
+        host = {"Host": f"{name}:{embedded.port}"}
+        page = browser.get(f"{embedded.address}/login?a=b", headers=host)
+        keys = browser.get(f"{embedded.address}/api/auth/jwks", headers=host)
+        elsewhere = browser.get(f"{embedded.address}/login", headers={"Host": f"home.test:{embedded.port}"})
+
+    assert page.headers["Refresh"] == f"0; url={embedded.url}/login?a=b"
+    assert f"{embedded.url}/login?a=b" in page.text
+    assert "Refresh" not in elsewhere.headers
+    assert (keys.status_code, elsewhere.status_code) == (200, 200)

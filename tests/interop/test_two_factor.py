@@ -1,6 +1,7 @@
 """With a second factor, a password alone gives no session, and no token is issued without a session."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
@@ -17,7 +18,7 @@ class Enrolled:
 
     person: Person
     code: Callable[[], str]
-    """The current code of their authenticator app."""
+    """The next code of their authenticator app."""
     backup_codes: list[str]
 
     def sign_in_with_password_only(self) -> Person:
@@ -37,7 +38,9 @@ def enrolled(web: Frontend) -> Enrolled:
     assert isinstance(authenticator, pyotp.TOTP)
     verified = person.post("/two-factor/verify-totp", code=authenticator.now())
     assert verified.is_success, verified.text
-    return Enrolled(person, authenticator.now, enabled.json()["backupCodes"])
+    # A code works once: the next one is accepted already.
+    code = lambda: authenticator.at(datetime.now(UTC) + timedelta(seconds=authenticator.interval))  # noqa: E731
+    return Enrolled(person, code, enabled.json()["backupCodes"])
 
 
 def test_the_password_alone_gives_no_token(enrolled: Enrolled) -> None:

@@ -568,7 +568,7 @@ BREAKS: Final = (
         "V10",
         f"{SQL}/address.py::DatabaseAddress.name",
         'f"PostgreSQL database{database} at {where}"',
-        "self.dsn()",
+        "self.dsn('')",
         tests="tests/security/test_identity.py -k named_by_nothing",
     ),
     Break(

@@ -16,7 +16,7 @@ from adapters.memory.change_feed import MemoryChangeFeed
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.tokens.jwks import PublicKey, parse_key_set
 from adapters.tokens.jwks_cache import JwksCache, JwksReadiness
-from application.health import CheckReadiness
+from application.health import CheckReadiness, Measurements
 from application.ports import AuditLog, BackgroundWork, ChangeFeed, Clock, Revocations, TaskLists
 from domain.revocation import TokenLifetimes
 from entrypoints.asgi import create_app
@@ -67,6 +67,10 @@ class InMemory(Provider):
     @provide
     def background(self) -> BackgroundWork:
         return BackgroundWork(())
+
+    @provide
+    def measurements(self) -> Measurements:
+        return Measurements(())
 
     @provide
     def readiness(self, keys: JwksCache) -> CheckReadiness:

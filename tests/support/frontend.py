@@ -9,6 +9,7 @@
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,16 @@ class Frontend:
 def _ok(answer: httpx.Response) -> Any:
     assert answer.is_success, f"{answer.request.url.path}: {answer.status_code} {answer.text}"
     return answer.json()
+
+
+def printed_link(web: Frontend, address: str, before: int = 0) -> str:
+    """The link in a mail that the frontend has printed, after this many characters of its output."""
+
+    def mails() -> list[str]:
+        return re.findall(rf"Mail to {re.escape(address)}.*?(https?://\S+)", web.log[before:], re.DOTALL)
+
+    eventually(lambda: bool(mails()))
+    return mails()[-1]
 
 
 def command() -> list[str]:

@@ -28,6 +28,8 @@ class LoopbackIssuer:
     mood: Mood = "fine"
     request_count: int = 0
     """The number of requests for the key set."""
+    trace_contexts: list[str | None] = field(factory=list)
+    """The `traceparent` of each of them."""
     port: int = field(factory=free_port)
     _signer: Issuer = field(init=False)
     _server: QuietServer | None = None
@@ -77,6 +79,7 @@ class LoopbackIssuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.request_count += 1
+                issuer.trace_contexts.append(self.headers["traceparent"])
                 with suppress(OSError):  # the service has closed the connection
                     issuer.respond(self)
 

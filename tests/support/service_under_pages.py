@@ -87,6 +87,15 @@ class Tasks:
     def change(self, task: dict[str, Any], **members: object) -> None:
         self._ask("PATCH", f"/{task['id']}", members)
 
+    def delete(self, task: dict[str, Any]) -> None:
+        answer = self._api.ask("DELETE", f"{self.path}/{task['id']}", self._token)
+        assert answer.status_code == 204, answer.text
+
+    def search(self, text: str) -> list[str]:
+        """The titles that the service finds, newest first."""
+        answer = self._api.ask("GET", self.path, self._token, params={"q": text, "sort": "-created_at"})
+        return [task["title"] for task in _ok(answer)["data"]]
+
     def all(self) -> list[dict[str, Any]]:
         """Newest first."""
         page = self._ask("GET", "?sort=-created_at&limit=1000")

@@ -43,6 +43,8 @@ def test_the_documented_defaults_are_the_defaults() -> None:
         "EVO_TODO_JWKS_URL",
         "EVO_TODO_LISTEN_URL",
         "EVO_TODO_LOG_FORMAT",
+        "EVO_TODO_READ_URL",
+        "EVO_TODO_ROOT_PATH",
         "EVO_TODO_SCOPE",
         "EVO_TODO_SERVICE_PASSWORD",
         "EVO_TODO_SERVICE_ROLE",

@@ -17,7 +17,7 @@ from application.sync import Changed, Idle, Started, WatchChanges
 from domain.changes import Changes, ChangesQuery
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import UserId
-from domain.task import Revisions, Task
+from domain.task import NO_REVISION, Revision, Revisions, Task
 from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.contracts.changes import LATER, SETTINGS, Purge, live
 from tests.contracts.task_lists import ALICE, START, actor, add, erase, new
@@ -55,8 +55,8 @@ class CountedList:
     tasks: TaskList
     lists: CountedLists
 
-    async def get(self, task_id: Any) -> Task:
-        return await self.tasks.get(task_id)
+    async def get(self, task_id: Any, *, seen: Revision = NO_REVISION) -> Task:
+        return await self.tasks.get(task_id, seen=seen)
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         return await self.tasks.page(query, known=known)

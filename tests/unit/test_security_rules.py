@@ -18,7 +18,7 @@ def functions(file: Path) -> set[str]:
 
 
 def test_every_rule_has_a_row_and_its_tests_exist() -> None:
-    assert set(TABLE) == RULES
+    assert set(TABLE) == RULES | {"V11"}  # the frontend's, which breaks.py does not reach
     for named in TABLE.values():
         for file, _, test in (one.strip("` ").partition("::") for one in named.split(",")):
             assert test in functions(ROOT / file), test
@@ -26,7 +26,8 @@ def test_every_rule_has_a_row_and_its_tests_exist() -> None:
 
 def test_every_test_named_after_a_rule_is_in_the_table() -> None:
     named = {one.strip("` ") for tests in TABLE.values() for one in tests.split(",")}
-    for file in (ROOT / "tests/security").glob("test_*.py"):
-        for test in functions(file):
-            if re.match(r"test_[rkapv][0-9]{2}_", test):
-                assert f"tests/security/{file.name}::{test}" in named
+    for folder in ("tests/security", "tests/interop"):
+        for file in (ROOT / folder).glob("test_*.py"):
+            for test in functions(file):
+                if re.match(r"test_[rkapv][0-9]{2}_", test):
+                    assert f"{folder}/{file.name}::{test}" in named

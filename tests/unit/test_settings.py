@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.rate_limit import RateLimit
-from entrypoints.settings import SettingError, Settings
+from entrypoints.settings import SettingError, Settings, wants_traces
 
 
 def read(**env: str) -> Settings:
@@ -15,6 +15,8 @@ def read(**env: str) -> Settings:
 def test_the_defaults_are_those_of_the_contract() -> None:
     assert read() == Settings(
         database_url=None,
+        read_url=None,
+        prepared_statements=True,
         issuer="http://localhost:3000",
         audience="http://localhost:3000",
         jwks_url="http://localhost:3000/api/auth/jwks",
@@ -37,6 +39,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         address_rate_limit=RateLimit(120, 60, "address"),
         limits_store=None,
         trusted_proxies=(),
+        root_path="",
         host="127.0.0.1",
         port=8000,
         workers=1,
@@ -45,6 +48,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         service_role=None,
         service_password=None,
         allow_rls_bypass=False,
+        sharded=False,
         pipeline=True,
     )
 
@@ -58,6 +62,8 @@ def test_the_base_url_determines_the_issuer_and_the_url_of_the_keys() -> None:
 def test_each_setting_is_read() -> None:
     settings = read(
         DATABASE_URL=" postgresql://user:password@host/tasks ",
+        EVO_TODO_READ_URL="postgresql://user:password@replica/tasks",
+        EVO_TODO_PREPARED_STATEMENTS="off",
         EVO_TODO_JWKS_URL="https://keys.example.com/jwks.json",
         EVO_TODO_ISSUER="me",
         EVO_TODO_AUDIENCE="you",
@@ -80,6 +86,7 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_ADDRESS_RATE_LIMIT="off",
         EVO_TODO_LIMITS_STORE="valkeys://:password@store.example.com:6380/1",
         EVO_TODO_TRUSTED_PROXIES="10.0.0.0/8, ::1",
+        EVO_TODO_ROOT_PATH="/apps/todo/",
         EVO_TODO_HOST="0.0.0.0",
         EVO_TODO_PORT="65535",
         EVO_TODO_WORKERS="4",
@@ -88,10 +95,13 @@ def test_each_setting_is_read() -> None:
         EVO_TODO_SERVICE_ROLE="evo_todo_app",
         EVO_TODO_SERVICE_PASSWORD="it's @ secret",
         EVO_TODO_ALLOW_RLS_BYPASS="true",
+        EVO_TODO_SHARDED="true",
         EVO_TODO_PIPELINE="off",
     )
     assert settings == Settings(
         database_url="postgresql://user:password@host/tasks",
+        read_url="postgresql://user:password@replica/tasks",
+        prepared_statements=False,
         issuer="me",
         audience="you",
         jwks_url="https://keys.example.com/jwks.json",
@@ -114,6 +124,7 @@ def test_each_setting_is_read() -> None:
         address_rate_limit=None,
         limits_store="valkeys://:password@store.example.com:6380/1",
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("::1")),
+        root_path="/apps/todo",
         host="0.0.0.0",
         port=65535,
         workers=4,
@@ -122,6 +133,7 @@ def test_each_setting_is_read() -> None:
         service_role="evo_todo_app",
         service_password="it's @ secret",
         allow_rls_bypass=True,
+        sharded=True,
         pipeline=False,
     )
     assert "secret" not in repr(settings)
@@ -178,6 +190,7 @@ def test_each_setting_is_read() -> None:
         ("EVO_TODO_SERVICE_ROLE", "pg_monitor", "a role name"),
         ("EVO_TODO_SERVICE_ROLE", "x" * 64, "at most 63"),
         ("EVO_TODO_ALLOW_RLS_BYPASS", "1", "true or false"),
+        ("EVO_TODO_SHARDED", "citus", "true or false"),
         ("EVO_TODO_PIPELINE", "false", "on or off"),
     ],
 )
@@ -197,6 +210,8 @@ def test_an_invalid_setting_is_named_with_its_value_and_the_accepted_values(
     [
         ("DATABASE_URL", "mysql://x", "mysql://…", "postgresql://"),
         ("DATABASE_URL", "sqlite:///", "sqlite://…", "of a file"),
+        ("EVO_TODO_READ_URL", "sqlite:///tasks.db", "sqlite://…", "must be a PostgreSQL address"),
+        ("EVO_TODO_READ_URL", "postgresql://host:port/name", "postgresql://…", "percent-encode"),
         ("DATABASE_URL", "sqlite:///:memory:", "sqlite://…", "of a file"),
         ("DATABASE_URL", "sqlite:///:memory:?x=1", "sqlite://…", "of a file"),
         ("DATABASE_URL", "sqlite:///x%00y", "sqlite://…", "of a file"),
@@ -302,3 +317,30 @@ def test_a_password_is_not_in_the_message(name: str, value: str) -> None:
     with pytest.raises(SettingError) as refused:
         read(**{name: value})
     assert "hunter2" not in str(refused.value)
+
+
+COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+@pytest.mark.parametrize(
+    ("env", "wanted"),
+    [
+        ({}, False),
+        (COLLECTOR, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        (COLLECTOR | {"OTEL_SDK_DISABLED": "TRUE"}, False),
+        (COLLECTOR | {"OTEL_TRACES_EXPORTER": "none"}, False),
+        (COLLECTOR | {"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_SERVICE_NAME": "tasks"}, False),
+    ],
+)
+def test_opentelemetrys_own_variables_ask_for_traces(env: dict[str, str], *, wanted: bool) -> None:
+    assert wants_traces(env) == wanted
+
+
+def test_traces_that_are_asked_for_and_not_installed_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoints.settings.find_spec", lambda _: None)
+    with pytest.raises(SettingError, match=r"install evo-todo\[tracing\]"):
+        wants_traces(COLLECTOR)
+    assert not wants_traces({})

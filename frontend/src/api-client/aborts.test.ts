@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
-import { SessionTokens } from "./index"
-import { fakeSession, OK, problem, startFakeApi, testClient } from "./testing"
-import { wait, withTimeout } from "./timing"
+import { SessionTokens } from "./index.ts"
+import { fakeSession, OK, problem, startFakeApi, testClient } from "./testing.ts"
+import { wait, withTimeout } from "./timing.ts"
 
 describe("an abort", () => {
   const reason = new Error("no longer needed")

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { ApiClient } from "./index"
-import { fakeSession, OK, startFakeApi, TASK, testClient } from "./testing"
+import { ApiClient } from "./index.ts"
+import { fakeSession, OK, startFakeApi, TASK, testClient } from "./testing.ts"
 
 const ID = TASK.id
 

@@ -1,12 +1,12 @@
 import createClient, { type Client, defaultPathSerializer } from "openapi-fetch"
-import { readChanges, type TaskChanges } from "./changes"
-import type { ApiPaths } from "./paths"
-import { unexpectedResponse } from "./problems"
-import type { components, operations } from "./schema"
-import { openTaskEvents } from "./task-events"
-import { Transport, type TransportOptions } from "./transport"
-import { Watch } from "./watch"
-import { WATCH_TIMES, type WatchOptions, type WatchTimes } from "./watch-options"
+import { readChanges, type TaskChanges } from "./changes.ts"
+import type { ApiPaths } from "./paths.ts"
+import { unexpectedResponse } from "./problems.ts"
+import type { components, operations } from "./schema.ts"
+import { openTaskEvents } from "./task-events.ts"
+import { Transport, type TransportOptions } from "./transport.ts"
+import { Watch } from "./watch.ts"
+import { WATCH_TIMES, type WatchOptions, type WatchTimes } from "./watch-options.ts"
 
 /** A task as the API represents it. */
 export type Task = components["schemas"]["TaskView"]
@@ -80,6 +80,11 @@ export class ApiClient {
       cursor = page.next_cursor
     } while (cursor !== null)
     return [...tasks.values()]
+  }
+
+  /** The deleted tasks that can still be restored, the last deleted first; fetches every page. */
+  listDeletedTasks(userId: string, { signal }: { signal?: AbortSignal } = {}): Promise<Task[]> {
+    return this.listTasks(userId, { deleted: true, sort: "-deleted_at", signal })
   }
 
   /**
@@ -174,7 +179,7 @@ export class ApiClient {
 }
 
 /** A random UUID, or as many random bytes where there is none: on a page without https, not on localhost. */
-function randomKey(): string {
+export function randomKey(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID()
   return crypto
     .getRandomValues(new Uint8Array(16))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
-import type { TaskChanges } from "./index"
-import { OK, problem, startFakeApi, testClient } from "./testing"
-import { startFakeService, tokenAt } from "./testing-live"
+import type { TaskChanges } from "./index.ts"
+import { OK, problem, startFakeApi, testClient } from "./testing.ts"
+import { startFakeService, tokenAt } from "./testing-live.ts"
 
 async function collect(pages: AsyncIterable<TaskChanges>): Promise<TaskChanges[]> {
   const all = []

@@ -1,6 +1,6 @@
-import type { Task } from "./api-client"
-import type { ChangesView } from "./paths"
-import { ApiProblem } from "./problems"
+import type { Task } from "./api-client.ts"
+import type { ChangesView } from "./paths.ts"
+import { ApiProblem } from "./problems.ts"
 
 /** One page of what changed in a list. */
 export interface TaskChanges {

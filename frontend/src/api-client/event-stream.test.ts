@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { EventStreamParser, type ServerEvent } from "./event-stream"
+import { EventStreamParser, type ServerEvent } from "./event-stream.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 

@@ -5,13 +5,14 @@ export {
   type ChangesQuery,
   type CreateOptions,
   type ListQuery,
+  randomKey,
   type Task,
   type TaskPage,
   type TaskUpdate,
-} from "./api-client"
-export type { TaskChanges } from "./changes"
-export { ApiProblem, ChangedElsewhere, type FieldProblem, Unauthorized, Unreachable } from "./problems"
-export { subjectOf } from "./token-lifetime"
-export { LocalStorageTokenStore, MemoryTokenStore, type TokenStore } from "./token-stores"
-export { SessionTokens, type SessionTokensOptions, type TokenSource } from "./tokens"
-export type { WatchOptions, WatchStatus, WatchTimes } from "./watch-options"
+} from "./api-client.ts"
+export type { TaskChanges } from "./changes.ts"
+export { ApiProblem, ChangedElsewhere, type FieldProblem, Unauthorized, Unreachable } from "./problems.ts"
+export { subjectOf } from "./token-lifetime.ts"
+export { LocalStorageTokenStore, MemoryTokenStore, type TokenStore } from "./token-stores.ts"
+export { SessionTokens, type SessionTokensOptions, type TokenSource } from "./tokens.ts"
+export type { WatchOptions, WatchStatus, WatchTimes } from "./watch-options.ts"

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { delayAfter, isAboutToken } from "./interruptions"
+import { delayAfter, isAboutToken } from "./interruptions.ts"
 
 const TIMES = { restart: 5_000, maxBackoff: 30_000 }
 

@@ -1,5 +1,5 @@
-import { ApiProblem, Unreachable } from "./problems"
-import type { WatchTimes } from "./watch-options"
+import { ApiProblem, Unreachable } from "./problems.ts"
+import type { WatchTimes } from "./watch-options.ts"
 
 /** Why a watch has no stream (any more), and what to do about it. */
 export interface Interruption {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import type { Task } from "./index"
-import { startFakeApi, TASK, testClient } from "./testing"
+import type { Task } from "./index.ts"
+import { startFakeApi, TASK, testClient } from "./testing.ts"
 
 describe("listTasks", () => {
   const task = (id: string, more: Partial<Task> = {}): Task => ({ ...TASK, id, ...more })

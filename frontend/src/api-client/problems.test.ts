@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { ApiProblem, ChangedElsewhere, Unauthorized, Unreachable } from "./index"
-import { problem, type Reply, startFakeApi, testClient } from "./testing"
+import { ApiProblem, ChangedElsewhere, Unauthorized, Unreachable } from "./index.ts"
+import { problem, type Reply, startFakeApi, testClient } from "./testing.ts"
 
 async function failureOf(reply: Reply): Promise<unknown> {
   const { baseUrl } = await startFakeApi(() => reply)

@@ -1,4 +1,4 @@
-import type { components } from "./schema"
+import type { components } from "./schema.ts"
 
 /** What is wrong with one member of a body (`pointer`, such as `/title`) or with one query parameter. */
 export type FieldProblem = components["schemas"]["FieldProblem"]

@@ -1,7 +1,7 @@
 import { webcrypto } from "node:crypto"
 import { afterEach, describe, expect, test, vi } from "vitest"
-import { Unreachable } from "./index"
-import { backoff } from "./retries"
+import { Unreachable } from "./index.ts"
+import { backoff } from "./retries.ts"
 import {
   fakeSession,
   OK,
@@ -11,7 +11,7 @@ import {
   startFakeApi,
   TASK,
   testClient,
-} from "./testing"
+} from "./testing.ts"
 
 afterEach(() => vi.unstubAllGlobals())
 

@@ -1,5 +1,5 @@
-import { ApiProblem, Unreachable } from "./problems"
-import { abortable } from "./timing"
+import { ApiProblem, Unreachable } from "./problems.ts"
+import { abortable } from "./timing.ts"
 
 const TRANSIENT_STATUSES = new Set([429, 502, 503, 504])
 const MAX_DELAY_S = 10

@@ -93,6 +93,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/{user_id}/tasks/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follow a list: a stream of server-sent events, one for each change. */
+        get: operations["watchTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/security-events": {
         parameters: {
             query?: never;
@@ -196,6 +213,11 @@ export interface components {
             updated_at: string;
             /** @description The list's revision at the last change; what the ETag holds. */
             revision: number;
+            /**
+             * Format: date-time
+             * @description Of deleted tasks only.
+             */
+            deleted_at?: string;
         };
         /**
          * TaskPageView
@@ -591,7 +613,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The user, or without a valid token the address, has used up the rate limit, or searches of this user wait already: retry after `Retry-After`. */
+        /** @description The user, or without a valid token the address, has used up the rate limit, or searches of this user wait already, or this user has too many event streams: retry after `Retry-After`. */
         Problem429: {
             headers: {
                 /** @description Seconds. */
@@ -608,7 +630,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:too-many-requests",
                  *       "title": "Too many requests",
                  *       "status": 429,
-                 *       "detail": "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
+                 *       "detail": "You have sent too many requests in a short time. Wait a moment, then try again.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -648,7 +670,7 @@ export interface components {
                  *       "type": "urn:problem-type:evo-todo:storage-unavailable",
                  *       "title": "The tasks are not available",
                  *       "status": 503,
-                 *       "detail": "The database can't be reached. Try again later; an unconfirmed change may or may not have been made.",
+                 *       "detail": "The tasks can't be read or stored at the moment. Try again later; an unconfirmed change may have been made.",
                  *       "instance": "/api/alice/tasks/019a0c2f-7d00-7abc-8def-0123456789ab",
                  *       "request_id": "5f0c8a1d9b7e4c3fa2d6e8b0c4f1a7d3"
                  *     }
@@ -667,12 +689,14 @@ export interface operations {
     listTasks: {
         parameters: {
             query?: {
+                /** @description True: only tasks that were deleted and can be restored, the last one first, each with `deleted_at`. */
+                deleted?: boolean;
                 /** @description Only tasks that are done, or only those that are not. */
                 completed?: boolean;
                 /** @description Only tasks in whose title or description every word occurs, in any order and whatever the case. What is in quotation marks counts as it stands (`"buy milk"`). At most 8 words and quoted parts. Empty asks for nothing. */
                 q?: string;
-                /** @description The order; a minus puts the newest first. */
-                sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at";
+                /** @description The order, `created_at` by default; a minus puts the newest first. `-deleted_at` is the one of deleted tasks. */
+                sort?: "created_at" | "-created_at" | "updated_at" | "-updated_at" | "-deleted_at";
                 /** @description How many tasks a page holds at most; fewer where they would exceed about 1 MiB: follow `next_cursor`. */
                 limit?: number;
                 /** @description The `next_cursor` of the page before; the other filters stay the same. Empty: the first page. */
@@ -1308,6 +1332,60 @@ export interface operations {
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
             410: components["responses"]["Problem410"];
+            414: components["responses"]["Problem414"];
+            422: components["responses"]["Problem422"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            503: components["responses"]["Problem503"];
+        };
+    };
+    watchTasks: {
+        parameters: {
+            query?: {
+                /** @description The id of the last event, or a `sync_token`, for clients that can't send Last-Event-ID. Absent: from now on. */
+                since?: string;
+            };
+            header?: {
+                /** @description The id of the last event that the client has got: what has changed since comes first. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /**
+                 * @description The token's subject.
+                 * @example alice
+                 */
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events until the token expires or the service stops: `ready`, then `task.changed` (data: the task), `task.deleted` (data: `id` and `revision`), and `reset` where the list is to be read anew. The id of each is the sync token after it. `end` is the last one. */
+            200: {
+                headers: {
+                    /** @description What is left: `"default";r=599;t=42`, requests and seconds; absent where there is no limit. */
+                    RateLimit?: string;
+                    /** @description The limit: `"default";q=600;w=60`, requests and seconds. */
+                    "RateLimit-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 3000
+                     *
+                     *     event: ready
+                     *     id: ASvYBskiPcsAAAAAAAAAAw
+                     *     data: {}
+                     *
+                     *     event: task.deleted
+                     *     id: ASvYBskiPcsAAAAAAAAABA
+                     *     data: {"id":"019a0c2f-7d00-7abc-8def-0123456789ab","revision":4}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            401: components["responses"]["Problem401"];
+            403: components["responses"]["Problem403"];
             414: components["responses"]["Problem414"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];

@@ -1,10 +1,10 @@
 import type { Client } from "openapi-fetch"
-import type { Task } from "./api-client"
-import { EventStreamParser, type ServerEvent } from "./event-stream"
-import type { ApiPaths } from "./paths"
-import { unexpectedResponse } from "./problems"
-import { abortable } from "./timing"
-import type { Transport } from "./transport"
+import type { Task } from "./api-client.ts"
+import { EventStreamParser, type ServerEvent } from "./event-stream.ts"
+import type { ApiPaths } from "./paths.ts"
+import { unexpectedResponse } from "./problems.ts"
+import { abortable } from "./timing.ts"
+import type { Transport } from "./transport.ts"
 
 /** An event of a list's stream; `id` is the sync token after it. `other`: only its id matters. */
 export type TaskEvent =

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { onTestFinished } from "vitest"
-import type { Task } from "./index"
-import { problem, type Reply, TASK } from "./testing"
-import { listen } from "./testing-proxy"
+import type { Task } from "./index.ts"
+import { problem, type Reply, TASK } from "./testing.ts"
+import { listen } from "./testing-proxy.ts"
 
 type Entry = { task: Task; isDeleted: boolean }
 type Call = "create" | "update" | "delete" | "changes" | "events"

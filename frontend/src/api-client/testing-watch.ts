@@ -1,8 +1,8 @@
 import { expect, onTestFinished, vi } from "vitest"
-import type { ApiClient, Task, WatchOptions, WatchTimes } from "./index"
-import { fakeSession, testClient } from "./testing"
-import { startFakeService } from "./testing-live"
-import { startFakeProxy } from "./testing-proxy"
+import type { ApiClient, Task, WatchOptions, WatchTimes } from "./index.ts"
+import { fakeSession, testClient } from "./testing.ts"
+import { startFakeService } from "./testing-live.ts"
+import { startFakeProxy } from "./testing-proxy.ts"
 
 /** So short that a test waits for nothing long, so long that a busy machine does not reach them by chance. */
 export const TIMES: WatchTimes = {

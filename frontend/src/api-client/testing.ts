@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import type { AddressInfo } from "node:net"
 import { onTestFinished } from "vitest"
-import { ApiClient, type ApiClientOptions, MemoryTokenStore, SessionTokens, type Task } from "./index"
+import { ApiClient, type ApiClientOptions, MemoryTokenStore, SessionTokens, type Task } from "./index.ts"
 
 /** An unsigned compact JWT: the client never verifies one. */
 export function jwt(claims: Record<string, unknown>): string {

@@ -1,4 +1,4 @@
-import { Unreachable } from "./problems"
+import { Unreachable } from "./problems.ts"
 
 /** Resolves after `ms` milliseconds. Rejects with the signal's reason when it is aborted. */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {

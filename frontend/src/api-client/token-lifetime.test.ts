@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { SessionTokens, Unauthorized, Unreachable } from "./index"
-import { setUpTokens } from "./testing"
+import { SessionTokens, Unauthorized, Unreachable } from "./index.ts"
+import { setUpTokens } from "./testing.ts"
 
 const HOUR = 3600
 

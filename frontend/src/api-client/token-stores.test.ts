@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest"
-import { LocalStorageTokenStore, MemoryTokenStore } from "./index"
+import { LocalStorageTokenStore, MemoryTokenStore } from "./index.ts"
 
 afterEach(() => vi.unstubAllGlobals())
 

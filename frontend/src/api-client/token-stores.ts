@@ -1,4 +1,4 @@
-import { subjectOf } from "./token-lifetime"
+import { subjectOf } from "./token-lifetime.ts"
 
 /** Storage for one access token. */
 export interface TokenStore {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { MemoryTokenStore, SessionTokens, Unauthorized, Unreachable } from "./index"
-import { setUpTokens } from "./testing"
+import { MemoryTokenStore, SessionTokens, Unauthorized, Unreachable } from "./index.ts"
+import { setUpTokens } from "./testing.ts"
 
 /** A `fetchToken` whose promises the test settles. */
 function manualFetch() {

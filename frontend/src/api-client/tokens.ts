@@ -1,7 +1,7 @@
-import { Unauthorized, Unreachable } from "./problems"
-import { withTimeout } from "./timing"
-import { type CachedToken, fromResponse, fromStore } from "./token-lifetime"
-import { MemoryTokenStore, type TokenStore } from "./token-stores"
+import { Unauthorized, Unreachable } from "./problems.ts"
+import { withTimeout } from "./timing.ts"
+import { type CachedToken, fromResponse, fromStore } from "./token-lifetime.ts"
+import { MemoryTokenStore, type TokenStore } from "./token-stores.ts"
 
 /** Provides the access token for requests. */
 export interface TokenSource {

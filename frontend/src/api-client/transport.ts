@@ -1,7 +1,7 @@
-import { toProblem, Unauthorized } from "./problems"
-import { withRetries } from "./retries"
-import { abortable, wait, withTimeout } from "./timing"
-import type { TokenSource } from "./tokens"
+import { toProblem, Unauthorized } from "./problems.ts"
+import { withRetries } from "./retries.ts"
+import { abortable, wait, withTimeout } from "./timing.ts"
+import type { TokenSource } from "./tokens.ts"
 
 export interface TransportOptions {
   tokens: TokenSource

@@ -1,6 +1,6 @@
 import EventEmitter, { once } from "node:events"
 import { afterEach, describe, expect, test, vi } from "vitest"
-import { ApiClient, MemoryTokenStore, Unauthorized } from "./index"
+import { ApiClient, MemoryTokenStore, Unauthorized } from "./index.ts"
 import {
   fakeSession,
   OK,
@@ -10,7 +10,7 @@ import {
   startFakeApi,
   TASK,
   testClient,
-} from "./testing"
+} from "./testing.ts"
 
 afterEach(() => vi.unstubAllGlobals())
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test, vi } from "vitest"
-import { SessionTokens, type WatchOptions } from "./index"
-import { fakeSession, problem, testClient } from "./testing"
-import { type FakeService, startFakeService, tokenAt } from "./testing-live"
-import { type FakeProxy, startFakeProxy } from "./testing-proxy"
-import { TIMES, until, watchList } from "./testing-watch"
+import { SessionTokens, type WatchOptions } from "./index.ts"
+import { fakeSession, problem, testClient } from "./testing.ts"
+import { type FakeService, startFakeService, tokenAt } from "./testing-live.ts"
+import { type FakeProxy, startFakeProxy } from "./testing-proxy.ts"
+import { TIMES, until, watchList } from "./testing-watch.ts"
 
 const MINUTE = 60_000
 const LONG = { ready: MINUTE, silence: MINUTE, tokenCheck: MINUTE, poll: MINUTE, maxBackoff: MINUTE }

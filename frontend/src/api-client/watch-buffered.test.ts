@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
-import { testClient } from "./testing"
-import { startFakeService, tokenAt } from "./testing-live"
-import { startFakeProxy } from "./testing-proxy"
-import { TIMES, watchList } from "./testing-watch"
+import { testClient } from "./testing.ts"
+import { startFakeService, tokenAt } from "./testing-live.ts"
+import { startFakeProxy } from "./testing-proxy.ts"
+import { TIMES, watchList } from "./testing-watch.ts"
 
 async function setUp(times = {}) {
   const { service, port } = await startFakeService()

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test, vi } from "vitest"
-import { ApiClient, subjectOf, type Task } from "./index"
-import { fakeSession, testClient } from "./testing"
-import { startFakeService } from "./testing-live"
-import { startFakeProxy } from "./testing-proxy"
-import { TIMES, watchList } from "./testing-watch"
+import { ApiClient, subjectOf, type Task } from "./index.ts"
+import { fakeSession, testClient } from "./testing.ts"
+import { startFakeService } from "./testing-live.ts"
+import { startFakeProxy } from "./testing-proxy.ts"
+import { TIMES, watchList } from "./testing-watch.ts"
 
 /**
  * The fake service, or a real one: TASKS_API_URL, which ends in `/api`, and TASKS_API_TOKEN, an access token for it.

@@ -1,7 +1,7 @@
-import type { Task } from "./api-client"
-import type { TaskChanges } from "./changes"
-import type { StreamTimes, TaskEventStream } from "./task-events"
-import type { TokenSource } from "./tokens"
+import type { Task } from "./api-client.ts"
+import type { TaskChanges } from "./changes.ts"
+import type { StreamTimes, TaskEventStream } from "./task-events.ts"
+import type { TokenSource } from "./tokens.ts"
 
 /** `connecting`: changes arrive late, once a connection is there; `polling`: within seconds; `live`: at once. */
 export type WatchStatus = "connecting" | "live" | "polling"

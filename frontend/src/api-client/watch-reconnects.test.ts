@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
-import { Unauthorized } from "./index"
-import { freshToken, problem, type Reply } from "./testing"
-import { tokenAt } from "./testing-live"
-import { setUpWatch, until, watchList } from "./testing-watch"
+import { Unauthorized } from "./index.ts"
+import { freshToken, problem, type Reply } from "./testing.ts"
+import { tokenAt } from "./testing-live.ts"
+import { setUpWatch, until, watchList } from "./testing-watch.ts"
 
 describe("a stream that ends", () => {
   test.each(["stopping", "token-expired", "session-revoked", "something new"])(

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
-import { problem } from "./testing"
-import { tokenAt } from "./testing-live"
-import { setUpWatch, until } from "./testing-watch"
+import { problem } from "./testing.ts"
+import { tokenAt } from "./testing-live.ts"
+import { setUpWatch, until } from "./testing-watch.ts"
 
 describe("a watch", () => {
   test("without a token has the list read first, then reports each change", async () => {

@@ -1,10 +1,10 @@
-import type { Task } from "./api-client"
-import { isExpiry, type TaskChanges } from "./changes"
-import { delayAfter, type Interruption, isAboutToken, isTransient } from "./interruptions"
-import { ApiProblem, Unauthorized } from "./problems"
-import type { TaskEvent, TaskEventStream } from "./task-events"
-import { abortable, wait } from "./timing"
-import type { WatchedList, WatchOptions, WatchStatus, WatchTimes } from "./watch-options"
+import type { Task } from "./api-client.ts"
+import { isExpiry, type TaskChanges } from "./changes.ts"
+import { delayAfter, type Interruption, isAboutToken, isTransient } from "./interruptions.ts"
+import { ApiProblem, Unauthorized } from "./problems.ts"
+import type { TaskEvent, TaskEventStream } from "./task-events.ts"
+import { abortable, wait } from "./timing.ts"
+import type { WatchedList, WatchOptions, WatchStatus, WatchTimes } from "./watch-options.ts"
 
 const FAILURES_BEFORE_POLLING = 2
 const DEFAULT_RETRY_MS = 3_000

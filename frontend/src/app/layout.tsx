@@ -8,7 +8,16 @@ export const metadata: Metadata = {
   robots: { index: false },
 }
 
-export const viewport: Viewport = { colorScheme: "light dark", width: "device-width", initialScale: 1 }
+export const viewport: Viewport = {
+  colorScheme: "light dark",
+  width: "device-width",
+  initialScale: 1,
+  interactiveWidget: "resizes-content", // else a phone's keyboard covers the notices
+  themeColor: [
+    { media: "(prefers-color-scheme: light)", color: "#f7f7fa" },
+    { media: "(prefers-color-scheme: dark)", color: "#131318" },
+  ],
+}
 
 export default async function Layout({ children }: { children: React.ReactNode }) {
   await connection() // each response has its own nonce, so no page can be prerendered

@@ -4,16 +4,52 @@ import { type JwtOptions, jwt, signJWT, twoFactor } from "better-auth/plugins"
 import { createDatabase, type Database, loadOrCreateSecret } from "./database"
 import { maintainSigningKey, signingKeyOptions } from "./keys"
 import { logger } from "./log"
+import { Mailer } from "./mail"
 import { FIND_ALL_SESSIONS, Outbox, securityEventsPlugin } from "./outbox"
 import { IP_ADDRESS } from "./peer-address"
 import { push, type SecurityEvent, securityEventClaims } from "./security-events"
 import { readSettings, SESSION, type Settings } from "./settings"
 import { TokenLifetimes, tokenLifetimesPlugin } from "./token-lifetimes"
+import { discreetSignUpPlugin, trustPlugin } from "./trust"
 
 /** The rate limit of other endpoints that check a password, the same as Better Auth's own for sign-in. `window`: seconds. */
 const PASSWORD_RATE_LIMIT = { window: 10, max: 3 }
 
+/** Longer values of User-Agent are cut: no browser sends one, and each session stores it. */
+const MAX_USER_AGENT = 512
+
 type Secrets = NonNullable<Settings["secrets"]>
+
+/** Sign-up, and what needs a mail: with a mail server, an address has to be confirmed before the first sign-in. */
+function emailOptions(settings: Settings) {
+  const mailer = new Mailer(settings)
+  const hasServer = settings.mail !== null && settings.mail !== "print"
+  const hasMail = settings.mail !== null
+  return {
+    emailAndPassword: {
+      enabled: true,
+      autoSignIn: false, // trust.ts does it: Better Auth's own tells whether an address has an account
+      requireEmailVerification: hasServer,
+      revokeSessionsOnPasswordReset: true,
+      ...(hasServer && { onExistingUserSignUp: async ({ user }: Addressee) => mailer.alreadySignedUp(user) }),
+      ...(hasMail && {
+        sendResetPassword: async ({ user, token }: Addressee & { token: string }) =>
+          mailer.resetPassword(user, token),
+      }),
+    },
+    ...(hasMail && {
+      emailVerification: {
+        sendOnSignUp: hasServer,
+        sendOnSignIn: hasServer,
+        sendVerificationEmail: async ({ user, token }: Addressee & { token: string }) =>
+          mailer.verifyAddress(user, token),
+      },
+    }),
+    user: { deleteUser: { enabled: true }, changeEmail: { enabled: hasMail } },
+  }
+}
+
+type Addressee = { user: { email: string } }
 
 /** Better Auth as this project needs it; a comment explains each option that the Python service relies on. */
 function configure(
@@ -31,26 +67,34 @@ function configure(
     database: options,
     logger,
     telemetry: { enabled: false },
-    emailAndPassword: { enabled: true, revokeSessionsOnPasswordReset: true },
-    user: { deleteUser: { enabled: true } },
-    // No cookie cache: with it, a revoked session could still get tokens for minutes.
-    session: { ...SESSION, cookieCache: { enabled: false } },
+    ...emailOptions(settings),
+    // No cookie cache: with it, a revoked session could still get tokens for minutes. `freshAge`: what needs more than
+    // a session takes the password, however old the session is.
+    session: { ...SESSION, freshAge: 0, cookieCache: { enabled: false } },
+    databaseHooks: {
+      session: {
+        create: {
+          before: async ({ userAgent }) => ({ data: { userAgent: userAgent?.slice(0, MAX_USER_AGENT) } }),
+        },
+      },
+    },
     rateLimit: {
       enabled: true, // in development, too, so that it behaves like production
       storage: "database",
       customRules: {
         "/jwks": false, // the service must always be able to fetch the keys
         "/delete-user": PASSWORD_RATE_LIMIT,
-        "/verify-password": PASSWORD_RATE_LIMIT,
       },
     },
     // peer-address.ts sets the header to the client's address.
-    advanced: { database: FIND_ALL_SESSIONS, ipAddress: IP_ADDRESS },
+    advanced: { database: FIND_ALL_SESSIONS, ipAddress: IP_ADDRESS, cookiePrefix: settings.cookiePrefix },
     plugins: [
       jwt(jwtOptions),
       twoFactor({ issuer: "Evo-TODO" }),
       securityEventsPlugin(outbox),
       tokenLifetimesPlugin(),
+      trustPlugin(),
+      ...(settings.mail === null || settings.mail === "print" ? [discreetSignUpPlugin()] : []),
     ],
   })
 }
@@ -111,7 +155,10 @@ async function start(): Promise<Auth> {
   const outbox = new Outbox()
   const auth = configure(settings, secrets, database, jwtOptions, outbox)
   await withErrorPrefix("Cannot migrate Better Auth's tables (check DATABASE_URL and EVO_TODO_DATA)", () =>
-    database.withLock(async () => (await getMigrations(auth.options)).runMigrations()),
+    database.withLock(async () => {
+      await database.prepare()
+      await (await getMigrations(auth.options)).runMigrations()
+    }),
   )
   await withErrorPrefix("Cannot use the signing keys (check BETTER_AUTH_SECRETS and EVO_TODO_DATA)", () =>
     maintainSigningKey(auth, jwtOptions),

@@ -4,23 +4,25 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { LibsqlDialect } from "@libsql/kysely-libsql"
 import type { BetterAuthOptions } from "better-auth"
-import { Client, Pool } from "pg"
+import { readAddress } from "./database-address"
+import { postgres } from "./postgres"
 import type { Settings } from "./settings"
-
-/** Better Auth's tables are in this schema, separate from the service's own. */
-const SCHEMA = "auth"
-/** The key of the advisory lock: an arbitrary number that must never change. */
-const LOCK_KEY = 0x65766f61
 
 export interface Database {
   readonly options: NonNullable<BetterAuthOptions["database"]>
+  /**
+   * Make a place for the tables, under the lock.
+   *
+   * @throws Error if the database can't have them, or has them elsewhere; its message says what to do.
+   */
+  prepare(): Promise<void>
   /** Run `work` under an exclusive lock on the database: for migrations and key creation. */
   withLock<T>(work: () => Promise<T>): Promise<T>
 }
 
 /** PostgreSQL if a URL is configured, else a file in the data folder. Connects on first use. */
-export function createDatabase({ databaseURL, dataFolder }: Settings): Database {
-  return databaseURL === null ? embedded(dataFolder) : postgres(databaseURL)
+export function createDatabase({ databaseURL, dataFolder, authSchema }: Settings): Database {
+  return databaseURL === null ? embedded(dataFolder) : postgres(readAddress(databaseURL), authSchema)
 }
 
 /** A database file that only this process uses, so the lock is a queue in memory. */
@@ -30,6 +32,7 @@ function embedded(folder: string): Database {
   let last: Promise<unknown> = createPrivate(folder, file)
   return {
     options: { dialect: new LibsqlDialect({ url: href }), type: "sqlite" },
+    prepare: async () => {},
     withLock(work) {
       const result = last.then(work)
       last = result.catch(() => {})
@@ -42,34 +45,6 @@ function embedded(folder: string): Database {
 async function createPrivate(folder: string, file: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   await (await open(file, "a", 0o600)).close()
-}
-
-function postgres(connectionString: string): Database {
-  const pool = new Pool({
-    connectionString,
-    options: `-c search_path=${SCHEMA}`,
-    max: 10,
-    connectionTimeoutMillis: 3000,
-    query_timeout: 5000,
-    idleTimeoutMillis: 30_000,
-  })
-  pool.on("error", () => {}) // an idle connection was lost: the next query opens another
-  return {
-    options: pool,
-    async withLock(work) {
-      // The lock has its own connection, because `work` uses the pool. Closing the connection releases the lock.
-      const client = new Client({ connectionString, connectionTimeoutMillis: 3000 })
-      client.on("error", () => {})
-      await client.connect()
-      try {
-        await client.query("SELECT pg_advisory_lock($1)", [LOCK_KEY])
-        await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`)
-        return await work()
-      } finally {
-        await client.end()
-      }
-    },
-  }
 }
 
 /** The secret stored in the data folder, in a file with mode 0600; created at the first start. */

@@ -35,6 +35,11 @@ type StoredKey = Awaited<ReturnType<CreateKey>>
 /** Milliseconds between two checks for a valid key: an idle issuer must not run out of keys. */
 const CHECK_INTERVAL = 24 * 3600 * 1000
 
+const UNREADABLE_KEYS =
+  "they are encrypted with another secret than the newest ones: set BETTER_AUTH_SECRETS=2:<new>,1:<old>; " +
+  "or, if the old secret is lost, delete them (DELETE FROM auth.jwks): then everybody signs in again, and nobody can " +
+  "use a second factor that was set up before"
+
 /** Ensure that a valid signing key exists, now and once a day, before a request needs one. */
 export async function maintainSigningKey(
   auth: { $context: Promise<unknown> },
@@ -42,7 +47,9 @@ export async function maintainSigningKey(
 ): Promise<void> {
   const context = { context: await auth.$context } as Parameters<typeof resolveSigningKey>[0]
   const check = () => resolveSigningKey(context, options)
-  await check()
+  await check().catch((error: Error) => {
+    throw /decrypt/.test(error.message) ? new Error(UNREADABLE_KEYS) : error
+  })
   // A failure is ignored here: the next request for a token tries again, and reports it.
   setInterval(() => check().catch(() => {}), CHECK_INTERVAL).unref()
 }

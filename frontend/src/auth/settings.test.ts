@@ -21,6 +21,7 @@ describe("settings", () => {
       issuer: "http://localhost:3000",
       audience: "http://localhost:3000",
       databaseURL: null,
+      authSchema: null,
       secrets: null,
       dataFolder: ".evo-todo",
       apiURL: "http://localhost:8000/api",
@@ -30,6 +31,8 @@ describe("settings", () => {
       keyRotation: 30 * 86400,
       keyGrace: 8 * 86400,
       trustedProxies: [],
+      cookiePrefix: "better-auth-3000",
+      mail: "print",
     })
   })
 
@@ -66,6 +69,18 @@ describe("settings", () => {
     expect(errorMessage({ BETTER_AUTH_BASE_URL: "http://127.example.com" })).toContain("BETTER_AUTH_SECRETS")
   })
 
+  it.each([
+    ["http://localhost:3000", "better-auth-3000"],
+    ["http://localhost:4000", "better-auth-4000"],
+    ["http://localhost", "better-auth"],
+    ["https://localhost:8443", "better-auth-8443"],
+  ])("has cookies of its own at %s, with the prefix %s", (url, prefix) => {
+    expect(readSettings({ BETTER_AUTH_BASE_URL: url }).cookiePrefix).toBe(prefix)
+    expect(readSettings({ BETTER_AUTH_BASE_URL: url, EVO_TODO_COOKIE_PREFIX: "todo" }).cookiePrefix).toBe(
+      "todo",
+    )
+  })
+
   it("rejects a key grace period shorter than the token lifetime", () => {
     const env = { EVO_TODO_TOKEN_LIFETIME: "7d", EVO_TODO_KEY_GRACE: "6d" }
     expect(errorMessage(env)).toMatch(/^EVO_TODO_KEY_GRACE="6d": /)
@@ -90,6 +105,9 @@ describe("settings", () => {
     ["EVO_TODO_KEY_ROTATION", "30"],
     ["EVO_TODO_TOKEN_STORE", "cookie"],
     ["EVO_TODO_TRUSTED_PROXIES", "10.0.0.0/8,nginx"],
+    ["EVO_TODO_COOKIE_PREFIX", "a b"],
+    ["EVO_TODO_AUTH_SCHEMA", "pg_catalog"],
+    ["EVO_TODO_AUTH_SCHEMA", 'a"b'],
   ])("rejects %s=%j in one line with its name and what is allowed", (name, value) => {
     const message = errorMessage({ [name]: value })
     expect(message).toMatch(new RegExp(`^${name}="[^\n]*": must `))
@@ -137,4 +155,33 @@ describe("settings", () => {
     )
     expect(documented).toEqual(names(source, /(?<=(read\(|env\.)"?)[A-Z][A-Z_]{5,}/g))
   })
+})
+
+describe("mail", () => {
+  const server = { EVO_TODO_SMTP_URL: "smtp://user:p%40ss@mail.example.com:587" }
+
+  it("is printed on this machine only, and sent by a server that is set", () => {
+    expect(readSettings({}).mail).toBe("print")
+    const elsewhere = { BETTER_AUTH_BASE_URL: "https://app.example.com", BETTER_AUTH_SECRETS: `1:${SECRET}` }
+    expect(readSettings(elsewhere).mail).toBeNull()
+    const from = "Evo-TODO <todo@example.com>"
+    expect(readSettings({ ...server, EVO_TODO_MAIL_FROM: from }).mail).toEqual({
+      url: server.EVO_TODO_SMTP_URL,
+      from,
+    })
+  })
+
+  it("needs a sender, in one line", () => {
+    expect(errorMessage(server)).toContain("EVO_TODO_MAIL_FROM")
+    expect(errorMessage({ ...server, EVO_TODO_MAIL_FROM: "a@b\r\nBcc: c@d" })).toContain("must be the sender")
+  })
+
+  it.each(["mail.example.com", "http://mail.example.com", "smtp://", "smtp://a b", "smtp://u:p/w@host"])(
+    "refuses %s as a server, and shows no part of a password",
+    (url) => {
+      const message = errorMessage({ EVO_TODO_SMTP_URL: url, EVO_TODO_MAIL_FROM: "a@b" })
+      expect(message).toMatch(/^EVO_TODO_SMTP_URL=.*must be smtp:/)
+      expect(message).not.toContain("p/w")
+    },
+  )
 })

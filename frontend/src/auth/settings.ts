@@ -1,5 +1,6 @@
 import { isIP } from "node:net"
 import ms from "ms"
+import { readAddress } from "./database-address"
 
 /** A setting is invalid. The message is one line with its name, its value and what is allowed. */
 export class SettingError extends Error {
@@ -13,6 +14,8 @@ export interface Settings {
   readonly audience: string
   /** `null`: an embedded database in the data folder. */
   readonly databaseURL: string | null
+  /** Of Better Auth's tables in PostgreSQL. `null`: the usual one. */
+  readonly authSchema: string | null
   /** Newest first. `null`: a secret generated at the first start and stored in the data folder. */
   readonly secrets: readonly { version: number; value: string }[] | null
   readonly dataFolder: string
@@ -24,6 +27,10 @@ export interface Settings {
   readonly keyRotation: number
   readonly keyGrace: number
   readonly trustedProxies: readonly string[]
+  /** What the names of the cookies begin with: browsers send them to every port of a host. */
+  readonly cookiePrefix: string
+  /** How mails are sent; `print`: their text is printed instead, on this machine only; `null`: there are none. */
+  readonly mail: { readonly url: string; readonly from: string } | "print" | null
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -58,6 +65,7 @@ export function readSettings(env: Environment): Settings {
     issuer: read("EVO_TODO_ISSUER", baseURL, nonEmpty),
     audience: read("EVO_TODO_AUDIENCE", baseURL, nonEmpty),
     databaseURL: env.DATABASE_URL === undefined ? null : read("DATABASE_URL", "", postgresURL),
+    authSchema: env.EVO_TODO_AUTH_SCHEMA === undefined ? null : read("EVO_TODO_AUTH_SCHEMA", "", schemaName),
     secrets,
     dataFolder: read("EVO_TODO_DATA", ".evo-todo", nonEmpty),
     apiURL,
@@ -67,6 +75,8 @@ export function readSettings(env: Environment): Settings {
     keyRotation: read("EVO_TODO_KEY_ROTATION", "30d", duration),
     keyGrace,
     trustedProxies: read("EVO_TODO_TRUSTED_PROXIES", "", networks),
+    cookiePrefix: read("EVO_TODO_COOKIE_PREFIX", defaultCookiePrefix(baseURL), cookieName),
+    mail: readMail(env, read, baseURL),
   }
 }
 
@@ -80,7 +90,7 @@ function reader(env: Environment) {
       return parse(value.trim())
     } catch (error) {
       if (!(error instanceof RangeError)) throw error
-      const isSecret = name.includes("SECRET") || name === "DATABASE_URL"
+      const isSecret = name.includes("SECRET") || ["DATABASE_URL", "EVO_TODO_SMTP_URL"].includes(name)
       const shown = isSecret || value.includes("@") ? "…" : value
       throw new SettingError(`${name}="${shown}": ${error.message}`)
     }
@@ -92,6 +102,12 @@ function readSecrets(env: Environment, read: ReturnType<typeof reader>): Setting
   if (env.BETTER_AUTH_SECRET !== undefined)
     return [{ version: 1, value: read("BETTER_AUTH_SECRET", "", secret) }]
   return null
+}
+
+function readMail(env: Environment, read: ReturnType<typeof reader>, baseURL: string): Settings["mail"] {
+  if (env.EVO_TODO_SMTP_URL === undefined) return isLoopback(baseURL) ? "print" : null
+  const url = read("EVO_TODO_SMTP_URL", "", smtpURL)
+  return { url, from: read("EVO_TODO_MAIL_FROM", "", mailSender) }
 }
 
 function invalid(expected: string): never {
@@ -127,16 +143,36 @@ function httpURL(value: string): string {
   return url(value).href
 }
 
-/** What may stand before the `@` of an address as it is; all else is percent-encoded, as in the service. */
-const LOGIN = /(?:[^\s:@/?#[\]%]|%[0-9A-F]{2})*(?::(?:[^\s@/?#[\]%]|%[0-9A-F]{2})*)?/
-const POSTGRES = new RegExp(`^postgres(?:ql)?://(?:${LOGIN.source}@)?[^@#\\s]+$`, "i")
+function smtpURL(value: string): string {
+  return /^smtps?:\/\/[^\s/?#]+\/?$/i.test(value) && URL.canParse(value)
+    ? value
+    : invalid("must be smtp://user:password@host:587 or smtps://…, with the password percent-encoded")
+}
+
+function mailSender(value: string): string {
+  return /^[^\r\n]*@[^\r\n]+$/.test(value)
+    ? value
+    : invalid("must be the sender of mails, such as Evo-TODO <todo@example.com>")
+}
 
 function postgresURL(value: string): string {
-  return POSTGRES.test(value)
+  readAddress(value)
+  return value
+}
+
+/** Better Auth's own where no port is named, so that two copies on one host do not share their cookies. */
+function defaultCookiePrefix(baseURL: string): string {
+  return ["better-auth", new URL(baseURL).port].filter(Boolean).join("-")
+}
+
+function cookieName(value: string): string {
+  return /^[\w-]{1,64}$/.test(value) ? value : invalid("must be letters, digits, - and _, such as todo")
+}
+
+function schemaName(value: string): string {
+  return /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/.test(value)
     ? value
-    : invalid(
-        "must be postgresql://user:password@host/name with the password percent-encoded, or unset for an embedded database",
-      )
+    : invalid("must be a schema's name: lower-case letters, digits and underscores, such as better_auth")
 }
 
 function duration(value: string): number {
@@ -189,7 +225,7 @@ function versionedSecrets(value: string): { version: number; value: string }[] {
   return found
 }
 
-function isLoopback(url: string): boolean {
+export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url)
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
 }

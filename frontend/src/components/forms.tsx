@@ -18,6 +18,26 @@ export function Field({ label, hint, ...input }: { label: string; hint?: string 
   )
 }
 
+/** A new password, by the rules of the sign-in service. */
+export function NewPasswordField({
+  label = "New password",
+  name = "newPassword",
+  ...input
+}: { label?: string; name?: string } & ComponentProps<"input">) {
+  return (
+    <Field
+      label={label}
+      name={name}
+      type="password"
+      autoComplete="new-password"
+      minLength={8}
+      maxLength={128}
+      hint="At least 8 characters."
+      {...input}
+    />
+  )
+}
+
 /** An error message for the user; `null` on success. */
 export type FormError = string | null
 

@@ -3,16 +3,20 @@
 import { createContext, type ReactNode, useContext, useMemo, useState } from "react"
 
 interface Notice {
-  readonly text: string
+  readonly text: ReactNode
   readonly isError: boolean
   readonly action?: { readonly label: string; run(): void }
 }
 
 interface NoticeContextValue {
+  /** The notice that is shown. */
+  readonly current: Notice | null
   /** Show a message, with an optional action. */
-  showMessage(text: string, action?: Notice["action"]): void
+  showMessage(text: ReactNode, action?: Notice["action"]): void
   /** Show an error message. */
-  showError(text: string): void
+  showError(text: ReactNode): void
+  /** Say something to screen readers only, where the page shows it anyway. */
+  announce(text: ReactNode): void
   dismiss(): void
 }
 
@@ -24,27 +28,54 @@ export function useNotices(): NoticeContextValue {
   return notices
 }
 
-/** Shows the latest notice at the bottom of the window until it is dismissed: no timeout, for slow readers. */
+/**
+ * Shows the latest notice at the bottom of the window until it is dismissed: no timeout, for slow readers. In the order
+ * of focus it comes before the page, so that no long list lies before its button.
+ */
 export function Notices({ children }: { children: ReactNode }) {
-  const [notice, setNotice] = useState<Notice | null>(null)
+  const [current, setNotice] = useState<Notice | null>(null)
+  const [announcement, announce] = useState<ReactNode>(null)
   const notices = useMemo<NoticeContextValue>(
     () => ({
+      current,
       showMessage: (text, action) => setNotice({ text, isError: false, ...(action && { action }) }),
       showError: (text) => setNotice({ text, isError: true }),
+      announce,
       dismiss: () => setNotice(null),
     }),
-    [],
+    [current],
   )
   return (
     <NoticeContext value={notices}>
-      {children}
       <div className="notices">
-        <div role="alert">{notice?.isError && <NoticeLine notice={notice} dismiss={notices.dismiss} />}</div>
+        <div role="alert">
+          {current?.isError && <NoticeLine notice={current} dismiss={notices.dismiss} />}
+        </div>
         <div role="status">
-          {notice && !notice.isError && <NoticeLine notice={notice} dismiss={notices.dismiss} />}
+          {current && !current.isError && <NoticeLine notice={current} dismiss={notices.dismiss} />}
+        </div>
+        <div role="status" className="visually-hidden">
+          {announcement}
         </div>
       </div>
+      {children}
     </NoticeContext>
+  )
+}
+
+/** A sentence with a text of the user at `{}`, isolated: a right-to-left title must not turn the words around it. */
+export function Sentence({ text, title }: { text: string; title: string | null }) {
+  const [before = "", after] = text.split("{}")
+  return (
+    <span>
+      <span>{before}</span>
+      {after !== undefined && (
+        <>
+          <bdi>{title}</bdi>
+          <span>{after}</span>
+        </>
+      )}
+    </span>
   )
 }
 

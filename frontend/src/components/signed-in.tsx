@@ -16,13 +16,24 @@ import { authClient } from "@/lib/auth-client"
 import type { User } from "@/lib/session"
 import { Notices, useNotices } from "./notices"
 import { OfflineNotice } from "./offline-notice"
+import { Drafts } from "./tasks/drafts"
+import { LiveTasks } from "./tasks/live-tasks"
+import { TaskActions } from "./tasks/task-actions"
+import { TaskStore } from "./tasks/task-store"
 
 interface Session {
   readonly user: User
   readonly api: ApiClient
-  /** Discard the token and all cached data of this tab, and go to the sign-in page. */
+  readonly store: TaskStore
+  readonly drafts: Drafts
+  readonly actions: TaskActions
+  readonly live: LiveTasks
+  /** Discard the token and all data of this tab, and go to the sign-in page. Unsaved texts outlive an expired session. */
   leave(reason?: "expired"): void
 }
+
+/** Milliseconds after which a tab that was hidden connects again at once: its connection may be dead. */
+const LONG_ABSENCE = 10_000
 
 const SessionContext = createContext<Session | null>(null)
 
@@ -49,10 +60,22 @@ export function SignedIn({ user, apiURL, tokenStore, children }: Props) {
     // A page restored from the back/forward cache would show data from before the sign-out.
     const onPageShow = (event: PageTransitionEvent) => event.persisted && window.location.reload()
     const onSignedOut = () => session.leave()
+    const onReturn = () => {
+      if (document.hidden) hiddenSince = performance.now()
+      else if (performance.now() - hiddenSince > LONG_ABSENCE) session.live.start()
+    }
+    let hiddenSince = Number.POSITIVE_INFINITY
+    const onOnline = () => session.live.start()
+    session.live.start()
+    document.addEventListener("visibilitychange", onReturn)
+    window.addEventListener("online", onOnline)
     window.addEventListener("auth:unauthorized", onUnauthorized)
     window.addEventListener("pageshow", onPageShow)
     channel?.addEventListener("message", onSignedOut)
     return () => {
+      session.live.stop()
+      document.removeEventListener("visibilitychange", onReturn)
+      window.removeEventListener("online", onOnline)
       window.removeEventListener("auth:unauthorized", onUnauthorized)
       window.removeEventListener("pageshow", onPageShow)
       channel?.removeEventListener("message", onSignedOut)
@@ -75,17 +98,29 @@ export function SignedIn({ user, apiURL, tokenStore, children }: Props) {
 function createSession(user: User, apiURL: string, storeType: Props["tokenStore"]) {
   const client = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: 5_000 } } })
   const inBrowser = typeof window !== "undefined"
-  const store: TokenStore =
+  const tokenStore: TokenStore =
     storeType === "localStorage" && inBrowser ? new LocalStorageTokenStore(user.id) : new MemoryTokenStore()
-  const tokens = new SessionTokens({ fetchToken: () => fetchToken(user.id), store })
+  const tokens = new SessionTokens({ fetchToken: () => fetchToken(user.id), store: tokenStore })
   const channel = inBrowser ? new BroadcastChannel("evo-todo:signed-out") : null
+  const api = new ApiClient({ baseUrl: apiURL, tokens })
+  const store = new TaskStore()
+  const drafts = new Drafts(user.id)
+  const live = new LiveTasks(api, user.id, store)
+  live.onReset = () => client.invalidateQueries({ queryKey: ["tasks", user.id] })
   let isLeaving = false
   const session: Session = {
     user,
-    api: new ApiClient({ baseUrl: apiURL, tokens }),
+    api,
+    store,
+    drafts,
+    actions: new TaskActions(client, api, user.id, store, drafts),
+    live,
     leave(reason) {
       if (isLeaving) return // pending requests fail now, and would report an expired session
       isLeaving = true
+      live.stop()
+      if (reason === undefined) drafts.clear()
+      store.clear()
       tokens.clear()
       client.clear()
       window.location.replace(reason ? `/login?${reason}=true` : "/login")
@@ -135,9 +170,11 @@ function Header() {
               !client.isMutating() ||
               window.confirm("Some changes have not been saved yet. Sign out and discard them?")
             if (!isConfirmed) return
+            session.live.stop() // its end would be reported as an expired session
             const { error } = await authClient.signOut().catch(() => ({ error: {} }))
-            if (error) notices.showError("Could not sign out. Check your connection and try again.")
-            else endSession(session)
+            if (!error) return endSession(session)
+            session.live.start()
+            notices.showError("Could not sign out. Check your connection and try again.")
           }}
         >
           Sign out

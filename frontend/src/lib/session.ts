@@ -2,6 +2,7 @@ import { headers } from "next/headers"
 import { redirect } from "next/navigation"
 import { connection } from "next/server"
 import { getAuth } from "@/auth/auth"
+import { readSettings } from "@/auth/settings"
 
 export interface User {
   readonly id: string
@@ -28,4 +29,10 @@ export async function requireUser(): Promise<User> {
 /** Redirect a signed-in user from the sign-in and sign-up pages to /tasks. */
 export async function redirectIfSignedIn(): Promise<void> {
   if (await currentUser()) redirect("/tasks")
+}
+
+/** Whether this site can send mails, or prints them. */
+export async function hasMail(): Promise<boolean> {
+  await connection()
+  return readSettings(process.env).mail !== null
 }

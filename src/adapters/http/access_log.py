@@ -17,6 +17,8 @@ from typing import Final
 import msgspec
 from attrs import define, field
 
+from adapters.http.context import current_trace_id
+
 logger = logging.getLogger(__name__)
 
 FLUSH_INTERVAL: Final = 0.02
@@ -41,6 +43,7 @@ class AccessLogLine(msgspec.Struct):
     ms: float
     request_id: str
     timestamp: datetime
+    trace_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class AccessLogRecord(logging.LogRecord):
@@ -59,7 +62,7 @@ class AccessLogRecord(logging.LogRecord):
     def one_by_one(self) -> Iterator[logging.LogRecord]:
         """An ordinary log record for each request."""
         for line in self.lines:
-            values = msgspec.structs.asdict(line)
+            values = {name: value for name, value in msgspec.structs.asdict(line).items() if value is not msgspec.UNSET}
             ended = values.pop("timestamp")
             values |= {"msg": values.pop("event"), "name": values.pop("logger"), "status": int(line.status)}
             values |= {"levelname": values.pop("level").upper(), "levelno": self.levelno}
@@ -91,6 +94,8 @@ class AccessLog:
         if not ended.microsecond:
             ended += _TICK  # so that every timestamp has a fraction in JSON
         line = AccessLogLine("request", _LEVELS[level], logger.name, method, route, status, ms, request_id, ended)
+        if (trace_id := current_trace_id.get()) is not None:
+            line.trace_id = trace_id
         self._pending.append((level, line))
         if self._is_closed or len(self._pending) == BATCH_SIZE:
             Context().run(self.write)

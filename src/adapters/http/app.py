@@ -15,6 +15,7 @@ from adapters.http.access_log import AccessLog
 from adapters.http.context import Network, TrustedProxies, current_request
 from adapters.http.cors import Cors
 from adapters.http.front import ANY_METHOD, Front
+from adapters.http.metrics import MeasurementCollector
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.responses import error_response
 from adapters.http.routes import operations, security_events, sync, tasks
@@ -30,6 +31,7 @@ def create_http_app(
     *,
     cors_origins: tuple[str, ...],
     trusted_proxies: tuple[Network, ...] = (),
+    root_path: str = "",
     on_startup: Hook,
     on_shutdown: Hook,
 ) -> ASGIApp:
@@ -40,6 +42,7 @@ def create_http_app(
 
     async def start(_: Litestar) -> None:
         await services.load(container)
+        services.metrics.registry.register(MeasurementCollector(services.measurements))
         await on_startup()
         background.append(asyncio.create_task(services.page_cache.run_eviction()))
         background.append(asyncio.create_task(services.open_streams.run_checks()))
@@ -59,7 +62,7 @@ def create_http_app(
         openapi_config=None,
         logging_config=None,
     )
-    return Front(litestar, services, Cors.of(cors_origins), TrustedProxies(trusted_proxies), log)
+    return Front(litestar, services, Cors.of(cors_origins), TrustedProxies(trusted_proxies), log, root_path)
 
 
 def _problem(request: "Request[Any, Any, Any]", error: Exception) -> LitestarResponse[bytes]:

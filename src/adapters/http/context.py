@@ -78,6 +78,8 @@ class RequestContext:
     query_string: bytes
     audit: AuditContext
     """What use cases and the audit log know of the request."""
+    root_path: str = ""
+    """The prefix under which a proxy serves this API: in every path that clients are given."""
     route: str = "-"
     """The route's template, for metrics and the access log: a path would name a person."""
     user_id: str = ""
@@ -96,6 +98,10 @@ class RequestContext:
 
 current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)
 """The request that the running task serves: for log lines, and for handlers that Litestar calls."""
+
+
+current_trace_id: ContextVar[str | None] = ContextVar("current_trace_id", default=None)
+"""The trace that the running task belongs to, for log lines (W3C Trace Context §3.2.2.3); unset without tracing."""
 
 
 def current_request_id() -> str | None:
@@ -144,7 +150,7 @@ class TrustedProxies:
         return any(address in network for network in self.networks)
 
 
-def read_context(scope: HTTPScope, proxies: TrustedProxies) -> RequestContext:
+def read_context(scope: HTTPScope, proxies: TrustedProxies, root_path: str = "") -> RequestContext:
     """The context of a request whose headers have arrived. A well-formed `X-Request-Id` is kept, else one is made."""
     headers = Headers.parse(list(scope["headers"]))
     request_id = _request_id(headers.first(b"x-request-id"))
@@ -155,6 +161,7 @@ def read_context(scope: HTTPScope, proxies: TrustedProxies) -> RequestContext:
         scope["raw_path"].decode("latin-1"),
         scope["query_string"],
         AuditContext(request_id, proxies.client_address(scope, headers)),
+        root_path,
     )
 
 

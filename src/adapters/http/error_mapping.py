@@ -42,7 +42,7 @@ def problem_of(error: Exception, context: RequestContext) -> tuple[Problem, Mapp
         title=kind.title,
         status=kind.status,
         detail=_detail(error) or kind.detail,
-        instance=context.raw_path,
+        instance=context.root_path + context.raw_path,
         request_id=context.request_id,
         errors=_field_problems(error),
     )
@@ -64,18 +64,23 @@ def _type_of(error: Exception) -> ProblemType:
 
 
 def _detail(error: Exception) -> str:
+    """What only this error knows; empty if that is nothing."""
+    detail = ""
     match error:
         case InvalidToken():
-            return error.reason
+            detail = error.reason
         case InvalidField():
-            return f"{error.field}: {error.rule}."
+            detail = f"{error.field}: {error.rule}."
         case InvalidParameter():
-            return f"{error.parameter}: {error.rule}."
+            detail = f"{error.parameter}: {error.rule}."
         case InvalidBody():
-            return f"{error.pointer.lstrip('/') or 'The body'}: {error.rule}."
+            detail = f"{error.pointer.lstrip('/') or 'The body'}: {error.rule}."
+        case TooManyRequests():
+            seconds = error.status.reset_seconds
+            detail = f"You have sent too many requests. Try again in {seconds} second{'' if seconds == 1 else 's'}."
         case NotReady():
-            return "; ".join(f"{name}: {problem}" for name, problem in error.missing.items()) + "."
-    return ""
+            detail = "; ".join(f"{name}: {problem}" for name, problem in error.missing.items()) + "."
+    return detail
 
 
 def _field_problems(error: Exception) -> list[FieldProblem] | UnsetType:

@@ -45,6 +45,7 @@ class Front:
     cors: Cors
     proxies: TrustedProxies
     log: AccessLog
+    root_path: str = ""
     _direct: DirectRoutes = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Front:
             await self.router(scope, receive, send)
             return
         started = time.perf_counter()
-        context = read_context(scope, self.proxies)
+        context = read_context(scope, self.proxies, self.root_path)
         current_request.set(context)
         response = HeaderInjector(send, scope, context, self.cors)
         try:

@@ -1,12 +1,16 @@
 """How many requests were served, and how fast, for Prometheus."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from attrs import define, field
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from attrs import define, field, frozen
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from application.health import Measurements
 
 BUCKETS: Final = (0.005, 0.025, 0.1, 0.5, 2.5)
 """Upper bounds in seconds, inclusive."""
@@ -45,6 +49,24 @@ class RequestMetrics:
         if series is None:
             series = self._series[key] = self._seconds.labels(str(os.getpid()), route, key[1], str(status))
         series.observe(seconds)
+
+
+@frozen(eq=False)
+class MeasurementCollector(Collector):
+    """Exports numbers that other parts of this process keep, as they are when Prometheus asks."""
+
+    _measurements: Measurements
+
+    def collect(self) -> Iterator[Metric]:
+        """Read each number."""
+        worker = str(os.getpid())
+        for one in self._measurements:
+            kind = CounterMetricFamily if one.is_total else GaugeMetricFamily
+            family = kind(one.name, one.help, labels=("worker", *one.labels))
+            found = one.read()
+            for labels, value in (found if isinstance(found, Mapping) else {(): found}).items():
+                family.add_metric((worker, *labels), value)
+            yield family
 
 
 @define(eq=False)

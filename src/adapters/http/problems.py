@@ -192,7 +192,7 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",
         "Too many requests",
-        "The rate limit is used up. Wait as many seconds as Retry-After says, then try again.",
+        "You have sent too many requests in a short time. Wait a moment, then try again.",
         when="The user, or without a valid token the address, has used up the rate limit, or searches of this user wait"
         " already, or this user has too many event streams: retry after `Retry-After`.",
     ),
@@ -200,7 +200,7 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-searches",
         "Too many searches at once",
-        "Another search of yours is running, and this one has waited for it. Wait as many seconds as Retry-After says.",
+        "Another search of yours is still running. Wait a moment, then search again.",
     ),
     TooManyStreams: ProblemType(
         HTTPStatus.TOO_MANY_REQUESTS,
@@ -224,7 +224,7 @@ PROBLEM_TYPES: Final[dict[type[Exception], ProblemType]] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
         "storage-unavailable",
         "The tasks are not available",
-        "The database can't be reached. Try again later; an unconfirmed change may or may not have been made.",
+        "The tasks can't be read or stored at the moment. Try again later; an unconfirmed change may have been made.",
         when="The issuer's keys or the database can't be reached: retry after `Retry-After` seconds.",
     ),
     KeysUnavailable: ProblemType(

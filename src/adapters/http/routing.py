@@ -21,7 +21,7 @@ from adapters.http.request import Body, is_task_id, read_body
 from adapters.http.responses import Response
 from application.access import Authenticate, EnforceRateLimits
 from application.authorization import Authorize
-from application.health import CheckReadiness
+from application.health import CheckReadiness, Measurements
 from application.security_events import ReceiveSecurityEvent
 from application.sync import ReadChanges, WatchChanges
 from application.tasks import (
@@ -66,6 +66,7 @@ class Services:
     open_streams: OpenStreams = field(init=False)
     receive_security_event: ReceiveSecurityEvent = field(init=False)
     check_readiness: CheckReadiness = field(init=False)
+    measurements: Measurements = field(init=False)
 
     async def load(self, container: AsyncContainer) -> None:
         """Take the use cases from the container, one after the other: two calls at once could make two of one."""

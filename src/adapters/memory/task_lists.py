@@ -14,7 +14,7 @@ from domain.errors import InvalidToken, ListFull, TaskNotFound
 from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
-from domain.task import Revision, Revisions, Task, TaskId
+from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
 
@@ -62,7 +62,7 @@ class MemoryTaskList:
 
     _list: _List
 
-    async def get(self, task_id: TaskId) -> Task:
+    async def get(self, task_id: TaskId, *, seen: Revision = NO_REVISION) -> Task:  # noqa: ARG002  (it has them all)
         """See the port."""
         return _get(self._list.tasks, task_id)
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from attrs import field, frozen
 
+from adapters.sql.address_parameters import UnsupportedParameter, used
 from application.health import quoted
 
 USER: Final = r"(?:[^\s:@/?#\[\]%]|%[0-9A-Fa-f]{2})*"
@@ -21,7 +22,7 @@ HOST: Final = r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|(?:[\w.~-]|%2[Ff])+)(?::[0-9]
 """A host in an address, and its port; the slashes of a socket's folder are encoded."""
 
 _POSTGRESQL: Final = re.compile(
-    rf"(?:postgresql(?:\+asyncpg)?|postgres)://(?:(?P<user>{USER})(?::(?P<password>{PASSWORD}))?@)?"
+    rf"postgres(?:ql)?(?:\+(?:asyncpg|psycopg[23]?))?://(?:(?P<user>{USER})(?::(?P<password>{PASSWORD}))?@)?"
     rf"(?P<hosts>{HOST}(?:,{HOST})*)?"
     r"(?:/(?P<database>(?:[^\s:@/?#%]|%[0-9A-Fa-f]{2})*))?"
     r"(?:\?(?P<options>(?:[a-z_][\w.]*=(?:[^\s@#%&]| |%[0-9A-Fa-f]{2})*(?:&|$))*))?",
@@ -75,7 +76,7 @@ class DatabaseAddress:
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     options: dict[str, str] = field(factory=dict, repr=False)
-    """Options of the driver; one of them may be a password, too."""
+    """The parameters that have an effect; one of them may be a password, too."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -83,6 +84,7 @@ class DatabaseAddress:
 
         Raises:
             UnreadableAddress: it is neither, or could be read in more ways than one.
+            UnsupportedParameter: it has a parameter that is not supported.
         """
         if found := _SQLITE.fullmatch(text):
             read = cls(
@@ -111,14 +113,19 @@ class DatabaseAddress:
             options = dict(parse_qsl(found["options"] or "", errors="strict"))
         except UnicodeDecodeError:
             raise UnreadableAddress(text) from None  # its message would quote the password
-        return cls(
+        read = cls(
             is_sqlite=False,
             database=database,
             hosts=found["hosts"] or "",
             user=user or None,
             password=password or None,
-            options=options,
+            options=used(options),
         )
+        if not all(has_ports(f":{port}") for port in options.get("port", "1").split(",")):
+            raise UnsupportedParameter("port", f"must be a number from 1 to {_MAX_PORT}")
+        if len(read.servers) > 1 and len(options.get("port", "1").split(",")) not in {1, len(read.servers)}:
+            raise UnsupportedParameter("port", "write one for each host")
+        return read
 
     @property
     def file(self) -> Path:
@@ -142,11 +149,35 @@ class DatabaseAddress:
         database = f" {quoted(self.database)}" if _NAME.fullmatch(self.database) else ""
         return f"PostgreSQL database{database} at {where}"
 
-    def dsn(self, *, without: frozenset[str] = frozenset()) -> str:
-        """PostgreSQL: the address for its driver, with everything encoded that could be misread."""
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """PostgreSQL: each host, with its port if it has one, as in an address; one empty text for this machine."""
+        hosts = self.hosts or self.options.get("host", "")
+        servers = [server if self.hosts else _encoded(server) for server in hosts.split(",")]
+        ports = self.options.get("port", "").split(",")
+        ports = ports if len(ports) == len(servers) else ports[:1] * len(servers)
+        return tuple(
+            f"{server}:{port}" if port and server and not _PORT.search(server) else server
+            for server, port in zip(servers, ports, strict=True)
+        )
+
+    @property
+    def has_prepared_statements(self) -> bool:
+        """Whether the address names no pooler without them, as Prisma's parameters do."""
+        return self.options.get("pgbouncer") != "true" and "statement_cache_size" not in self.options
+
+    def dsn(self, server: str, *, without: frozenset[str] = frozenset()) -> str:
+        """PostgreSQL: the address of one server for its driver, with everything encoded that could be misread."""
         login = "" if self.user is None else quote(self.user, safe="")
         if self.password is not None:
             login += f":{quote(self.password, safe='')}"
-        options = {name: value for name, value in self.options.items() if name not in without}
+        left_out = without | {"host"} | ({"port"} if server else set())
+        options = {name: value for name, value in self.options.items() if name not in left_out}
         query = f"?{urlencode(options, safe='', quote_via=quote)}" if options else ""
-        return f"postgresql://{f'{login}@' if login else ''}{self.hosts}/{quote(self.database, safe='')}{query}"
+        database = f"/{quote(self.database, safe='')}" if self.database else ""
+        return f"postgresql://{f'{login}@' if login else ''}{server}{database}{query}"
+
+
+def _encoded(host: str) -> str:
+    """A host of a parameter as it is written in an address."""
+    return f"[{host}]" if host.count(":") > 1 else quote(host, safe=":")

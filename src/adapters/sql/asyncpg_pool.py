@@ -1,7 +1,7 @@
 """A pool of asyncpg connections: what SQLAlchemy's pool does, at a tenth of its cost.
 
 The connections are in autocommit, and nothing is reset when one is released: everything a transaction sets is local
-to it.
+to it. One that turns out to be of a standby is given up: the address may lead to another server by now.
 """
 
 import asyncio
@@ -14,22 +14,10 @@ import asyncpg
 from attrs import Factory, define, field
 
 from adapters.sql.errors import ACQUIRE_TIMEOUT, CANCEL_TIMEOUT, CLOSE_TIMEOUT, DEADLINE
+from adapters.sql.postgresql import CONFLICT, CONNECTION_LOST, Run, Standbys, run_alone
 
 CONNECT_PAUSE: Final = 0.1
 """Seconds between a failed attempt to connect and the next one, so that a starting server is not flooded."""
-
-_CONNECTION_LOST: Final = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.ConnectionDoesNotExistError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
-"""Raised when a connection is lost: by the network, by the driver, or by a server that shuts down.
-
-The driver's internal error is among them: it is raised after a server has closed an idle connection.
-"""
 
 
 @define
@@ -48,18 +36,39 @@ class AsyncpgPool:
     """Seconds that `fetch` may take, including the wait for a connection."""
     connect_pause: float = CONNECT_PAUSE
     """Seconds between a failed attempt to connect and the next one."""
+    run: Run = run_alone
+    """How `fetch` runs a statement on a connection."""
+    on_silence: "Callable[[asyncpg.Connection], None]" = lambda _: None
+    """Called when a connection's server does not even respond to a cancel request: it is lost, with all connections."""
+    keeps_standbys: bool = False
+    """Whether connections to a standby are kept like all others: those of a replica."""
     _idle: "list[asyncpg.Connection]" = field(init=False, factory=list)
     _free: int = field(init=False, default=Factory(lambda self: self.size, takes_self=True))
     """How many more callers may have a connection."""
     _waiting: "deque[asyncio.Future[None]]" = field(init=False, factory=deque)
+    _standbys: Standbys = field(init=False, factory=Standbys)
     _closing: "set[asyncio.Task[None]]" = field(init=False, factory=set)
     _deadlines: "dict[asyncio.Task[Any], float]" = field(init=False, factory=dict)
     """For each task that runs a statement, the event loop's time by which it must have finished."""
     _overdue: "set[asyncio.Task[Any]]" = field(init=False, factory=set)
     """The tasks that were cancelled because of their deadline."""
+    waits: int = field(init=False, default=0)
+    """How often a caller had to wait for a connection."""
+    timeouts: int = field(init=False, default=0)
+    """How many statements have taken too long."""
     _next_deadline: float = field(init=False, default=inf)
     _timer: asyncio.TimerHandle | None = field(init=False, default=None)
     _is_closed: bool = field(init=False, default=False)
+
+    @property
+    def in_use(self) -> int:
+        """Connections that callers have."""
+        return self.size - max(self._free, 0)
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for a connection."""
+        return len(self._waiting)
 
     async def fetch(
         self, sql: str, arguments: Sequence[Any], *, is_repeatable: bool = False, until: float | None = None
@@ -71,7 +80,7 @@ class AsyncpgPool:
         Raises:
             asyncpg.PostgresError: the server rejects the statement.
             TimeoutError: no free connection, or no result within `statement_timeout`; the server ends the statement.
-            OSError or another of _CONNECTION_LOST: no connection can be opened, or it was lost.
+            OSError or another of CONNECTION_LOST: no connection can be opened, or it was lost.
         """
         loop = asyncio.get_running_loop()
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # a coroutine that waits has one
@@ -82,23 +91,22 @@ class AsyncpgPool:
             try:
                 if until < self._next_deadline:
                     self._enforce_deadlines()
-                rows: Sequence[Any] = await connection.fetch(sql, *arguments)
-            except _CONNECTION_LOST:
+                rows = await self.run(connection, sql, arguments)
+            except CONNECTION_LOST:
                 self.terminate(connection)
-                self._terminate_idle()  # most likely they are lost too, unnoticed so far
+                self.terminate_idle()  # most likely they are lost too, unnoticed so far
                 if not is_repeatable or loop.time() >= until:
                     raise
                 is_repeatable = False
-            except asyncpg.PostgresError:
-                self.release(connection)
-                raise
-            except asyncio.CancelledError as error:
+            except asyncpg.PostgresError as error:
+                self.release_after(connection, error)
+                if not isinstance(error, CONFLICT) or loop.time() >= until:
+                    raise
+            except BaseException as error:
                 self.give_up(connection)
-                if task in self._overdue and task.uncancel() == 0:  # by nobody else
+                is_overdue = isinstance(error, asyncio.CancelledError) and task in self._overdue
+                if is_overdue and task.uncancel() == 0:  # cancelled by nobody else
                     raise TimeoutError("the statement takes too long") from error
-                raise
-            except BaseException:
-                self.give_up(connection)
                 raise
             else:
                 self.release(connection)
@@ -121,26 +129,42 @@ class AsyncpgPool:
             await self._wait()
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed():
+            if not connection.is_closed() and self._is_usable(connection):
                 return connection
+            self._end(connection)
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(until):
-                return await self.open()
+                connection = await self.open()
         except BaseException:
-            asyncio.get_running_loop().call_later(self.connect_pause, self._wake_next)
+            loop.call_later(self.connect_pause, self._wake_next)
             raise
+        if not self.keeps_standbys:
+            self._standbys.note(connection, loop.time())
+        return connection
 
     def release(self, connection: "asyncpg.Connection") -> None:
         """Return a connection that has finished its statement or transaction."""
-        if self._is_closed:
-            connection.terminate()
+        if self._is_closed or not self._is_usable(connection):
+            self._end(connection)
         else:
             self._idle.append(connection)
         self._wake_next()
 
+    def release_after(self, connection: "asyncpg.Connection", error: BaseException) -> None:
+        """Return a connection whose server has rejected a statement, and which is in no transaction any more.
+
+        If the server accepts no change, this and the idle connections are closed: another may be the primary by now.
+        """
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self.terminate(connection)
+            self.terminate_idle()
+        else:
+            self.release(connection)
+
     def terminate(self, connection: "asyncpg.Connection") -> None:
         """Return a connection that is lost."""
-        connection.terminate()
+        self._end(connection)
         self._wake_next()
 
     def give_up(self, connection: "asyncpg.Connection") -> None:
@@ -149,6 +173,7 @@ class AsyncpgPool:
         A server does not notice that a client has gone. So it is asked to cancel the statement, and the place is free
         once it has, or after CANCEL_TIMEOUT. A late cancel request could hit the next statement: the connection closes.
         """
+        self._standbys.forget(connection)
         closing = asyncio.get_running_loop().create_task(self._cancel_and_close(connection))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
@@ -163,14 +188,15 @@ class AsyncpgPool:
     async def _cancel_and_close(self, connection: "asyncpg.Connection") -> None:
         try:
             await connection.close(timeout=CANCEL_TIMEOUT)  # which cancels a statement, and waits until it has ended
-        except (*_CONNECTION_LOST, asyncpg.PostgresError):
-            self._terminate_idle()  # the server does not respond: most likely they are lost too
+        except (*CONNECTION_LOST, asyncpg.PostgresError):
+            self.terminate_idle()  # the server does not respond: most likely they are lost too
+            self.on_silence(connection)
         finally:
             self._wake_next()
 
     def _acquire_idle(self) -> "asyncpg.Connection | None":
         """An idle connection without waiting; `None` if there is none."""
-        if self._free > 0 and self._idle and not self._idle[-1].is_closed():
+        if self._free > 0 and self._idle and not self._standbys and not self._idle[-1].is_closed():
             self._free -= 1
             return self._idle.pop()
         return None
@@ -187,18 +213,28 @@ class AsyncpgPool:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None if self._next_deadline == inf else loop.call_at(self._next_deadline, self._enforce_deadlines)
+        self.timeouts += len(overdue)
         for task in overdue:
             self._overdue.add(task)
             task.cancel()
 
-    def _terminate_idle(self) -> None:
+    def _is_usable(self, connection: "asyncpg.Connection") -> bool:
+        return not self._standbys or self._standbys.is_usable(connection, asyncio.get_running_loop().time())
+
+    def _end(self, connection: "asyncpg.Connection") -> None:
+        self._standbys.forget(connection)
+        connection.terminate()
+
+    def terminate_idle(self) -> None:
+        """Close the connections that nobody uses."""
         while self._idle:
-            self._idle.pop().terminate()
+            self._end(self._idle.pop())
 
     async def _wait(self) -> None:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiting.append(waiter)
+        self.waits += 1
         timer = loop.call_later(self.acquire_timeout, _time_out, waiter)
         try:
             await waiter

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 from sqlalchemy import Row, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
-from adapters.sql.executors import delete_in_batches
+from adapters.sql.executors import PurgeProgress, delete_in_batches
 from adapters.sql.tables import audit_events
 from application.backoff import Backoff
 from application.ports import IdGenerator
@@ -49,6 +49,14 @@ class SqlAuditLog:
     """Rows with their ids: one that is written twice, because the result of a commit was lost, is stored once."""
     _has_waiting: asyncio.Event = field(init=False, factory=asyncio.Event)
     _dropped: int = field(init=False, default=0)
+    """Since the last log line about it."""
+    dropped: int = field(init=False, default=0)
+    """All together."""
+
+    @property
+    def waiting(self) -> int:
+        """Events in the queue."""
+        return len(self._waiting)
 
     def record(self, event: AuditEvent) -> None:
         """See the port."""
@@ -125,6 +133,7 @@ class SqlAuditLog:
     def _log_dropped(self) -> None:
         if self._dropped:
             logger.error("audit events were dropped", extra={"dropped": self._dropped})
+            self.dropped += self._dropped
             self._dropped = 0
 
 
@@ -193,6 +202,7 @@ class AuditRetention:
     _keep_for: timedelta
     _now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _interval: float = PURGE_INTERVAL
+    progress: PurgeProgress = Factory(PurgeProgress)
 
     async def prepare(self) -> None:
         """Nothing has to be done before the first request."""
@@ -202,6 +212,6 @@ class AuditRetention:
         while True:
             await asyncio.sleep(self._interval * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
             try:
-                await self._trail.purge_before(self._now() - self._keep_for)
+                self.progress.note(await self._trail.purge_before(self._now() - self._keep_for))
             except StorageUnavailable:
                 continue

@@ -2,21 +2,20 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy import URL, CursorResult, Executable, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.asyncpg_pool import AsyncpgPool
-from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, deadline
+from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
 from adapters.sql.pipeline import PipelinedExecutor, pipelined
+from adapters.sql.postgresql import Connection, ServerOptions, connector, engine, run_alone, run_in_transaction
 from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
 from adapters.sql.sqlite_reads import InlineReads, ThreadReads
 
@@ -32,19 +31,6 @@ SEARCHERS: Final = 2
 """Connections for searches, which read whole lists: no number of them keeps another read waiting."""
 SQLITE_READERS: Final = 4
 """SQLite connections for other reads, each with a thread."""
-
-# Options of libpq that hosted databases put into the address; asyncpg would send them to the server.
-_LIBPQ_ONLY = frozenset(
-    {
-        "channel_binding",
-        "connect_timeout",
-        "gssencmode",
-        "keepalives",
-        "keepalives_idle",
-        "keepalives_interval",
-        "keepalives_count",
-    }
-)
 
 
 @frozen
@@ -72,6 +58,13 @@ class Database:
     """SQLite: reads a few rows without a thread."""
     thread_reads: ThreadReads | None = None
     """SQLite: searches, in threads of its own."""
+    is_sharded: bool = False
+    """PostgreSQL: the owners' rows are on several servers."""
+
+    trace: Callable[[Executor], Executor] = lambda executor: executor
+    """Wraps the executor of the statements on tasks where traces are made."""
+    prepared_statements: bool = True
+    """PostgreSQL: whether a connection keeps statements by name."""
 
     @property
     def dialect(self) -> str:
@@ -81,6 +74,10 @@ class Database:
     @property
     def executor(self) -> Executor:
         """Runs the statements on tasks."""
+        return self.trace(self._executor)
+
+    @property
+    def _executor(self) -> Executor:
         inline = self.inline_reads.read if self.inline_reads else None
         search = self.thread_reads.read if self.thread_reads else None
         pooled = self.pipelined_executor or self.asyncpg_executor
@@ -92,7 +89,7 @@ class Database:
 
         No number of requests, `/readyz` among them, can keep the poll waiting for a connection.
         """
-        return self.asyncpg_poll_executor or self.executor
+        return self.asyncpg_poll_executor or self._executor
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Run a single read; it may be sent twice.
@@ -135,55 +132,53 @@ class Database:
             return await connection.execute(statement, parameters)
 
 
-def connect(url: str, *, is_pipelined: bool = False) -> Database:
+def connect(
+    url: str,
+    *,
+    is_pipelined: bool = False,
+    prepared_statements: bool = True,
+    is_sharded: bool = False,
+    is_replica: bool = False,
+) -> Database:
     """The database at an address: `postgresql://…` as libpq writes it, or `sqlite:///path`.
 
-    `is_pipelined`: on PostgreSQL, brief statements share connections.
+    `is_pipelined`: on PostgreSQL, brief statements share connections, where statements may be prepared.
 
     Raises:
         UnreadableAddress: it is neither, or could be read in more ways than one.
+        UnsupportedParameter: it has a parameter that is not supported.
     """
     address = DatabaseAddress.parse(url)
-    return _sqlite(address) if address.is_sqlite else _postgresql(address, is_pipelined=is_pipelined)
+    if address.is_sqlite:
+        return _sqlite(address)
+    options = ServerOptions(prepared_statements and address.has_prepared_statements, is_replica)
+    is_pipelined = is_pipelined and options.prepared_statements and not is_sharded
+    return evolve(_postgresql(address, options, is_pipelined=is_pipelined), is_sharded=is_sharded)
 
 
-async def _connect(dsn: str, kind: type[asyncpg.Connection] = asyncpg.Connection, **settings: str) -> Any:
-    return await asyncpg.connect(
-        dsn,
-        timeout=DEADLINE,
-        connection_class=kind,
-        server_settings={"application_name": "evo-todo", **settings},
-    )
+def _postgresql(address: DatabaseAddress, options: ServerOptions, *, is_pipelined: bool) -> Database:
+    connection = connector(address, options)
 
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
-    """A connection that is not slow to close when its server is dead: SQLAlchemy would wait two seconds."""
-
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  (asyncpg's signature)
-        await super().close(timeout=min(timeout or CLOSE_TIMEOUT, CLOSE_TIMEOUT))
-
-
-def _postgresql(address: DatabaseAddress, *, is_pipelined: bool) -> Database:
-    connection = partial(_connect, address.dsn(without=_LIBPQ_ONLY))
-
-    def engine(size: int, **options: Any) -> AsyncEngine:
-        return create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=partial(connection, _Connection),
-            hide_parameters=True,
-            pool_size=size,
-            max_overflow=0,
-            pool_timeout=ACQUIRE_TIMEOUT,
-            **options,
-        )
+    def pool(size: int) -> AsyncpgPool:
+        run = run_alone if options.prepared_statements else run_in_transaction
+        return AsyncpgPool(connection, size, run=run, keeps_standbys=options.is_replica)
 
     readers = READERS_BESIDE_SHARED if is_pipelined else READERS
-    reads, writes, searches, poll = (AsyncpgPool(connection, size) for size in (readers, WRITERS, SEARCHERS, 1))
+    reads, writes, searches, poll = pools = [pool(size) for size in (readers, WRITERS, SEARCHERS, 1)]
+
+    def give_up_server(silent: Connection) -> None:
+        connection.pass_over(silent.server)
+        for one in pools:
+            one.terminate_idle()
+
+    for one in pools:
+        one.on_silence = give_up_server
     executor = AsyncpgExecutor(reads, writes, searches)
     return Database(
-        reads=engine(UPKEEP - 1, isolation_level="AUTOCOMMIT"),
-        writes=engine(UPKEEP),
+        reads=engine(connection, options, UPKEEP - 1, autocommit=True),
+        writes=engine(connection, options, UPKEEP),
         connect=connection,
+        prepared_statements=options.prepared_statements,
         asyncpg_executor=executor,
         pipelined_executor=pipelined(executor, connection) if is_pipelined else None,
         asyncpg_poll_executor=AsyncpgExecutor(poll, writes, poll),
@@ -200,7 +195,7 @@ def _sqlite(address: DatabaseAddress) -> Database:
         if not is_read_only:
             create_private(file)
 
-    def engine(size: int, **options: Any) -> AsyncEngine:
+    def sqlite_engine(size: int, **options: Any) -> AsyncEngine:
         made = create_async_engine(
             url,
             hide_parameters=True,
@@ -214,10 +209,10 @@ def _sqlite(address: DatabaseAddress) -> Database:
         event.listen(made.sync_engine, "connect", configure_connection)
         return made
 
-    writes = engine(1)
+    writes = sqlite_engine(1)
     event.listen(writes.sync_engine, "begin", begin_immediate)
     return Database(
-        reads=engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
+        reads=sqlite_engine(SQLITE_READERS, isolation_level="AUTOCOMMIT"),
         writes=writes,
         file=file,
         inline_reads=None if has_options else InlineReads(file),

@@ -1,8 +1,6 @@
 """The doctor's checks of a database: whether it responds, its tables, and row-level security; nothing is created."""
 
-import errno
-import socket
-import ssl
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,8 +11,17 @@ from sqlalchemy.exc import DBAPIError
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.admin import known_revisions
 from adapters.sql.database import Database, connect
-from adapters.sql.errors import DEADLINE, INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, find_state, sqlstate_of
-from adapters.sql.readiness import BYPASSES, row_security_problem, table_problem
+from adapters.sql.distribution import is_distributed
+from adapters.sql.errors import (
+    DEADLINE,
+    DRIVER_ERRORS,
+    INSUFFICIENT_PRIVILEGE,
+    UNDEFINED_TABLE,
+    sqlstate_of,
+)
+from adapters.sql.outages import explain
+from adapters.sql.pooler_check import Pooler, find_pooler
+from adapters.sql.readiness import BYPASSES, row_security_problem, server_problem, table_problem
 from adapters.sql.sqlite import exposed_files, file_problem, read_only_url
 from application.health import Finding, Status, quoted
 from domain.errors import StorageUnavailable
@@ -24,17 +31,32 @@ DATABASE, TABLES, ROW_SECURITY = "database", "tables", "row-security"
 _MIGRATE: Final = "run evo-todo migrate"
 _CORRECT_URL: Final = "correct DATABASE_URL"
 _CHECK_SERVER: Final = f"check that PostgreSQL runs there and accepts connections, or {_CORRECT_URL}"
+_DISTRIBUTED: Final = (
+    "up to date and distributed over several servers, of which a change needs all although it concerns one",
+    "set EVO_TODO_SHARDED=true",
+)
+_NOT_DISTRIBUTED: Final = (
+    "up to date, but EVO_TODO_SHARDED is set and they are on one server: each change takes more statements",
+    "run evo-todo distribute, or unset EVO_TODO_SHARDED",
+)
+_NAMELESS_POOLER: Final = (
+    "PgBouncer or another connection pooler is in between, in transaction mode, and knows no prepared statements",
+    "set EVO_TODO_PREPARED_STATEMENTS=off, or let it know them (PgBouncer 1.21 or newer: max_prepared_statements)",
+)
 _PING: Final = text("SELECT 1")
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 
 Findings = tuple[Finding, Finding, Finding]
 
 
-async def check_database(url: str, *, allows_bypass: bool = False) -> Findings:
+async def check_database(
+    url: str, *, allows_bypass: bool = False, prepared_statements: bool = True, is_sharded: bool = False
+) -> Findings:
     """Check the database at an address, its tables, and whether row-level security applies to its role."""
     address = DatabaseAddress.parse(url)
     if not address.is_sqlite:
-        return await _check(address, connect(url), allows_bypass=allows_bypass)
+        database = connect(url, prepared_statements=prepared_statements, is_sharded=is_sharded)
+        return await _check(address, database, allows_bypass=allows_bypass)
     if (problem := file_problem(address.file)) is not None:
         return _no_database(address, *problem)
     return await _check(address, connect(read_only_url(address.file)), allows_bypass=allows_bypass)
@@ -42,20 +64,37 @@ async def check_database(url: str, *, allows_bypass: bool = False) -> Findings:
 
 async def _check(address: DatabaseAddress, database: Database, *, allows_bypass: bool) -> Findings:
     try:
+        pooler = await _find_pooler(database)
+        if pooler is Pooler.NAMELESS and database.prepared_statements:
+            return _no_database(address, *_NAMELESS_POOLER)
         await _select(database, _PING)
+        if (problem := await server_problem(database)) is not None:
+            meaning, _, advice = problem.partition(": ")
+            return _no_database(address, meaning, advice)
         tables = await _check_tables(database)
         row_security = await _check_row_security(database, tables, allows_bypass=allows_bypass)
-        return _responding(address), tables, row_security
+        return _responding(address, pooler), tables, row_security
     except DatabaseFailure as failure:
         return _no_database(address, *failure.explain_at(address))
     finally:
         await database.dispose()
 
 
-def _responding(address: DatabaseAddress) -> Finding:
+async def _find_pooler(database: Database) -> Pooler:
+    if database.connect is None:
+        return Pooler.NONE
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await find_pooler(database.connect)
+    except (OSError, *DRIVER_ERRORS) as error:
+        raise DatabaseFailure.of(error) from error
+
+
+def _responding(address: DatabaseAddress, pooler: Pooler) -> Finding:
     exposed = exposed_files(address.file) if address.is_sqlite else []
     if not exposed:
-        return Finding.ok(DATABASE, f"{address.name} responds")
+        through = "" if pooler is Pooler.NONE else ", through PgBouncer or another connection pooler"
+        return Finding.ok(DATABASE, f"{address.name} responds{through}")
     return Finding.note(
         DATABASE,
         f"{address.name} responds, but other users of this machine have rights on it or its logs",
@@ -76,6 +115,8 @@ async def _check_tables(database: Database) -> Finding:
             "every table and column exists, but this role may not read alembic_version",
             f"{_MIGRATE} as the role that owns the tables, to be sure that they are up to date",
         )
+    if (is_spread := await is_distributed(database)) != database.is_sharded:
+        return Finding.note(TABLES, *(_DISTRIBUTED if is_spread else _NOT_DISTRIBUTED))
     return Finding.ok(TABLES, f"up to date (revision {at[0]})")
 
 
@@ -147,38 +188,11 @@ class DatabaseFailure(Exception):
         return cls(getattr(cause, "orig", None) or cause)
 
     def explain_at(self, address: DatabaseAddress) -> tuple[str, str]:
-        """What is wrong there, and what to do: nothing of the error's own message, which may quote the address."""
-        return self.explain_file() if address.is_sqlite else self.explain()
+        """The same for the database at this address: a file has no server."""
+        if address.is_sqlite and isinstance(self.cause, TimeoutError):
+            return "another program keeps it locked", "end that program, or wait until it is done"
+        return explain(self.cause)
 
     def explain(self) -> tuple[str, str]:
         """What is wrong, and what to do. Nothing of the error's own message, which may quote the address."""
-        if (state := find_state(sqlstate_of(self.cause))) is not None:
-            return state.meaning, state.advice
-        return _explain_connection(self.cause)
-
-    def explain_file(self) -> tuple[str, str]:
-        """The same for a SQLite file, which has no server."""
-        if (state := find_state(sqlstate_of(self.cause))) is not None:
-            return state.meaning, state.advice
-        if "unable to open" in str(self.cause) or "readonly" in str(self.cause):
-            return "it can't be opened for writing", f"let this user write the file and its folder, or {_CORRECT_URL}"
-        if isinstance(self.cause, TimeoutError) or "locked" in str(self.cause):
-            return "another program keeps it locked", "end that program, or wait until it is done"
-        return f"it can't be used ({type(self.cause).__name__})", f"restore it from a backup, or {_CORRECT_URL}"
-
-
-def _explain_connection(cause: BaseException) -> tuple[str, str]:
-    match cause:
-        case TimeoutError():
-            return f"it does not respond within {DEADLINE:g} s", f"{_CHECK_SERVER}; a firewall may be in between"
-        case socket.gaierror():
-            return "its host can't be found", f"{_CORRECT_URL}: its host"
-        case OSError() if isinstance(cause, ssl.SSLError) or "rejected SSL upgrade" in str(cause):
-            return "the server's TLS is not what DATABASE_URL asks for", f"{_CORRECT_URL}: its sslmode and certificates"
-        case FileNotFoundError():
-            return "there is no such socket", _CHECK_SERVER
-        # If a host has several addresses, the error of each is only in the message.
-        case OSError() if isinstance(cause, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(cause):
-            return "connections are refused: nothing listens there", f"start PostgreSQL, or {_CORRECT_URL}"
-    state = sqlstate_of(cause)
-    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {state}' if state else ''}", _CHECK_SERVER
+        return explain(self.cause)

@@ -1,8 +1,8 @@
 """Time limits of the database, and which of its errors mean "unavailable, try later" rather than a fault of ours."""
 
 import asyncio
-import logging
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -13,8 +13,6 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import StorageUnavailable
-
-logger = logging.getLogger(__name__)
 
 DEADLINE: Final = 2.5
 """Seconds that one use of the database may take, including the wait for a connection."""
@@ -33,6 +31,7 @@ DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.I
 UNDEFINED_TABLE: Final = "42P01"
 UNDEFINED_COLUMN: Final = "42703"
 INSUFFICIENT_PRIVILEGE: Final = "42501"
+READ_ONLY: Final = "25006"
 
 
 @frozen
@@ -42,43 +41,61 @@ class SqlState:
     prefix: str
     meaning: str
     advice: str
-    is_about_tables: bool = False
-    """Whether the server works, and the tables or the rights on them are what is wrong."""
+    is_public: bool = False
+    """Whether /readyz, which anyone can read, may say it: the server works, and something else is wrong."""
 
     def matches(self, code: str) -> bool:
         """Whether the code is this one, or in this class."""
         return code.startswith(self.prefix)
 
 
-_CORRECT_URL: Final = "correct DATABASE_URL"
+CORRECT_URL: Final = "correct DATABASE_URL"
 _WAIT: Final = "try again; if it stays so, read the server's log"
 _MIGRATE: Final = "run `evo-todo migrate`"
 _OTHER_VERSION: Final = "the tables are missing or of another version"
 
+_NO_NAMES: Final = "a connection pooler is in between that knows no prepared statements"
+_SAY_SO: Final = (
+    "set EVO_TODO_PREPARED_STATEMENTS=off, or let the pooler know them (PgBouncer 1.21: max_prepared_statements)"
+)
+
 UNAVAILABLE: Final = (
-    SqlState("08", "the connection to the server failed", f"check the network and the server, or {_CORRECT_URL}"),
-    SqlState("25006", "the server is a read-only standby", f"{_CORRECT_URL}: it has to name the primary server"),
+    SqlState(
+        "08P01",
+        "the server, or a pooler in between, refuses what the connection asks for",
+        "remove the parameters of DATABASE_URL that a pooler refuses, such as options, and set them for the role",
+    ),
+    SqlState("08", "the connection to the server failed", f"check the network and the server, or {CORRECT_URL}"),
+    SqlState(
+        READ_ONLY,
+        "the server is a standby, or its transactions are read-only",
+        f"{CORRECT_URL}: it has to name the primary server; with several hosts, add target_session_attrs=read-write",
+        is_public=True,
+    ),
     SqlState("25P03", "a transaction was idle for too long", _WAIT),
-    SqlState("28P01", "the password is wrong, or there is no such role", f"{_CORRECT_URL}: its password and role"),
+    SqlState("26000", _NO_NAMES, _SAY_SO, is_public=True),
+    SqlState("28P01", "the password is wrong, or there is no such role", f"{CORRECT_URL}: its password and role"),
     SqlState(
         "28",
         "the server rejects connections of this role from here",
-        f"{_CORRECT_URL}, create the role, or fix pg_hba.conf",
+        f"{CORRECT_URL}, create the role, or fix pg_hba.conf",
     ),
     SqlState(
         "3D",
         "the server has no database of that name",
-        f"create it (createdb), then run evo-todo migrate, or {_CORRECT_URL}",
+        f"create it (createdb), then run evo-todo migrate, or {CORRECT_URL}",
     ),
     SqlState("40", "a transaction conflicted with another one", _WAIT),
     SqlState(
         INSUFFICIENT_PRIVILEGE,
         "this role may not use the database or its tables",
         "grant it SELECT, INSERT, UPDATE and DELETE on the tables, USAGE on the schema and CONNECT on the database",
-        is_about_tables=True,
+        is_public=True,
     ),
-    SqlState(UNDEFINED_TABLE, _OTHER_VERSION, _MIGRATE, is_about_tables=True),
-    SqlState(UNDEFINED_COLUMN, _OTHER_VERSION, _MIGRATE, is_about_tables=True),
+    SqlState(UNDEFINED_TABLE, _OTHER_VERSION, _MIGRATE, is_public=True),
+    SqlState(UNDEFINED_COLUMN, _OTHER_VERSION, _MIGRATE, is_public=True),
+    SqlState("42P05", _NO_NAMES, _SAY_SO, is_public=True),
+    SqlState("42704", "the server does not know a parameter of DATABASE_URL", f"{CORRECT_URL}: its parameters"),
     SqlState("42883", "a function is missing or of another version", _MIGRATE),
     SqlState("53300", "the server has no free connection", "raise its max_connections, or lower EVO_TODO_WORKERS"),
     SqlState("53", "the server is out of memory, disk space or another resource", "read the server's log"),
@@ -87,11 +104,15 @@ UNAVAILABLE: Final = (
     SqlState("57014", "the server cancelled a statement that took too long", _WAIT),
     SqlState("57P03", "the server is starting or stopping", "wait until it accepts connections"),
     SqlState("57P", "the server is shutting down", "start it again, or wait until it accepts connections"),
+    SqlState("XX000", "a server that has a part of the rows does not respond, or an internal error", _WAIT),
 )
 """The states that pass by themselves or that an operator has to fix; the first that matches counts.
 
 Any other state is a fault of this program.
 """
+
+COUNTS: Final[Counter[str]] = Counter()
+"""How often this process has found the database unavailable, by SQLSTATE, or by the type of the error."""
 
 _SQLITE_MESSAGES: Final = {"no such table": UNDEFINED_TABLE, "no such column": UNDEFINED_COLUMN}
 
@@ -130,13 +151,14 @@ async def deadline() -> AsyncIterator[None]:
 
 
 def as_unavailable(error: Exception) -> StorageUnavailable | None:
-    """Translate an error that passes or that an operator has to fix, and log its type; `None` for any other error."""
+    """Translate an error that passes or that an operator has to fix, and log it; `None` for any other error."""
     if not _is_unavailability(error):
         return None
+    from adapters.sql.outages import OUTAGE  # noqa: PLC0415  (it explains with the table above)
+
     cause = getattr(error, "orig", None) or error
-    logger.warning(
-        "database unavailable", extra={"error": type(cause).__name__, "sqlstate": getattr(cause, "sqlstate", None)}
-    )
+    COUNTS[getattr(cause, "sqlstate", None) or type(cause).__name__] += 1
+    OUTAGE.note(cause)
     return StorageUnavailable(retry_after=2)
 
 

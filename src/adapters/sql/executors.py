@@ -3,19 +3,21 @@
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import asyncpg
-from attrs import define, frozen
+from attrs import define, field, frozen
 from sqlalchemy import CursorResult, Dialect, Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import DEADLINE, as_unavailable, deadline
+from adapters.sql.postgresql import BEGIN
 
 Parameters = Mapping[str, Any]
 Rows = Sequence[Any]
@@ -203,20 +205,20 @@ class AsyncpgExecutor:
         """See the protocol."""
         async with deadline():
             connection = await self.writes.acquire(asyncio.get_running_loop().time() + DEADLINE)
-            has_ended = False
+            give_back = self.writes.give_up
             try:
-                await connection.execute("BEGIN")
+                await connection.execute(BEGIN)
                 transaction = _AsyncpgTransaction(connection, self.compile)
                 try:
                     yield transaction
-                except Exception:
+                except Exception as error:
                     await connection.execute("ROLLBACK")
-                    has_ended = True
+                    give_back = partial(self.writes.release_after, error=error)
                     raise
                 await connection.execute("ROLLBACK" if transaction.is_abandoned else "COMMIT")
-                has_ended = True
+                give_back = self.writes.release
             finally:
-                (self.writes.release if has_ended else self.writes.give_up)(connection)
+                give_back(connection)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -264,6 +266,20 @@ class _AsyncpgTransaction:
 
     def abandon(self) -> None:
         self.is_abandoned = True
+
+
+@define(eq=False)
+class PurgeProgress:
+    """What a background task has deleted so far."""
+
+    rows: int = 0
+    finished_at: float = field(factory=time.time)
+    """When everything that was old had been deleted, in seconds since 1970; at first, the start of this process."""
+
+    def note(self, rows: int) -> None:
+        """Everything old is deleted now: that many rows."""
+        self.rows += rows
+        self.finished_at = time.time()
 
 
 async def delete_in_batches(delete_batch: Callable[[], Awaitable[int]], size: int) -> int:

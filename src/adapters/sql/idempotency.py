@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.executors import Executor, Rows
-from adapters.sql.statements import OWNER, set_user_cte
+from adapters.sql.statements import OWNER, SHARDED, is_owned, set_user, set_user_cte
 from adapters.sql.tables import idempotency_keys, tasks
 from adapters.sql.write_statements import INSERT_TASK, NEW_TASK, bumped, next_revision
 
@@ -42,7 +42,8 @@ _FIRST: Final = (_KEYS.request, _KEYS.task_id, _KEYS.created_at, _KEYS.updated_a
 
 def _first(owner: ColumnElement[str]) -> Select[Any]:
     """What is remembered of the first request with the key, unless it has expired."""
-    return select(*_FIRST).where(_KEYS.owner_id == owner, _KEYS.key == _KEY, _KEYS.created_at > _EXPIRED_AT)
+    is_wanted = (is_owned(_KEYS.owner_id, owner), _KEYS.key == _KEY, _KEYS.created_at > _EXPIRED_AT)
+    return select(*_FIRST).where(*is_wanted)
 
 
 @cache
@@ -85,28 +86,35 @@ def _keep_key(raised: CTE) -> CTE:
 
 
 _FIND: Final = _first(OWNER)
-_KEEP: Final = (
-    sqlite.insert(idempotency_keys)
-    .prefix_with("OR REPLACE")
-    .values(
-        owner_id=OWNER,
-        key=_KEY,
-        request=_REQUEST,
-        task_id=NEW_TASK["id"],
-        created_at=NEW_TASK["created_at"],
-        updated_at=NEW_TASK["updated_at"],
-        revision=NEW_TASK["revision"],
+_KEPT: Final = {
+    "owner_id": OWNER,
+    "key": _KEY,
+    "request": _REQUEST,
+    "task_id": NEW_TASK["id"],
+    "created_at": NEW_TASK["created_at"],
+    "updated_at": NEW_TASK["updated_at"],
+    "revision": NEW_TASK["revision"],
+}
+_KEEP: Final = sqlite.insert(idempotency_keys).prefix_with("OR REPLACE").values(_KEPT)
+_KEEP_SHARDED: Final = (
+    postgresql.insert(idempotency_keys)
+    .values(_KEPT)
+    .on_conflict_do_update(
+        index_elements=[_KEYS.owner_id, _KEYS.key],
+        set_={name: value for name, value in _KEPT.items() if name not in {"owner_id", "key"}},
     )
 )
 
 
-async def add_once(executor: Executor, dialect: str, parameters: Mapping[str, Any]) -> Rows:
-    """Run `new_task_once`, or the same in steps on SQLite, whose transactions come one after the other.
+async def add_once(executor: Executor, writes: str, parameters: Mapping[str, Any]) -> Rows:
+    """Run `new_task_once`, or the same in steps: on SQLite and on SHARDED.
 
     Raises:
         StorageUnavailable: see Executor.
     """
-    if dialect != "postgresql":
+    if writes == SHARDED:
+        return await _add_sharded(executor, parameters)
+    if writes != "postgresql":
         return await _add_in_steps(executor, parameters)
     for _ in range(ATTEMPTS - 1):
         try:
@@ -127,3 +135,22 @@ async def _add_in_steps(executor: Executor, parameters: Mapping[str, Any]) -> Ro
             await transaction.run(_KEEP, values)
             return [(False, values["request"], values["new_id"], values["new_created_at"], at, revision)]
     return []
+
+
+async def _add_sharded(executor: Executor, parameters: Mapping[str, Any]) -> Rows:
+    async with executor.transaction() as transaction:
+        await transaction.run(set_user(), parameters)
+        if known := await transaction.run(_FIND, parameters):  # also where the list is full
+            transaction.abandon()
+            return [(True, *known[0])]
+        raised = await transaction.run(next_revision(SHARDED, grows=True), parameters)
+        if not raised:
+            return []
+        if known := await transaction.run(_FIND, parameters):  # another request, which had the list's lock before
+            transaction.abandon()
+            return [(True, *known[0])]
+        revision, at = raised[0]
+        values = {**parameters, "new_revision": revision, "new_updated_at": at}
+        await transaction.run(INSERT_TASK, values)
+        await transaction.run(_KEEP_SHARDED, values)
+        return [(False, values["request"], values["new_id"], values["new_created_at"], at, revision)]

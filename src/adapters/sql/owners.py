@@ -38,6 +38,8 @@ _WITH_ROWS: Final = {
         " WHERE EXISTS (SELECT 1 FROM {rows} AND owner_id = asked.value)"
     ),
 }
+_HAS_ROWS: Final = "SELECT 1 FROM {rows} AND owner_id = :owner LIMIT 1"
+"""Of one owner, who is set: a sharded PostgreSQL can't ask several servers in one statement that sets a user."""
 
 
 @frozen
@@ -52,6 +54,12 @@ class OldRows:
         kind = ARRAY(Text) if dialect == "postgresql" else JSON()
         statement = text(_WITH_ROWS[dialect].format(rows=self.rows))
         return statement.bindparams(bindparam("owners", type_=kind), bindparam("instant", type_=UtcDateTime()))
+
+    @property
+    def owner_statement(self) -> Executable:
+        """Whether an owner has such rows: one row, or none."""
+        statement = text(_HAS_ROWS.format(rows=self.rows))
+        return statement.bindparams(bindparam("owner", type_=Text), bindparam("instant", type_=UtcDateTime()))
 
 
 async def all_owners(database: Database, batch: int = OWNERS_BATCH) -> AsyncIterator[list[UserId]]:
@@ -80,10 +88,22 @@ async def owners_of(
     """
     statement = old.owners_statement(database.dialect)
     async for owners in all_owners(database, batch):
+        if database.is_sharded:
+            for owner in owners:
+                if await _has(database, old, instant, owner):
+                    yield owner
+            continue
         async with database.writing() as connection:
             found = await connection.execute(statement, {"owners": owners, "instant": instant})
-        for owner in found.scalars():
-            yield UserId(owner)
+        for one in found.scalars():
+            yield UserId(one)
+
+
+async def _has(database: Database, old: OldRows, instant: datetime, owner: UserId) -> bool:
+    async with database.writing() as connection:
+        await set_user(connection, owner)
+        found = await connection.execute(old.owner_statement, {"owner": owner, "instant": instant})
+        return found.one_or_none() is not None
 
 
 async def set_user(connection: AsyncConnection, owner: UserId) -> None:

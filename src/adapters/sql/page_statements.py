@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
 )
 
-from adapters.sql.statements import as_owner, list_value
+from adapters.sql.statements import as_owner, is_owned, list_value
 from adapters.sql.tables import TASK_COLUMNS, tasks
 from domain.task import Revisions
 from domain.task_list import MAX_PAGE_BYTES, TASK_OVERHEAD, Order, TaskQuery
@@ -78,7 +78,7 @@ def _page(
         is_wanted = tasks.c.deleted_at.is_not(None) if deleted else tasks.c.deleted_at.is_(None)
         found = (
             select(*TASK_COLUMNS)
-            .where(tasks.c.owner_id == owner, is_wanted)
+            .where(is_owned(tasks.c.owner_id, owner), is_wanted)
             .order_by(key.desc() if order.descending else key)
         )
         if completed is not None:

@@ -18,6 +18,7 @@ from sqlalchemy import Executable
 from adapters.sql.asyncpg_pool import AsyncpgPool
 from adapters.sql.errors import CANCEL_TIMEOUT, DEADLINE, DRIVER_ERRORS, as_unavailable
 from adapters.sql.executors import ASYNCPG, AsyncpgExecutor, Parameters, Rows, Transaction
+from adapters.sql.postgresql import is_standby
 from adapters.sql.shared_connection import HandedOver, NotHere, SharedConnection
 from adapters.sql.statements import PLANNER
 
@@ -33,8 +34,15 @@ MAX_WAITING: Final = 64
 """Statements of one connection without an answer; those beyond go to the other executor."""
 OPEN_PAUSE: Final = 2.0
 """Seconds between two attempts to open connections."""
-LIMITS: Final = {"statement_timeout": "500ms", "lock_timeout": "20ms"}
-"""Settings of the connections: what takes longer, or waits for a lock, would keep the others waiting."""
+LIMITS: Final = {
+    "statement_timeout": "500ms",
+    "lock_timeout": "20ms",
+    "default_transaction_isolation": "read committed",
+}
+"""Settings of the connections: what takes longer, or waits for a lock, would keep the others waiting.
+
+The isolation is named because a statement without BEGIN has the database's default, under which it could conflict.
+"""
 
 _LOAD: Final = attrgetter("load")
 
@@ -56,6 +64,11 @@ class Pipeline:
     """When connections may be opened again, by the event loop's clock."""
     _closing: "set[asyncio.Task[None]]" = field(init=False, factory=set)
     _is_off: bool = field(init=False, default=False)
+
+    @property
+    def waiting(self) -> int:
+        """Statements without an answer."""
+        return sum(connection.load for connection in self.connections)
 
     def choose(self) -> SharedConnection | None:
         """The connection for the next statement; `None` if it has to go elsewhere."""
@@ -92,8 +105,11 @@ class Pipeline:
     async def _open_missing(self) -> None:
         try:
             while len(self.connections) < self.size:
-                connection = SharedConnection(await self.open(), self._drop)
-                self.connections.append(connection)
+                opened = await self.open()
+                if is_standby(opened):  # for the other executor, which looks for a server that can be written to
+                    opened.terminate()
+                    return
+                self.connections.append(SharedConnection(opened, self._drop))
         except asyncpg.ProtocolViolationError:
             self._is_off = True  # a pooler that does not take the settings
         except (OSError, *DRIVER_ERRORS):

@@ -1,4 +1,4 @@
-"""The readiness checks of the database: its tables, row-level security, and the revocations read from it."""
+"""The readiness checks of the database: server, tables, row-level security, and the revocations read from it."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from attrs import frozen
 from sqlalchemy import select, text
 
 from adapters.sql.database import Database
-from adapters.sql.errors import find_state, sqlstate_of
+from adapters.sql.errors import READ_ONLY, find_state, sqlstate_of
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.tables import task_lists, tasks
 from domain.errors import StorageUnavailable
@@ -19,6 +19,11 @@ BYPASSES: Final = (
 )
 UNGUARDED: Final = "row-level security is not in force on its tables: run evo-todo migrate as the role that owns them"
 
+UNPROPAGATED: Final = (
+    "the servers that have its tables do not learn which user is set, so that every change is refused: run evo-todo"
+    " distribute, or set citus.propagate_set_commands to local for this database"
+)
+
 _EVERY_COLUMN: Final = (
     select(tasks, task_lists).join_from(tasks, task_lists, tasks.c.owner_id == task_lists.c.owner_id).limit(0)
 )
@@ -29,6 +34,35 @@ _ROW_SECURITY: Final = text(
     " WHERE oid IN (to_regclass('task_lists'), to_regclass('tasks'), to_regclass('idempotency_keys'))"
     " AND NOT row_security_active(oid)) AS unguarded FROM pg_roles WHERE rolname = current_user"
 )
+# "none" is Citus's default; elsewhere there is no such setting.
+_PROPAGATES: Final = text("SELECT current_setting('citus.propagate_set_commands', true) IS DISTINCT FROM 'none'")
+
+
+_SERVER: Final = text(
+    "SELECT current_setting('transaction_read_only') = 'on' AS is_read_only,"
+    " current_setting('server_encoding') AS encoding"
+)
+
+
+async def server_problem(database: Database) -> str | None:
+    """Why the server can't store what users write, and what to do, as `meaning: advice`; `None` if it can.
+
+    `None` on SQLite, too, which has no server.
+
+    Raises:
+        StorageUnavailable: the database does not respond.
+    """
+    if database.dialect != "postgresql":
+        return None
+    found = (await database.read(_SERVER)).one()
+    if found.is_read_only and (state := find_state(READ_ONLY)) is not None:
+        return f"{state.meaning}: {state.advice}"
+    if found.encoding != "UTF8":
+        return (
+            f"the database's encoding is {found.encoding}, which can't hold every text: create one with"
+            " createdb --encoding=UTF8 --template=template0, and copy the tables into it"
+        )
+    return None
 
 
 async def table_problem(database: Database) -> str | None:
@@ -39,10 +73,14 @@ async def table_problem(database: Database) -> str | None:
     try:
         await database.read(_EVERY_COLUMN)
     except StorageUnavailable as error:
-        state = find_state(sqlstate_of(error.__cause__))
-        # /readyz is public: it does not say why a connection was rejected.
-        return f"{state.meaning}: {state.advice}" if state and state.is_about_tables else _NO_RESPONSE
+        return _failure(error)
     return None
+
+
+def _failure(error: StorageUnavailable) -> str:
+    state = find_state(sqlstate_of(error.__cause__))
+    # /readyz is public: it does not say why a connection was rejected.
+    return f"{state.meaning}: {state.advice}" if state and state.is_public else _NO_RESPONSE
 
 
 async def row_security_problem(database: Database) -> str | None:
@@ -58,19 +96,25 @@ async def row_security_problem(database: Database) -> str | None:
     found = (await database.read(_ROW_SECURITY)).one()
     if found.bypasses:
         return BYPASSES
+    if database.is_sharded and not (await database.read(_PROPAGATES)).scalar_one():
+        return UNPROPAGATED
     return UNGUARDED if found.unguarded else None
 
 
 @frozen
 class DatabaseReadiness:
-    """Whether the database responds and has the tables of this version."""
+    """Whether the database responds, can store every text, and has the tables of this version."""
 
     _database: Database
     name: str = "database"
 
     async def problem(self) -> str | None:
         """See the port."""
-        return await table_problem(self._database)
+        try:
+            problem = await server_problem(self._database)
+        except StorageUnavailable as error:
+            return _failure(error)
+        return problem or await table_problem(self._database)
 
 
 @frozen

@@ -70,6 +70,16 @@ class SqlRevocations:
         return RevocationReads(self._database, self._page)
 
     @property
+    def count(self) -> int:
+        """How many are known here."""
+        return len(self._revoked)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last successful refresh; infinite before the first."""
+        return self._monotonic() - self._refreshed_at
+
+    @property
     def is_current(self) -> bool:
         """Whether the last successful refresh is recent enough to rely on."""
         return self._monotonic() - self._refreshed_at <= self._max_stale

@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-import asyncpg
-
 from adapters.sql.errors import CLOSE_TIMEOUT
 from adapters.sql.executors import Rows
+from adapters.sql.postgresql import Connection
 from adapters.sql.wire import (
     TERMINATE,
     Answer,
@@ -26,10 +25,11 @@ PATIENCE: Final = 1.0
 SECOND_LOOK: Final = 0.1
 """Seconds before that happens, for answers that have come while the event loop was busy."""
 
-_ELSEWHERE: Final = frozenset({"0A000", "26000", "55P03", "57014"})
+_ELSEWHERE: Final = frozenset({"0A000", "25006", "26000", "55P03", "57014"})
 """SQLSTATEs of statements that have had no effect, and may succeed on a connection of their own.
 
-The plan or the prepared statement is no longer valid; the statement waited for a lock, or took too long.
+The plan or the prepared statement is no longer valid; the server is a standby; the statement waited for a lock, or
+took too long.
 """
 
 _Waiting = tuple["asyncio.Future[Answer]", float]
@@ -40,7 +40,7 @@ class NotHere(Exception):
     """The statement has to be run on another connection: it was not sent, or has had no effect."""
 
 
-class HandedOver(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no annotations
+class HandedOver(Connection):
     """A connection that the driver opens and authenticates, but does not use after that."""
 
     def hand_over(self, protocol: asyncio.Protocol) -> asyncio.Transport:
@@ -78,6 +78,8 @@ class SharedConnection(asyncio.Protocol):
         """Of the statement that was prepared last."""
         self._is_dropped = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
+        self.server_pid = int(driver.get_server_pid())
+        """The server's process."""
         self._transport = driver.hand_over(self)
 
     @property
@@ -89,11 +91,6 @@ class SharedConnection(asyncio.Protocol):
     def unsent(self) -> int:
         """Statements that leave when this turn of the event loop ends."""
         return len(self._unsent)
-
-    @property
-    def server_pid(self) -> int:
-        """The server's process."""
-        return int(self._driver.get_server_pid())
 
     async def run(self, sql: str, arguments: Sequence[Any]) -> Rows:
         """Run one statement as a transaction of its own, and return its rows.
@@ -127,7 +124,7 @@ class SharedConnection(asyncio.Protocol):
 
     def terminate(self) -> None:
         """Close it at once."""
-        self._lose(ConnectionResetError())
+        self._lose(ConnectionResetError)
         self._driver.terminate()
 
     def data_received(self, data: bytes) -> None:
@@ -176,9 +173,9 @@ class SharedConnection(asyncio.Protocol):
             self._suspect = first
             self._timer = self._loop.call_later(SECOND_LOOK, self._look_for_overdue)
         else:
-            self._lose(TimeoutError(), is_overdue=True)
+            self._lose(TimeoutError, is_overdue=True)
 
-    def _lose(self, error: OSError, *, is_overdue: bool = False) -> None:
+    def _lose(self, error: type[OSError], *, is_overdue: bool = False) -> None:
         """Take no more statements, and end those that wait."""
         if self._is_dropped:
             return
@@ -188,7 +185,7 @@ class SharedConnection(asyncio.Protocol):
             self._timer.cancel()
         for future, _ in self._waiting:
             if not future.done():
-                future.set_exception(error)
+                future.set_exception(error())
         self._waiting.clear()
         self._drop(self, is_overdue=is_overdue)
 

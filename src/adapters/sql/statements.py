@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, Select, String, bindparam, func, literal_column, select, true
+from sqlalchemy import CTE, Column, ColumnElement, Select, String, and_, bindparam, func, literal_column, select, true
 
 from adapters.sql.tables import TASK_COLUMNS, task_lists, tasks
 
@@ -31,6 +31,9 @@ OWNER: Final = bindparam("owner", type_=String)
 """The owner of the rows: a parameter of every statement."""
 
 TASK_ID: Final = bindparam("task", type_=tasks.c.id.type)
+
+SHARDED: Final = "sharded"
+"""PostgreSQL with the owners' rows on several servers: how changes are written there. Reads are those of PostgreSQL."""
 
 
 # Row-level security (PostgreSQL): its policies compare owner_id with a setting that the function set_user sets for the
@@ -60,6 +63,21 @@ def as_owner(dialect: str, build: Callable[[ColumnElement[str]], Select[Any]]) -
     return select(rows).select_from(me.join(rows, true()))
 
 
+@cache
+def set_user() -> Select[Any]:
+    """The same as a statement: the first one of a transaction."""
+    return select(func.set_user(OWNER, type_=String))
+
+
+def is_owned(owner_id: Column[str], owner: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a row is the owner's, who is named twice where the expression is not the parameter itself.
+
+    The expression is known only when the statement runs, the parameter before: by it a sharded PostgreSQL finds the
+    server, and a partitioned table the partition, that alone has this owner's rows.
+    """
+    return owner_id == OWNER if owner is OWNER else and_(owner_id == owner, owner_id == OWNER)
+
+
 # Reads.
 
 
@@ -69,11 +87,24 @@ def live_task(dialect: str) -> Select[Any]:
     return as_owner(dialect, lambda owner: task_of(owner).where(tasks.c.deleted_at.is_(None)))
 
 
+@cache
+def revision_and_live_task(dialect: str) -> Select[Any]:
+    """The list's revision, and a task that is not deleted: one row; without a task, the revision alone."""
+
+    def build(owner: ColumnElement[str]) -> Select[Any]:
+        revision = func.coalesce(list_value(owner, "revision").scalar_subquery(), literal_column("0"))
+        head = select(revision.label("list_revision")).subquery("head")
+        task = task_of(owner).where(tasks.c.deleted_at.is_(None)).subquery("task")
+        return select(head.c.list_revision, task).select_from(head.outerjoin(task, true()))
+
+    return as_owner(dialect, build)
+
+
 def list_value(owner: ColumnElement[str], name: str) -> Select[tuple[Any]]:
     """A column of the list's row; no row if nothing was ever stored in it."""
-    return select(task_lists.c[name]).where(task_lists.c.owner_id == owner)
+    return select(task_lists.c[name]).where(is_owned(task_lists.c.owner_id, owner))
 
 
 def task_of(owner: ColumnElement[str]) -> Select[Any]:
     """A task or its tombstone."""
-    return select(*TASK_COLUMNS).where(tasks.c.owner_id == owner, tasks.c.id == TASK_ID)
+    return select(*TASK_COLUMNS).where(is_owned(tasks.c.owner_id, owner), tasks.c.id == TASK_ID)

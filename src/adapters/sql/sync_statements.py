@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal_column, null, select, true, union_all
 
 from adapters.sql.page_statements import bounded
-from adapters.sql.statements import as_owner, list_value
+from adapters.sql.statements import as_owner, is_owned, list_value
 from adapters.sql.tables import TASK_COLUMNS, tasks
 from domain.changes import ChangesQuery
 from domain.task_list import Order
@@ -46,7 +46,7 @@ def changes_since(dialect: str) -> Select[Any]:
 
 
 def _after(found: Select[Any], owner: ColumnElement[str], condition: Any, revision: ColumnElement[int]) -> Select[Any]:
-    is_wanted = (tasks.c.owner_id == owner, condition, tasks.c.revision > revision)
+    is_wanted = (is_owned(tasks.c.owner_id, owner), condition, tasks.c.revision > revision)
     return found.where(*is_wanted).order_by(tasks.c.revision).limit(_LIMIT)
 
 

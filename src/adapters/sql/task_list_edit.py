@@ -7,6 +7,7 @@ from attrs import define, field
 
 from adapters.sql import write_statements as statements
 from adapters.sql.executors import Rows, Transaction
+from adapters.sql.statements import SHARDED, set_user
 from adapters.sql.tables import row_to_task
 from domain.errors import InvalidToken, TaskNotFound
 from domain.identity import UserId
@@ -19,7 +20,8 @@ class SqlEditableTaskList:
     """One owner's tasks inside the transaction of one change, which takes the list's lock when it is first used."""
 
     _transaction: Transaction
-    _dialect: str
+    _writes: str
+    """`postgresql`, `sqlite`, or SHARDED."""
     _owner: UserId
     _issued_at: datetime
     """When the actor's token was issued."""
@@ -39,7 +41,7 @@ class SqlEditableTaskList:
 
     async def get_including_deleted(self, task_id: TaskId) -> Task:
         """See the port."""
-        if not self._is_locked and self._dialect == "postgresql":
+        if not self._is_locked and self._writes == "postgresql":
             row = self._lock(await self._run(statements.next_revision_and_task(), task=task_id))
             rows: Rows = [row] if row[0] is not None else []
         else:
@@ -59,7 +61,9 @@ class SqlEditableTaskList:
         return stored
 
     async def _take_revision(self) -> tuple[Revision, datetime]:
-        self._lock(await self._run(statements.next_revision(self._dialect)))
+        if self._writes == SHARDED and not self._is_locked:
+            await self._run(set_user())
+        self._lock(await self._run(statements.next_revision(self._writes)))
         if self._next is None:
             raise LookupError("a statement that takes the list's next revision has returned none")
         return self._next

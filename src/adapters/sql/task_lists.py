@@ -14,13 +14,13 @@ from adapters.sql.idempotency import add_once
 from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task
 from adapters.sql.task_list_edit import SqlEditableTaskList
-from application.ports import EditableTaskList, TaskList
+from application.ports import EditableTaskList
 from domain.changes import Change, Changes, ChangesQuery, Deletion
 from domain.errors import DomainError, InvalidToken, ListFull, TaskNotFound
 from domain.idempotency import FirstCreation, IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
-from domain.task import Revision, Revisions, Task, TaskId
+from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import MAX_TASKS, NotModified, PageKey, TaskPage, TaskQuery
 
 FIRST_ROWS: Final = 128
@@ -43,13 +43,19 @@ class SqlTaskList:
     _dialect: str
     _owner: UserId
 
-    async def get(self, task_id: TaskId) -> Task:
+    async def get(self, task_id: TaskId, *, seen: Revision = NO_REVISION) -> Task:  # noqa: ARG002  (a snapshot has all)
         """See the port."""
         parameters = {"owner": self._owner, "task": task_id}
         rows = await self._executor.read(statements.live_task(self._dialect), parameters)
         if not rows:
             raise TaskNotFound
         return row_to_task(self._owner, rows[0])
+
+    async def get_with_revision(self, task_id: TaskId) -> tuple[Revision, Task | None]:
+        """The list's revision, and the task if there is one; of a database that may not have the last changes."""
+        parameters = {"owner": self._owner, "task": task_id}
+        [(revision, *row)] = await self._executor.read(statements.revision_and_live_task(self._dialect), parameters)
+        return Revision(revision), None if row[0] is None else row_to_task(self._owner, row)
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         """See the port."""
@@ -110,12 +116,15 @@ class SqlTaskLists:
     _executor: Executor = field(init=False)
     _searches: Searches = field(init=False)
     _dialect: str = field(init=False)
+    _writes: str = field(init=False)
+    """How changes are written: `postgresql`, `sqlite`, or SHARDED."""
 
     def __attrs_post_init__(self) -> None:
         self._executor, self._dialect = self._database.executor, self._database.dialect
+        self._writes = statements.SHARDED if self._database.is_sharded else self._dialect
         self._searches = Searches(self._executor)
 
-    def open(self, owner: UserId) -> TaskList:
+    def open(self, owner: UserId) -> SqlTaskList:
         """See the port."""
         return SqlTaskList(self._executor, self._searches, self._dialect, owner)
 
@@ -128,7 +137,7 @@ class SqlTaskLists:
         edit: SqlEditableTaskList | None = None
         try:
             async with self._executor.transaction() as transaction:
-                edit = SqlEditableTaskList(transaction, self._dialect, owner, actor.issued_second, at)
+                edit = SqlEditableTaskList(transaction, self._writes, owner, actor.issued_second, at)
                 yield edit
                 if not edit.has_changed:
                     transaction.abandon()
@@ -140,7 +149,7 @@ class SqlTaskLists:
         """See the port."""
         parameters = self._parameters(owner, actor, task)
         try:
-            if self._dialect == "postgresql":
+            if self._writes == "postgresql":
                 rows = await self._executor.write(write_statements.new_task(), parameters)
             else:
                 rows = await self._add_in_steps(task, parameters)
@@ -157,7 +166,7 @@ class SqlTaskLists:
         """See the port."""
         more = {"key": key.text, "request": key.request, "expired_at": expired_at}
         try:
-            rows = await add_once(self._executor, self._dialect, {**self._parameters(owner, actor, task), **more})
+            rows = await add_once(self._executor, self._writes, {**self._parameters(owner, actor, task), **more})
         finally:
             self._on_change(owner)
         if not rows:
@@ -177,7 +186,9 @@ class SqlTaskLists:
 
     async def _add_in_steps(self, task: Task, parameters: dict[str, Any]) -> Rows:
         async with self._executor.transaction() as transaction:
-            rows = await transaction.run(write_statements.next_revision(self._dialect, grows=True), parameters)
+            if self._writes == statements.SHARDED:
+                await transaction.run(statements.set_user(), parameters)
+            rows = await transaction.run(write_statements.next_revision(self._writes, grows=True), parameters)
             for revision, at in rows:
                 stored = task.stored(Revision(revision), at)
                 await transaction.run(write_statements.INSERT_TASK, write_statements.task_params(stored))
@@ -196,7 +207,9 @@ class SqlTaskLists:
 
         async def erase_batch() -> int:
             async with self._executor.transaction() as transaction:
-                await transaction.run(write_statements.purge(self._dialect), parameters)
+                if self._writes == statements.SHARDED:
+                    await transaction.run(statements.set_user(), parameters)
+                await transaction.run(write_statements.purge(self._writes), parameters)
                 keys = await transaction.run(write_statements.ERASE_KEYS, parameters)
                 return max(len(keys), len(await transaction.run(write_statements.ERASE_TASKS, parameters)))
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import Factory, frozen
 from sqlalchemy import case, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
-from adapters.sql.executors import delete_in_batches
+from adapters.sql.executors import PurgeProgress, delete_in_batches
 from adapters.sql.owners import OWNERS_BATCH, OldRows, all_owners, owners_of, set_user
 from adapters.sql.tables import idempotency_keys, task_lists, tasks
 from domain.errors import StorageUnavailable
@@ -127,6 +127,8 @@ class ListRetention:
     _keep_tombstones: timedelta
     _keep_keys: timedelta
     _now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    tombstones: PurgeProgress = Factory(PurgeProgress)
+    keys: PurgeProgress = Factory(PurgeProgress)
 
     async def prepare(self) -> None:
         """Nothing has to be done before the first request."""
@@ -138,8 +140,10 @@ class ListRetention:
         while True:
             await asyncio.sleep(interval * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
             try:
-                await SqlTombstones(self._database).purge_before(self._now() - self._keep_tombstones)
-                await SqlIdempotencyKeys(self._database).purge_before(self._now() - self._keep_keys)
+                old = self._now() - self._keep_tombstones
+                self.tombstones.note(await SqlTombstones(self._database).purge_before(old))
+                old = self._now() - self._keep_keys
+                self.keys.note(await SqlIdempotencyKeys(self._database).purge_before(old))
             except StorageUnavailable:
                 continue
 

@@ -1,9 +1,9 @@
 """The SQL statements that change tasks.
 
 `next_revision`, `next_revision_and_task`, `new_task` and `purge` begin a transaction: they set the user, take the
-list's next revision and lock its row. The others follow them in the same transaction. The first three return no row,
-and change nothing, if the list refuses the token: its account was purged after the token was issued. Those that make
-the list grow also return no row if it is full.
+list's next revision and lock its row. The others follow them in the same transaction. (On SHARDED `set_user` begins
+it.) The first three return no row, and change nothing, if the list refuses the token: its account was purged after the
+token was issued. Those that make the list grow also return no row if it is full.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.statements import OWNER, TASK_ID, as_owner, list_value, set_user_cte, task_of
+from adapters.sql.statements import OWNER, SHARDED, TASK_ID, as_owner, list_value, set_user_cte, task_of
 from adapters.sql.tables import idempotency_keys, task_lists, tasks
 from domain.task import Task
 
@@ -42,12 +42,16 @@ _PURGED_AT: Final = bindparam("purged_at", type_=task_lists.c.purged_at.type)
 _AT: Final = bindparam("at", type_=task_lists.c.changed_at.type)
 """When the change is made, by the service's clock."""
 _MAX_TASKS: Final = bindparam("max_tasks", type_=BigInteger)
-_INSERT: Final[dict[str, Callable[..., Any]]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_INSERT: Final[dict[str, Callable[..., Any]]] = {
+    "postgresql": postgresql.insert,
+    SHARDED: postgresql.insert,
+    "sqlite": sqlite.insert,
+}
 NEW_TASK: Final = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in tasks.c}
 
 
 def _later(dialect: str) -> Callable[..., Any]:
-    return func.greatest if dialect == "postgresql" else func.max
+    return func.max if dialect == "sqlite" else func.greatest
 
 
 def _upsert_list(

@@ -81,6 +81,9 @@ class RateLimitedAuditLog:
     """For each kind and reason, the counts by identity and by each wider network, and that of everyone else."""
     _window_ends: float = field(init=False, default=float("-inf"))
     _left_out: int = field(init=False, default=0)
+    """In this window."""
+    left_out: int = field(init=False, default=0)
+    """All together."""
 
     def record(self, event: AuditEvent) -> None:
         """See the port."""
@@ -93,6 +96,7 @@ class RateLimitedAuditLog:
             self._next.record(event)
         else:
             self._left_out += 1
+            self.left_out += 1
 
     def _count(self, event: AuditEvent) -> int:
         """The number of events of this source in the window, this one included."""

@@ -72,6 +72,16 @@ class JwksCache:
     def _default_refresh_age(self) -> float:
         return min(self._config.ttl * REFRESH_AHEAD, self._config.max_stale)
 
+    @property
+    def count(self) -> int:
+        """How many keys are known."""
+        return len(self._keys)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last successful fetch; infinite before the first."""
+        return self._monotonic() - self._fetched_at
+
     def current(self, kid: str) -> PublicKey | None:
         """The key with that ID, without waiting; `None` when it is unknown or a refresh is due: then call `find`."""
         return self._keys.get(kid) if self._monotonic() - self._fetched_at < self._refresh_age else None

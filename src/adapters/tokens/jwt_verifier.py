@@ -67,6 +67,11 @@ class JwtVerifier:
     def _empty_cache(self) -> "LRUCache[bytes, _Verified]":
         return LRUCache(self._cache_size)
 
+    @property
+    def waiting(self) -> int:
+        """New tokens that wait for verification."""
+        return self._queue.waiting
+
     def remembered(self, unverified_token: bytes) -> Principal | None:
         """See the port. The cached result holds while the key set is fresh and has the token's key."""
         if len(unverified_token) > MAX_LENGTH:

@@ -79,6 +79,11 @@ class VerificationQueue:
     _waiting_since: float = field(init=False, default=0.0)
     """When the queue was last empty."""
 
+    @property
+    def waiting(self) -> int:
+        """Checks that wait."""
+        return self._size
+
     async def run(self, check: Callable[[], T], client: str = "") -> T:
         """Wait for this client's turn and return the check's result: with no other work, that is the next iteration.
 

@@ -3,7 +3,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.loopback_issuer import LoopbackIssuer, an_issuer
+from tests.support.pgbouncer import PGBOUNCER
 from tests.support.service import Service, running
+
+collect_ignore = [] if PGBOUNCER else ["test_poolers.py"]
 
 
 @pytest.fixture(scope="package")

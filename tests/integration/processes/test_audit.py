@@ -32,7 +32,8 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 def settings_for(database: str, issuer: LoopbackIssuer) -> dict[str, str]:
-    return {"DATABASE_URL": database, "EVO_TODO_LOG_FORMAT": "json"} | UNLIMITED | issuer.settings
+    levels = {"EVO_TODO_LOG_FORMAT": "json", "EVO_TODO_LOG_LEVEL": "debug"}
+    return {"DATABASE_URL": database} | levels | UNLIMITED | issuer.settings
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.support.service import HOST, evo_todo
         (("dev",), ("--data", "--user", "--reload", "EVO_TODO_JWKS_URL", "evo-todo token bob")),
         (("serve",), ("--migrate", "DATABASE_URL", "SIGTERM")),
         (("migrate",), ("DATABASE_URL", "safe to run again")),
+        (("distribute",), ("DATABASE_URL", "--dry-run", "EVO_TODO_SHARDED", "Safe to repeat")),
         (("token",), ("USER", "--data", "Authorization: Bearer")),
         (("audit",), ("--user", "--since", "--kind", "--limit", "--json", "access-denied")),
         (("purge",), ("EVO_TODO_AUDIT_RETENTION", "EVO_TODO_TOMBSTONE_RETENTION", "cron")),

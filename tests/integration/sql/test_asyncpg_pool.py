@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
@@ -29,7 +30,7 @@ async def make_pool(postgres_url: str) -> AsyncIterator[MakePool]:
     made: list[AsyncpgPool] = []
 
     def make(
-        size: int = 1, opened: Callable[[], Awaitable["asyncpg.Connection"]] | None = None, **timeouts: float
+        size: int = 1, opened: Callable[[], Awaitable["asyncpg.Connection"]] | None = None, **timeouts: Any
     ) -> AsyncpgPool:
         made.append(AsyncpgPool(opened or (lambda: asyncpg.connect(postgres_url)), size, **timeouts))
         return made[-1]

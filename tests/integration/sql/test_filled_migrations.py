@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.admin import alembic_config, grant_to, migrate
 from adapters.sql.database import Database, connect
@@ -149,3 +151,21 @@ async def test_what_was_forced_is_forced_again_and_nothing_else_is(postgres_url:
             await connection.execute(text("CREATE INDEX tasks_by_deletion ON tasks (owner_id, deleted_at)"))
         await migrate(database)
         assert list((await database.read(forced)).scalars()) == []
+
+
+async def test_a_migration_that_changes_rows_and_does_not_see_them_fails(
+    migrated_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forced row-level security would hide every row, and the migration would change none."""
+    database = connect(migrated_postgres_url)
+
+    def change_rows(config: Config, _: str) -> None:
+        config.attributes["connection"].execute(text("UPDATE tasks SET title = 'Other'"))
+
+    try:
+        await add(SqlTaskLists(database), new())
+        monkeypatch.setattr(command, "upgrade", change_rows)
+        with pytest.raises(DBAPIError, match="row-level security"):
+            await migrate(database)
+    finally:
+        await database.dispose()

@@ -1,11 +1,15 @@
 import json
 import unicodedata
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.text import INVISIBLE, has_visible_character, json_size, search_parts
+from domain.text import INVISIBLE, fold, has_visible_character, json_size, search_parts
+
+VECTORS = json.loads((Path(__file__).parents[3] / "contracts/search-vectors.json").read_text())
 
 NOTHING_TO_SEE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
 ALSO = [
@@ -51,6 +55,18 @@ def test_one_visible_character_is_enough(text: str, expected: bool) -> None:
 )
 def test_a_search_is_words_and_quoted_parts(text: str, parts: list[str]) -> None:
     assert search_parts(text) == parts
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["text"])
+def test_a_search_finds_what_the_vectors_say(vector: dict[str, Any]) -> None:
+    """The frontend's search is held to the same vectors."""
+    text = fold(vector["text"])
+
+    def found(search: str) -> bool:
+        return all(fold(part) in text for part in search_parts(search))
+
+    assert [search for search in vector["finds"] if not found(search)] == []
+    assert [search for search in vector["misses"] if found(search)] == []
 
 
 @given(st.text())

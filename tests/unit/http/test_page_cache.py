@@ -15,7 +15,7 @@ from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import TaskList, TaskLists
 from domain.changes import Changes, ChangesQuery
 from domain.identity import UserId
-from domain.task import Revision, Revisions, Task, TaskId
+from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.contracts.task_lists import erase
 from tests.support.api import Api, InMemory, running
@@ -31,8 +31,8 @@ class Counted:
     inner: TaskList
     pages: list[TaskQuery]
 
-    async def get(self, task_id: TaskId) -> Task:
-        return await self.inner.get(task_id)
+    async def get(self, task_id: TaskId, *, seen: Revision = NO_REVISION) -> Task:
+        return await self.inner.get(task_id, seen=seen)
 
     async def changes(self, query: ChangesQuery) -> Changes:
         return await self.inner.changes(query)

@@ -2,7 +2,7 @@
 
 import { useQueryClient } from "@tanstack/react-query"
 import { useRef, useState } from "react"
-import { errorMessage, Field, Form } from "@/components/forms"
+import { errorMessage, Field, Form, NewPasswordField } from "@/components/forms"
 import { useNotices } from "@/components/notices"
 import { authClient } from "@/lib/auth-client"
 
@@ -40,15 +40,7 @@ export function ChangePassword() {
           type="password"
           autoComplete="current-password"
         />
-        <Field
-          label="New password"
-          name="newPassword"
-          type="password"
-          autoComplete="new-password"
-          minLength={8}
-          maxLength={128}
-          hint="At least 8 characters."
-        />
+        <NewPasswordField />
       </Form>
     </section>
   )

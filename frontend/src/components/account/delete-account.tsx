@@ -12,7 +12,10 @@ export function DeleteAccount() {
   return (
     <section aria-labelledby="delete">
       <h2 id="delete">Delete account</h2>
-      <p>This permanently deletes your account, your sessions and all your tasks.</p>
+      <p>
+        Your account and your sessions end at once. Your tasks are erased as soon as the service hears of it,
+        within seconds, and cannot be restored: download them first if you need them.
+      </p>
       <button type="button" className="danger" onClick={() => dialog.current?.showModal()}>
         Delete account…
       </button>

@@ -5,6 +5,7 @@ import { useRef, useState } from "react"
 import { errorMessage, type FormError, noResponse } from "@/components/forms"
 import { endSession, useSession } from "@/components/signed-in"
 import { authClient } from "@/lib/auth-client"
+import { describeDevice } from "./devices"
 
 interface SessionEntry {
   readonly id: string
@@ -47,6 +48,13 @@ export function Sessions() {
     await refetch()
   }
 
+  async function revokeOthers(): Promise<void> {
+    const { error } = await authClient.revokeOtherSessions().catch(noResponse)
+    setRevokeError(errorMessage(error))
+    heading.current?.focus()
+    await refetch()
+  }
+
   async function revokeAll(): Promise<void> {
     const { error } = await authClient.revokeSessions().catch(noResponse)
     setRevokeError(errorMessage(error))
@@ -69,7 +77,11 @@ export function Sessions() {
               </small>
             </span>
             {!entry.isCurrent && (
-              <button type="button" onClick={() => revoke(entry)}>
+              <button
+                type="button"
+                aria-label={`Revoke: ${entry.device}, signed in ${entry.startedAt.toLocaleString()}`}
+                onClick={() => revoke(entry)}
+              >
                 Revoke
               </button>
             )}
@@ -79,33 +91,14 @@ export function Sessions() {
       <p role="alert" className="problem">
         {revokeError ?? error?.message}
       </p>
-      <button type="button" onClick={revokeAll}>
-        Sign out everywhere
-      </button>
+      <div className="actions">
+        <button type="button" onClick={revokeOthers} disabled={data?.length === 1}>
+          Sign out elsewhere
+        </button>
+        <button type="button" onClick={revokeAll}>
+          Sign out everywhere
+        </button>
+      </div>
     </section>
   )
-}
-
-/** Browser and operating system of a User-Agent, such as "Firefox on Linux". */
-function describeDevice(userAgent: string): string {
-  const browser = firstMatch(userAgent, {
-    Edg: "Edge",
-    OPR: "Opera",
-    Firefox: "Firefox",
-    Chrome: "Chrome",
-    Safari: "Safari",
-  })
-  const system = firstMatch(userAgent, {
-    Android: "Android",
-    iPhone: "iPhone",
-    iPad: "iPad",
-    Windows: "Windows",
-    "Mac OS": "macOS",
-    Linux: "Linux",
-  })
-  return [browser, system].filter(Boolean).join(" on ") || userAgent.slice(0, 60) || "Unknown device"
-}
-
-function firstMatch(text: string, names: Readonly<Record<string, string>>): string | undefined {
-  return Object.entries(names).find(([pattern]) => text.includes(pattern))?.[1]
 }

@@ -23,7 +23,7 @@ export function TwoFactor({ isEnabled: initiallyEnabled }: { isEnabled: boolean 
   function onSwitched(on: boolean): void {
     setEnrollment(null)
     setEnabled(on)
-    showMessage(`Two-factor authentication is ${on ? "on" : "off"}.`)
+    showMessage(`Two-factor authentication is ${on ? "on" : "off"}. All other sessions were signed out.`)
     heading.current?.focus()
     router.refresh() // else going back in the history would show the old state
   }
@@ -36,6 +36,7 @@ export function TwoFactor({ isEnabled: initiallyEnabled }: { isEnabled: boolean 
       {isEnabled ? (
         <>
           <p>On. Signing in requires a code from your authenticator app.</p>
+          <NewBackupCodes />
           <Disable onDone={() => onSwitched(false)} />
         </>
       ) : enrollment ? (
@@ -81,7 +82,7 @@ function Verify({
     <Form
       submitLabel="Verify"
       submit={async ({ code = "" }) => {
-        const { error } = await authClient.twoFactor.verifyTotp({ code: code.replace(/\s/g, "") })
+        const { error } = await authClient.twoFactor.verifyTotp({ code })
         if (!error) onDone()
         return errorMessage(error)
       }}
@@ -97,23 +98,70 @@ function Verify({
       <p>
         Key: <code>{new URL(totpURI).searchParams.get("secret")}</code>
       </p>
-      <p>Save these backup codes in case you lose your phone. Each code works once.</p>
-      <ul className="codes">
-        {backupCodes.map((code) => (
-          <li key={code}>
-            <code>{code}</code>
-          </li>
-        ))}
-      </ul>
+      <BackupCodes codes={backupCodes} />
       <Field
         label="Code from your authenticator app"
         name="code"
         inputMode="numeric"
         autoComplete="one-time-code"
-        pattern="[0-9 ]{6,7}"
-        title="Six digits"
+        maxLength={20}
       />
     </Form>
+  )
+}
+
+function BackupCodes({ codes }: { codes: readonly string[] }) {
+  return (
+    <>
+      <p>Save these backup codes in case you lose your phone. Each code works once.</p>
+      <ul className="codes">
+        {codes.map((code) => (
+          <li key={code}>
+            <code>{code}</code>
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+}
+
+/** Replaces the backup codes, such as when most are used. */
+function NewBackupCodes() {
+  const [isOpen, setOpen] = useState(false)
+  const [codes, setCodes] = useState<readonly string[]>([])
+  return (
+    <>
+      <div role="status">{codes.length > 0 && <BackupCodes codes={codes} />}</div>
+      {!isOpen && (
+        <p>
+          <button type="button" onClick={() => setOpen(true)}>
+            New backup codes…
+          </button>
+        </p>
+      )}
+      {isOpen && (
+        <Form
+          submitLabel="Replace backup codes"
+          submit={async ({ password = "" }) => {
+            const { data, error } = await authClient.twoFactor.generateBackupCodes({ password })
+            if (data) {
+              setCodes(data.backupCodes)
+              setOpen(false)
+            }
+            return errorMessage(error)
+          }}
+        >
+          <p>The old backup codes stop working.</p>
+          <Field
+            label="Your password"
+            name="password"
+            type="password"
+            autoComplete="current-password"
+            autoFocus
+          />
+        </Form>
+      )}
+    </>
   )
 }
 

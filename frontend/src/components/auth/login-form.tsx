@@ -12,8 +12,9 @@ export function LoginForm() {
   return (
     <Form
       submitLabel="Sign in"
-      submit={async ({ email = "", password = "" }) => {
-        const { data, error } = await authClient.signIn.email({ email, password })
+      submit={async ({ email = "", password = "", remember }) => {
+        const rememberMe = remember !== undefined
+        const { data, error } = await authClient.signIn.email({ email, password, rememberMe })
         if (error) return errorMessage(error)
         if ("twoFactorRedirect" in data && data.twoFactorRedirect) setNeedsSecondFactor(true)
         else window.location.assign("/tasks")
@@ -22,6 +23,11 @@ export function LoginForm() {
     >
       <Field label="Email" name="email" type="email" autoComplete="username" autoFocus />
       <Field label="Password" name="password" type="password" autoComplete="current-password" />
+      <p>
+        <label>
+          <input type="checkbox" name="remember" defaultChecked /> Stay signed in
+        </label>
+      </p>
     </Form>
   )
 }

@@ -16,7 +16,7 @@ export function SecondFactorForm() {
           const verify = usesBackupCode
             ? authClient.twoFactor.verifyBackupCode
             : authClient.twoFactor.verifyTotp
-          const { error } = await verify({ code: code.replace(/\s/g, "") })
+          const { error } = await verify({ code })
           if (!error) window.location.assign("/tasks")
           return errorMessage(error)
         }}
@@ -29,8 +29,7 @@ export function SecondFactorForm() {
             name="code"
             inputMode="numeric"
             autoComplete="one-time-code"
-            pattern="[0-9 ]{6,7}"
-            title="Six digits"
+            maxLength={20}
             autoFocus
           />
         )}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { type TaskItem, validateTitle, visibleTasks, withoutTask, withTask } from "./list"
+import { type TaskItem, titlesIn, validateDescription, validateTitle, visibleTasks } from "./list"
 
 function task(id: string, ageInMinutes: number, more: Partial<TaskItem> = {}): TaskItem {
   const createdAt = new Date(Date.UTC(2026, 0, 1) - ageInMinutes * 60_000).toISOString()
@@ -32,8 +32,8 @@ describe("visibleTasks", () => {
   })
 
   it("keeps tasks that are being edited, whatever the filter and search", () => {
-    const editing = new Set(["milk"])
-    expect(ids(visibleTasks(all, { filter: "open", search: "plants", editing }))).toEqual(["milk", "plants"])
+    const pinned = new Set(["milk"])
+    expect(ids(visibleTasks(all, { filter: "open", search: "plants", pinned }))).toEqual(["milk", "plants"])
   })
 
   it("combines filter and search", () => {
@@ -45,32 +45,19 @@ describe("validateTitle", () => {
   it("requires 1 to 255 characters, counted as on the server", () => {
     expect(validateTitle(" ")).toBe("Enter a title.")
     expect(validateTitle(` ${"🙂".repeat(255)} `)).toBe("")
-    expect(validateTitle("🙂".repeat(256))).toBe("The title can have at most 255 characters.")
+    expect(validateTitle("🙂".repeat(256))).toBe("The title can have at most 255 characters; it has 256.")
   })
 })
 
-describe("withTask", () => {
-  it("replaces a pending task with the confirmed one", () => {
-    const pending = withTask(all, task("temporary", -1, { isPending: true }))
-    expect(ids(pending)).toEqual(["temporary", "milk", "train", "plants"])
-    expect(ids(withTask(pending, task("eggs", -1), "temporary"))).toEqual(["eggs", "milk", "train", "plants"])
+describe("validateDescription", () => {
+  it("allows 2000 code points", () => {
+    expect(validateDescription("🙂".repeat(2000))).toBe("")
+    expect(validateDescription("🙂".repeat(2001))).toContain("at most 2000 characters; it has 2001")
   })
+})
 
-  it("does not add a new task twice if the list was refetched before the response came", () => {
-    const refetched = withTask(all, task("eggs", -1))
-    expect(withTask(refetched, task("eggs", -1), "temporary")).toEqual(refetched)
-    const both = withTask(refetched, task("temporary", -2, { isPending: true }))
-    expect(ids(withTask(both, task("eggs", -1), "temporary"))).toEqual(["eggs", "milk", "train", "plants"])
-  })
-
-  it("inserts a restored task by creation time", () => {
-    expect(withTask(withoutTask(all, "train"), train)).toEqual(all)
-    expect(withTask(withoutTask(all, "plants"), plants)).toEqual(all)
-    expect(withTask(withoutTask(all, "milk"), milk)).toEqual(all)
-  })
-
-  it("does not modify the original list", () => {
-    withTask(all, { ...milk, title: "Buy oat milk" })
-    expect(all[0]).toBe(milk)
+describe("titlesIn", () => {
+  it("is the lines with text, whatever ends them", () => {
+    expect(titlesIn("one\r\n  two \n\n\u2028three\rfour")).toEqual(["one", "two", "three", "four"])
   })
 })

@@ -1,4 +1,5 @@
 import type { Task } from "@/api-client"
+import { matches, searchParts } from "./search"
 
 /** A task in the list. While `isPending`, the server has not confirmed it, and its id is temporary. */
 export type TaskItem = Task & { readonly isPending?: boolean }
@@ -19,44 +20,43 @@ export type Filter = "all" | "open" | "done"
 export interface View {
   readonly filter: Filter
   readonly search: string
-  /** The ids of the tasks being edited: they stay visible, whatever the filter and search. */
-  readonly editing?: ReadonlySet<string>
+  /** The ids of tasks that stay visible, whatever the filter and search: being edited, or just added. */
+  readonly pinned?: ReadonlySet<string>
 }
 
-/** The tasks that match the view, in their order. The search covers title and description, ignoring case. */
-export function visibleTasks(tasks: readonly TaskItem[], { filter, search, editing }: View): TaskItem[] {
-  const term = normalize(search.trim())
+/** The tasks that match the view, in their order. */
+export function visibleTasks(tasks: readonly TaskItem[], { filter, search, pinned }: View): TaskItem[] {
+  const parts = searchParts(search)
   return tasks.filter(
-    ({ id, title, description, completed }) =>
-      editing?.has(id) ||
-      ((filter === "all" || completed === (filter === "done")) &&
-        (normalize(title).includes(term) || normalize(description ?? "").includes(term))),
+    (task) =>
+      pinned?.has(task.id) ||
+      ((filter === "all" || task.completed === (filter === "done")) && matches(task, parts)),
   )
 }
 
-function normalize(text: string): string {
-  return text.normalize("NFC").toLowerCase()
-}
-
-/** The list with `task` in place of the one with this id, or inserted by creation time if there is none. */
-export function withTask(tasks: readonly TaskItem[], task: TaskItem, id: string = task.id): TaskItem[] {
-  if (tasks.some((other) => other.id === id)) {
-    return tasks
-      .filter((other) => other.id === id || other.id !== task.id)
-      .map((other) => (other.id === id ? task : other))
-  }
-  if (id !== task.id && tasks.some((other) => other.id === task.id)) return withTask(tasks, task)
-  const older = tasks.findIndex((other) => other.created_at <= task.created_at)
-  return older < 0 ? [...tasks, task] : [...tasks.slice(0, older), task, ...tasks.slice(older)]
-}
-
-/** The list without the task with this id. */
-export function withoutTask(tasks: readonly TaskItem[], id: string): TaskItem[] {
-  return tasks.filter((task) => task.id !== id)
-}
+export const MAX_TITLE = 255
+export const MAX_DESCRIPTION = 2000
 
 /** The error message for an invalid title, else "". Characters are code points, as on the server. */
 export function validateTitle(title: string): string {
   if (!title.trim()) return "Enter a title."
-  return [...title.trim()].length > 255 ? "The title can have at most 255 characters." : ""
+  return tooLong("title", title.trim(), MAX_TITLE)
+}
+
+/** The error message for an invalid description, else "". */
+export function validateDescription(description: string): string {
+  return tooLong("description", description, MAX_DESCRIPTION)
+}
+
+function tooLong(name: string, text: string, limit: number): string {
+  const length = [...text].length
+  return length > limit ? `The ${name} can have at most ${limit} characters; it has ${length}.` : ""
+}
+
+/** The lines of a text that could each be a task. */
+export function titlesIn(text: string): string[] {
+  return text
+    .split(/\r\n|[\r\n\u2028\u2029]/)
+    .map((line) => line.trim())
+    .filter(Boolean)
 }

@@ -1,61 +1,116 @@
 "use client"
 
-import { type KeyboardEvent, useState } from "react"
-import { ChangedElsewhere } from "@/api-client"
-import { hasSameText, type TaskItem, validateTitle } from "./list"
-import type { useTask } from "./use-task"
-import { useTaskCache } from "./use-task-cache"
+import { type KeyboardEvent, useEffect, useRef, useState } from "react"
+import { ChangedElsewhere, randomKey, Unauthorized } from "@/api-client"
+import { useSession } from "@/components/signed-in"
+import { belongsToInputMethod } from "@/lib/input-method"
+import type { EditDraft } from "./drafts"
+import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
+import { Gone } from "./task-actions"
 
-/** Edits a task's title and description in place. Enter saves, Escape cancels. */
-export function TaskEditor({
-  task,
-  save,
-  onClose,
-}: {
+interface Props {
   task: TaskItem
-  save: ReturnType<typeof useTask>["edit"]["mutateAsync"]
-  onClose: () => void
-}) {
-  const cache = useTaskCache()
-  const [title, setTitle] = useState(task.title)
-  const [description, setDescription] = useState(task.description ?? "")
-  const [base, setBase] = useState(task)
+  /** The task was deleted elsewhere. */
+  isGone: boolean
+  /** `hadFocus`: the focus was in the editor, and is lost with it. */
+  onClose(hadFocus: boolean): void
+  /** Open it again, with this text. */
+  onReopen(draft: EditDraft): void
+}
+
+/** Edits a task's title and description in place. Enter saves, Escape throws the changes away, which can be undone. */
+export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
+  const { actions, drafts, store } = useSession()
+  const [draft] = useState(() => drafts.edit(task.id))
+  const [base, setBase] = useState<EditDraft["base"]>(draft?.base ?? task)
+  const [title, setTitle] = useState(draft?.title ?? base.title)
+  const [description, setDescription] = useState(draft?.description ?? base.description ?? "")
   const [isConflict, setConflict] = useState(false)
   const [isSaving, setSaving] = useState(false)
+  const form = useRef<HTMLFormElement>(null)
+  const text = textOf({ title, description }, base)
+  const isChanged = !hasSameText(text, base)
 
-  async function submit(): Promise<void> {
-    const text = { title: title.trim(), description: description.trim() || null }
-    if (!text.title || isSaving) return
-    if (hasSameText(text, base)) return onClose()
-    if (hasConflict()) return
+  function keep(title: string, description: string): void {
+    const { title: baseTitle, description: baseDescription, revision } = base
+    const kept = { title: baseTitle, description: baseDescription, revision }
+    drafts.setEdit(task.id, { ...textOf({ title, description }, base, false), base: kept })
+  }
+
+  function close(): void {
+    onClose(form.current?.contains(document.activeElement) ?? false)
+  }
+
+  function discard(): void {
+    if (isChanged && !isSaving) {
+      const thrownAway = drafts.edit(task.id)
+      drafts.discardEdit(task.id)
+      if (thrownAway) {
+        actions.offerUndo("Your changes to “{}” were discarded.", base.title, () => onReopen(thrownAway))
+      }
+    }
+    close()
+  }
+
+  async function submit(from: EditDraft["base"] = base): Promise<void> {
+    if (isSaving || !text.title) return
+    if (!isGone && hasSameText(text, from)) {
+      drafts.discardEdit(task.id)
+      return close()
+    }
+    if (!isGone && hasConflict(from)) return
     setSaving(true)
     try {
-      await save({ text, base })
-      onClose()
+      if (isGone) await actions.restore(task)
+      await actions.edit(task.id, text, isGone ? (store.confirmed(task.id) ?? from) : from)
+      drafts.discardEdit(task.id)
+      close()
     } catch (error) {
       setSaving(false)
+      if (error instanceof Unauthorized || error instanceof Gone) return
       // If the text is unchanged (the task was completed elsewhere, for example), there is no conflict: send it again.
-      if (error instanceof ChangedElsewhere && !hasConflict()) await submit()
+      if (error instanceof ChangedElsewhere && !hasConflict(from)) await submit(store.confirmed(task.id))
+      else if (!form.current) onReopen({ ...text, base: from }) // it was closed meanwhile
     }
   }
 
+  async function saveAsNew(): Promise<void> {
+    drafts.discardEdit(task.id)
+    close()
+    await actions.add({ key: randomKey(), ...text })
+  }
+
   /** Whether the text has changed since the editor was opened; if so, show the current version. */
-  function hasConflict(): boolean {
-    const current = cache.find(task.id)
-    if (!current || hasSameText(current, base)) return false
+  function hasConflict(from: EditDraft["base"]): boolean {
+    const current = store.confirmed(task.id)
+    if (!current || hasSameText(current, from) || hasSameText(current, text)) return false
     setBase(current)
     setConflict(true)
     return true
   }
 
   function onKeyDown(event: KeyboardEvent<HTMLFormElement>): void {
-    if (event.nativeEvent.isComposing) return
-    if (event.key === "Escape") onClose()
-    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit()
+    if (belongsToInputMethod(event.nativeEvent)) {
+      if (event.key === "Enter" && event.target instanceof HTMLInputElement) event.preventDefault()
+      return
+    }
+    if (event.key === "Escape") {
+      event.preventDefault()
+      discard()
+    } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit()
   }
 
+  const saveLabel = isSaving
+    ? "Saving…"
+    : isGone
+      ? "Restore and save"
+      : isConflict
+        ? "Save my version"
+        : "Save"
+  const closeLabel = isSaving ? "Close" : isConflict || isGone ? "Discard my changes" : "Cancel"
   return (
     <form
+      ref={form}
       aria-busy={isSaving}
       onKeyDown={onKeyDown}
       onSubmit={(event) => {
@@ -63,41 +118,100 @@ export function TaskEditor({
         void submit()
       }}
     >
-      <input
-        aria-label="Title"
+      <LimitedField
+        label="Title"
         value={title}
-        required
-        autoFocus
-        onChange={(event) => {
-          event.target.setCustomValidity(validateTitle(event.target.value))
-          setTitle(event.target.value)
+        validate={validateTitle}
+        onChange={(value) => {
+          setTitle(value)
+          keep(value, description)
         }}
       />
-      <textarea
-        aria-label="Description"
-        placeholder="Description"
+      <LimitedField
+        label="Description"
+        isLong
         value={description}
-        maxLength={2000}
-        rows={3}
-        onChange={(event) => setDescription(event.target.value)}
+        validate={validateDescription}
+        onChange={(value) => {
+          setDescription(value)
+          keep(title, value)
+        }}
       />
-      {isConflict && (
+      {isGone && (
+        <p role="alert" className="problem">
+          This task was deleted elsewhere while you were editing it.
+        </p>
+      )}
+      {isConflict && !isGone && (
         <div role="alert" className="problem">
           <p>This task was changed elsewhere while you were editing it. Current version:</p>
           <blockquote>
-            {base.title}
-            {base.description && <small>{base.description}</small>}
+            <span dir="auto">{base.title}</span>
+            {base.description && <small dir="auto">{base.description}</small>}
           </blockquote>
         </div>
       )}
       <div className="actions">
         <button type="submit" className="primary">
-          {isSaving ? "Saving…" : isConflict ? "Save my version" : "Save"}
+          {saveLabel}
         </button>
-        <button type="button" onClick={onClose}>
-          {isSaving ? "Close" : isConflict ? "Discard my changes" : "Cancel"}
+        {isGone && (
+          <button type="button" onClick={saveAsNew}>
+            Save as a new task
+          </button>
+        )}
+        <button type="button" onClick={discard}>
+          {closeLabel}
         </button>
       </div>
     </form>
   )
+}
+
+interface FieldProps {
+  label: string
+  value: string
+  validate(value: string): string
+  onChange(value: string): void
+  isLong?: boolean
+}
+
+/** A field with a limit in code points, as the service counts. */
+function LimitedField({ label, value, validate, onChange, isLong = false }: FieldProps) {
+  const field = useRef<HTMLInputElement & HTMLTextAreaElement>(null)
+  const error = validate(value)
+  useEffect(() => field.current?.setCustomValidity(error), [error])
+  const common = {
+    ref: field,
+    "aria-label": label,
+    dir: "auto",
+    value,
+    onChange: (event: { target: { value: string } }) => onChange(event.target.value),
+  }
+  return isLong ? (
+    <textarea {...common} placeholder={label} rows={3} />
+  ) : (
+    <input {...common} required autoFocus autoComplete="off" />
+  )
+}
+
+/** The text of the fields. What was not touched is given back as it was, although fields change some line breaks. */
+function textOf(fields: { title: string; description: string }, base: TaskText, trims = true): TaskText {
+  const title = trims ? fields.title.trim() : fields.title
+  const baseDescription = base.description ?? ""
+  return {
+    title: title === oneLine(base.title) ? base.title : title,
+    description:
+      unixLines(fields.description) === unixLines(baseDescription)
+        ? base.description
+        : fields.description || null,
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, "")
+}
+
+function unixLines(text: string): string {
+  return text.replace(/\r\n?/g, "\n")
 }

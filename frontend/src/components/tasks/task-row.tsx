@@ -1,102 +1,114 @@
 "use client"
 
-import { type KeyboardEvent, type RefObject, useId, useLayoutEffect, useRef, useState } from "react"
+import { type MouseEvent, memo, type RefObject, useId, useLayoutEffect, useRef, useState } from "react"
+import { LinkedText } from "./links"
 import type { TaskItem } from "./list"
-import { TaskEditor } from "./task-editor"
-import { useTask } from "./use-task"
 
 interface Props {
   task: TaskItem
-  isEditing: boolean
-  setEditing: (isEditing: boolean) => void
-  /** The elements that a key focuses, by key. */
-  shortcuts: Readonly<Record<string, RefObject<HTMLElement | null>>>
+  /** Whether to take the focus when it appears: its editor had it. */
+  restoresFocus: boolean
+  onToggle(task: TaskItem): void
+  onEdit(task: TaskItem): void
+  onDelete(task: TaskItem): void
+  /** What gets the focus when this was the last row. */
+  fallback: RefObject<HTMLElement | null>
 }
 
-/** A task in the list. Keys: Space toggles it, E edits it in place, Delete deletes it, the arrow keys move the focus. */
-export function TaskRow({ task, isEditing, setEditing, shortcuts }: Props) {
-  const { toggle, edit, remove } = useTask(task)
-  const [restoresFocus, setRestoresFocus] = useState(false)
+/** Longer descriptions are folded. */
+const FOLDED_LENGTH = 300
+const FOLDED_LINES = 4
+
+/** A task in the list. */
+export const TaskRow = memo(function TaskRow({ task, restoresFocus, fallback, ...on }: Props) {
   const row = useRef<HTMLLIElement>(null)
-  useFocusAfterRemoval(row, shortcuts.n)
+  useFocusAfterRemoval(row, fallback)
   const id = useId()
-
-  /** Return the focus to the row, unless it has moved elsewhere. */
-  function closeEditor(): void {
-    setRestoresFocus(row.current?.contains(document.activeElement) ?? false)
-    setEditing(false)
-  }
-
-  /** Run the action of a key. Returns whether there is one. */
-  function handleKey(key: string, isRepeated: boolean, row: HTMLElement): boolean {
-    if (key === "ArrowDown") adjacentCheckbox(row, "next")?.focus()
-    else if (key === "ArrowUp") adjacentCheckbox(row, "previous")?.focus()
-    else if (shortcuts[key]) shortcuts[key].current?.focus()
-    else if (task.isPending || isRepeated) return false
-    else if (key === "e") setEditing(true)
-    else if (key === "delete") remove.mutate()
-    else return false
-    return true
-  }
-
-  function onKeyDown(event: KeyboardEvent<HTMLLIElement>): void {
-    if (isEditing || event.ctrlKey || event.metaKey || event.altKey) return
-    const key = event.key.length === 1 || event.key === "Delete" ? event.key.toLowerCase() : event.key
-    if (handleKey(key, event.repeat, event.currentTarget)) event.preventDefault()
-  }
-
-  if (isEditing) {
-    return (
-      <li ref={row} className="task editing">
-        <TaskEditor task={task} save={edit.mutateAsync} onClose={closeEditor} />
-      </li>
-    )
-  }
   return (
-    <li ref={row} className="task" data-pending={task.isPending} onKeyDown={onKeyDown}>
-      <input
-        type="checkbox"
-        id={id}
-        checked={task.completed}
-        autoFocus={restoresFocus}
-        disabled={task.isPending}
-        onChange={() => toggle.mutate(!task.completed)}
-        aria-label={`Done: ${task.title}`}
-      />
+    <li ref={row} className="task" data-id={task.id} data-pending={task.isPending}>
+      <label className="check">
+        <input
+          type="checkbox"
+          id={id}
+          checked={task.completed}
+          autoFocus={restoresFocus}
+          disabled={task.isPending}
+          onChange={() => on.onToggle(task)}
+          aria-label={`Done: ${task.title}`}
+        />
+      </label>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions lint/a11y/useKeyWithClickEvents: a shortcut of the button */}
+      <div
+        className="title"
+        title={timesOf(task)}
+        onClick={(event) => !task.isPending && isPlainClick(event) && on.onEdit(task)}
+      >
+        <span dir="auto">
+          <LinkedText text={task.title} />
+        </span>
+        {task.description && <Description text={task.description} />}
+      </div>
       <button
         type="button"
-        className="title"
+        className="icon edit"
         disabled={task.isPending}
+        aria-label={`Edit: ${task.title}`}
         title="Edit"
-        onClick={() => setEditing(true)}
+        onClick={() => on.onEdit(task)}
       >
-        <span>{task.title}</span>
-        {task.description && <small className="muted">{task.description}</small>}
+        ✎
       </button>
       <button
         type="button"
-        className="delete"
+        className="icon delete"
         disabled={task.isPending}
         aria-label={`Delete: ${task.title}`}
-        onClick={() => remove.mutate()}
+        title="Delete"
+        onClick={() => on.onDelete(task)}
       >
         ×
       </button>
     </li>
   )
+})
+
+function Description({ text }: { text: string }) {
+  const [isOpen, setOpen] = useState(false)
+  const isTall = text.length > FOLDED_LENGTH || text.split("\n").length > FOLDED_LINES
+  return (
+    <>
+      <small dir="auto" className={isTall && !isOpen ? "muted folded" : "muted"}>
+        <LinkedText text={text} />
+      </small>
+      {isTall && (
+        <button type="button" className="link" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          {isOpen ? "Show less" : "Show all"}
+        </button>
+      )}
+    </>
+  )
+}
+
+/** Whether a click means the text: not a link or button in it, and not the end of a selection. */
+function isPlainClick({ target }: MouseEvent): boolean {
+  const isText = target instanceof Element && !target.closest("a, button")
+  return isText && window.getSelection()?.isCollapsed !== false
+}
+
+function timesOf({ created_at, updated_at, isPending }: TaskItem): string | undefined {
+  if (isPending) return undefined
+  const [created, updated] = [created_at, updated_at].map((time) => new Date(time).toLocaleString())
+  return created === updated ? `Added ${created}` : `Added ${created}\nChanged ${updated}`
 }
 
 /** When a focused row is removed, move the focus to the next row, the previous row or the fallback. */
-function useFocusAfterRemoval(
-  row: RefObject<HTMLElement | null>,
-  fallback: Props["shortcuts"][string] | undefined,
-): void {
+function useFocusAfterRemoval(row: RefObject<HTMLElement | null>, fallback: Props["fallback"]): void {
   useLayoutEffect(
     () => () => {
       const removed = row.current
       if (!removed?.contains(document.activeElement)) return
       const target =
-        adjacentCheckbox(removed, "next") ?? adjacentCheckbox(removed, "previous") ?? fallback?.current
+        adjacentCheckbox(removed, "next") ?? adjacentCheckbox(removed, "previous") ?? fallback.current
       target?.focus()
     },
     [row, fallback],

@@ -1,39 +1,26 @@
 "use client"
 
-import { useMutation, useQuery } from "@tanstack/react-query"
+import { useQuery } from "@tanstack/react-query"
+import { useSyncExternalStore } from "react"
 import { useSession } from "../signed-in"
-import { type TaskItem, withoutTask } from "./list"
-import { tasksQueryKey, useTaskCache } from "./use-task-cache"
+import type { TaskItem } from "./list"
 
 /** Milliseconds until a failed request for the list is repeated. */
 const RETRY_INTERVAL = 4_000
+const NONE: readonly TaskItem[] = []
 
-/** The user's tasks, newest first, and the mutation that adds one. */
+/** The user's tasks, newest first, as they are now; undefined until they are loaded. */
 export function useTaskList() {
-  const { api, user } = useSession()
-  const cache = useTaskCache()
-
-  const list = useQuery<TaskItem[]>({
-    queryKey: tasksQueryKey(user.id),
-    queryFn: ({ signal }) => api.listTasks(user.id, { sort: "-created_at", signal }),
+  const { live, store, user } = useSession()
+  const list = useQuery({
+    queryKey: ["tasks", user.id],
+    queryFn: async ({ signal }) => {
+      await live.load(signal)
+      return true
+    },
+    staleTime: Number.POSITIVE_INFINITY, // it is followed
     refetchInterval: ({ state }) => (state.status === "error" ? RETRY_INTERVAL : false),
   })
-
-  const add = useMutation({
-    mutationFn: ({ title }: { title: string; temporaryId: string }) => api.createTask(user.id, title),
-    onMutate: async ({ title, temporaryId }) => {
-      await cache.beforeChange()
-      const now = new Date().toISOString()
-      const rest = { user_id: user.id, description: null, completed: false, revision: 0 }
-      cache.put({ ...rest, id: temporaryId, title, created_at: now, updated_at: now, isPending: true })
-    },
-    onSuccess: (task, { temporaryId }) => cache.put(task, temporaryId),
-    onError: (error, { title, temporaryId }) => {
-      cache.update((tasks) => withoutTask(tasks, temporaryId))
-      cache.changeFailed(`Could not add “${title}”.`, error)
-    },
-    onSettled: cache.afterChange,
-  })
-
-  return { list, add }
+  const tasks = useSyncExternalStore(store.subscribe, store.view, () => NONE)
+  return { list, tasks: list.data ? tasks : undefined }
 }

@@ -83,9 +83,10 @@ _OF_EVERY_TASK_CALL: Final = tuple(map(HTTPStatus, (401, 403, 414, 429, 431, 503
 
 
 @cache
-def document_json(routes: tuple[Route, ...]) -> bytes:
-    """The document as it is served, and kept in `contracts/`."""
-    return json.dumps(document(routes), indent=2, ensure_ascii=False).encode() + b"\n"
+def document_json(routes: tuple[Route, ...], root_path: str = "") -> bytes:
+    """The document as it is served, and kept in `contracts/`; the root path is where a proxy serves the API."""
+    described = document(routes) | {"servers": [{"url": root_path or "/"}]}
+    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:

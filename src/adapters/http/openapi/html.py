@@ -30,8 +30,8 @@ PAGE_POLICY: Final = (
 
 
 @cache
-def page(routes: tuple[Route, ...]) -> str:
-    """The whole page as HTML."""
+def page(routes: tuple[Route, ...], root_path: str = "") -> str:
+    """The whole page as HTML; the root path is where a proxy serves the API."""
     api = document(routes)
     operations = [
         _operation(method, path, operation, api)
@@ -43,7 +43,7 @@ def page(routes: tuple[Route, ...]) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{escape(api['info']['title'])} API</title><style>{_STYLE}</style></head><body>"
         f"<h1>{escape(api['info']['title'])} API</h1><p>Version {escape(api['info']['version'])} · "
-        '<a href="/openapi.json">the OpenAPI document</a></p>'
+        f'<a href="{root_path}/openapi.json">the OpenAPI document</a></p>'
         f"<p>{escape(api['info']['description'])}</p><h2>Calls</h2>{''.join(operations)}"
         f"<h2>Shapes</h2>{''.join(_shape(name, schema) for name, schema in api['components']['schemas'].items())}"
         "</body></html>"

@@ -70,7 +70,8 @@ async def readyz(services: Services, _: RequestContext, __: None) -> Response:
     missing = {name: problem for name, problem in checks.items() if problem is not None}
     if missing:
         raise NotReady(missing)
-    return json_response(Readiness("ready", dict.fromkeys(checks, "ok")))
+    notes = {name: problem or "ok" for name, problem in (await services.check_readiness.notes()).items()}
+    return json_response(Readiness("ready", dict.fromkeys(checks, "ok") | notes))
 
 
 @route("GET", "/metrics")
@@ -80,24 +81,23 @@ async def metrics(services: Services, _: RequestContext, __: None) -> Response:
 
 
 @route("GET", "/")
-async def root(_: Services, __: RequestContext, ___: None) -> Response:
+async def root(_: Services, request: RequestContext, __: None) -> Response:
     """Redirect to the documentation."""
-    return Response(307, [(b"location", b"/docs"), (b"content-length", b"0")])
+    return Response(307, [(b"location", f"{request.root_path}/docs".encode()), (b"content-length", b"0")])
 
 
 @route("GET", "/openapi.json")
-async def openapi(services: Services, _: RequestContext, __: None) -> Response:
+async def openapi(services: Services, request: RequestContext, _: None) -> Response:
     """The OpenAPI document."""
-    return _document(document_json(services.routes), JSON, (b"cache-control", b"no-cache"))
+    return _document(document_json(services.routes, request.root_path), JSON, (b"cache-control", b"no-cache"))
 
 
 @route("GET", "/docs")
-async def docs(services: Services, _: RequestContext, __: None) -> Response:
+async def docs(services: Services, request: RequestContext, _: None) -> Response:
     """The OpenAPI document as a page."""
     policy = (b"content-security-policy", PAGE_POLICY.encode())
-    return _document(
-        page(services.routes).encode(), "text/html; charset=utf-8", (b"cache-control", b"no-cache"), policy
-    )
+    body = page(services.routes, request.root_path).encode()
+    return _document(body, "text/html; charset=utf-8", (b"cache-control", b"no-cache"), policy)
 
 
 def _document(body: bytes, media_type: str, *headers: tuple[bytes, bytes]) -> Response:

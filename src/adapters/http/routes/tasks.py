@@ -22,7 +22,7 @@ from adapters.http.schemas import (
     TaskView,
 )
 from domain.identity import UserId
-from domain.task import Revisions
+from domain.task import NO_REVISION, Revisions, Task
 from domain.task_list import NotModified
 
 _BODY_ERRORS: Final = tuple(map(HTTPStatus, (400, 413, 415, 422)))
@@ -56,7 +56,8 @@ async def list_tasks(services: Services, request: RequestContext, _: None) -> Re
             return not_modified(page.revision)
         return cached.response
     view = TaskPageView.of(page, query)
-    link = None if view.next_cursor is None else next_link(list_path(owner), query_string, view.next_cursor)
+    path = request.root_path + list_path(owner)
+    link = None if view.next_cursor is None else next_link(path, query_string, view.next_cursor)
     response = page_response(view, page.revision, link)
     services.page_cache.store(owner, query_string, page.revision, response)
     return response
@@ -84,9 +85,14 @@ async def create_task(services: Services, request: RequestContext, new: NewTask)
         task, is_replayed = await services.create_task_once(
             request.principal, owner, key, title=new.title, description=new.description
         )
-        return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}", is_replayed=is_replayed)
+        return task_response(task, status=201, location=_location(request, task), is_replayed=is_replayed)
     task = await services.create_task(request.principal, owner, title=new.title, description=new.description)
-    return task_response(task, status=201, location=f"{list_path(owner)}/{task.id}")
+    return task_response(task, status=201, location=_location(request, task))
+
+
+def _location(request: RequestContext, task: Task) -> str:
+    """The path of a task, as clients see it."""
+    return f"{request.root_path}{list_path(task.owner)}/{task.id}"
 
 
 @route(
@@ -104,8 +110,10 @@ async def create_task(services: Services, request: RequestContext, new: NewTask)
 )
 async def get_task(services: Services, request: RequestContext, _: None) -> Response:
     """Get a task."""
-    task = await services.get_task(request.principal, UserId(request.user_id), parse_task_id(request.task_id))
     known = _known_to_client(request)
+    seen = NO_REVISION if known is None else known.latest
+    task_id = parse_task_id(request.task_id)
+    task = await services.get_task(request.principal, UserId(request.user_id), task_id, seen=seen)
     if known is not None and task.revision in known:
         return not_modified(task.revision)
     return task_response(task)

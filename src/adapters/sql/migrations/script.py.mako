@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 ${imports if imports else ""}
 
+# Row-level security is forced on the tables' owner, too: a migration that reads or changes rows lifts it, as 0006 does.
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None

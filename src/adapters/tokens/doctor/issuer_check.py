@@ -22,6 +22,10 @@ MAX_LISTED_KEYS: Final = 8
 
 _SET_URL: Final = "set EVO_TODO_JWKS_URL (default: BETTER_AUTH_BASE_URL with /api/auth/jwks)"
 _OPEN_URL: Final = f"open that URL in a browser, then {_SET_URL}"
+_START: Final = (
+    "start Better Auth, or set EVO_TODO_JWKS_URL; if it does not start, read its log: after its secret was changed, for"
+    " example, it can't read its stored keys"
+)
 _USE_EDDSA: Final = 'keep the jwt plugin\'s default, jwks.keyPairConfig.alg "EdDSA"'
 
 
@@ -118,13 +122,13 @@ def _explain_status(error: UnexpectedStatus) -> tuple[str, str]:
     if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return problem, f"make the key set readable without a login, or {_SET_URL}"
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return problem, "read Better Auth's log: its database may lack the jwt plugin's jwks table"
+        return problem, "read Better Auth's log: its database may lack the jwt plugin's jwks table, or it has no secret"
     return problem, f"200 was expected: {_SET_URL}"
 
 
 def _explain_connect_error(causes: list[BaseException]) -> tuple[str, str]:
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return "refuses connections: no server listens there", "start Better Auth, or set EVO_TODO_JWKS_URL"
+        return "refuses connections: no server listens there", _START
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return "has a host name that can't be resolved", f"correct the host name: {_SET_URL}"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):

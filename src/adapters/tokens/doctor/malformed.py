@@ -71,6 +71,11 @@ PATTERNS: Final[tuple[tuple[Callable[[str], object], str, str], ...]] = (
     (_BEARER.match, "a token with `Bearer` still before it", "give only what comes after `Bearer`"),
     (lambda text: text.startswith(_OPENING_QUOTES), "a text with a quotation mark before it", "remove the quotes"),
     (lambda text: text.endswith(_CLOSING_QUOTES), "a text with a quotation mark after it", "remove the quotes"),
+    (
+        re.compile(r"decrypt|internal server error", re.IGNORECASE).search,
+        "an error of Better Auth's: as after its secret was changed, which makes its stored keys unreadable",
+        "put the old secret behind the new one (BETTER_AUTH_SECRETS=2:new,1:old), or delete the rows of its table jwks",
+    ),
     (lambda text: text.lstrip().startswith(("{", "[")), "JSON", "give only the value of its member `token`"),
     (_is_named_cookie, "a session cookie, not a JWT", GET_TOKEN),
     (lambda text: text != text.strip(), "a text with white space or a newline around it", "remove the white space"),

@@ -19,6 +19,9 @@ export default async function Login({ searchParams }: { searchParams: Promise<{ 
       )}
       <LoginForm />
       <p>
+        <Link href="/forgot">Forgotten your password?</Link>
+      </p>
+      <p>
         No account yet? <Link href="/signup">Sign up</Link>
       </p>
     </>

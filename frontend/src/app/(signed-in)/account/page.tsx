@@ -1,9 +1,11 @@
 import type { Metadata } from "next"
 import { ChangePassword } from "@/components/account/change-password"
 import { DeleteAccount } from "@/components/account/delete-account"
+import { ExportTasks } from "@/components/account/export-tasks"
+import { Profile } from "@/components/account/profile"
 import { Sessions } from "@/components/account/sessions"
 import { TwoFactor } from "@/components/account/two-factor"
-import { requireUser } from "@/lib/session"
+import { hasMail, requireUser } from "@/lib/session"
 
 export const metadata: Metadata = { title: "Account" }
 
@@ -13,11 +15,13 @@ export default async function AccountPage() {
     <>
       <h1>Account</h1>
       <p className="muted">
-        {name}, {email}
+        <bdi>{name}</bdi>, <bdi>{email}</bdi>
       </p>
       <Sessions />
       <TwoFactor isEnabled={hasTwoFactor} />
+      <Profile hasMail={await hasMail()} />
       <ChangePassword />
+      <ExportTasks />
       <DeleteAccount />
     </>
   )

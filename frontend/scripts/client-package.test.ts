@@ -1,0 +1,90 @@
+import { execFile } from "node:child_process"
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+
+const run = promisify(execFile)
+const FRONTEND = join(import.meta.dirname, "..")
+const PACKAGE = join(FRONTEND, "../clients/typescript")
+const SOURCE = `
+import { ApiClient, MemoryTokenStore, SessionTokens, type Task, Unauthorized } from "evo-todo-client"
+
+const tokens = new SessionTokens({ fetchToken: async () => null, store: new MemoryTokenStore() })
+const api = new ApiClient({ baseUrl: "http://127.0.0.1:1/api", tokens })
+const outcome: Task[] | Unauthorized = await api.listTasks("ada").catch((error: Unauthorized) => error)
+console.log(outcome instanceof Unauthorized ? outcome.name : outcome.length)
+`
+
+let folder: string
+
+/** Run a command in the empty project; rejects with its output. */
+async function inProject(command: string, ...options: string[]): Promise<string> {
+  try {
+    return (await run(command, options, { cwd: folder })).stdout
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    throw new Error(`${command} ${options.join(" ")}: ${stdout}${stderr}`)
+  }
+}
+
+/** Pack a folder as npm would publish it, into the project; returns the name of the file. */
+async function pack(source: string): Promise<string> {
+  const [packed] = JSON.parse(await inProject("npm", "pack", source, "--json", "--silent")) as {
+    filename: string
+  }[]
+  return `./${packed?.filename}`
+}
+
+describe("the client as a package", () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "evo-todo-client-"))
+    await writeFile(
+      join(folder, "package.json"),
+      JSON.stringify({ name: "empty", private: true, type: "module" }),
+    )
+    await inProject(
+      process.execPath,
+      join(FRONTEND, "node_modules/typescript/bin/tsc"),
+      "-p",
+      join(FRONTEND, "tsconfig.client.json"),
+    )
+    const dependencies = ["openapi-fetch", "openapi-typescript-helpers"].map((name) =>
+      join(FRONTEND, "node_modules", name),
+    )
+    const packed = []
+    for (const source of [PACKAGE, ...dependencies]) packed.push(await pack(source))
+    await inProject("npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", ...packed)
+  }, 300_000)
+
+  afterAll(() => rm(folder, { recursive: true }))
+
+  it("has types and code, and nothing else", async () => {
+    const installed = join(folder, "node_modules/evo-todo-client")
+    expect((await readdir(installed)).sort()).toEqual(["LICENSE", "README.md", "dist", "package.json"])
+    const files = await readdir(join(installed, "dist"))
+    expect(files.filter((name) => /test/.test(name) || !/\.(js|d\.ts)$/.test(name))).toEqual([])
+    const { dependencies } = JSON.parse(await readFile(join(installed, "package.json"), "utf8"))
+    const frontend = JSON.parse(await readFile(join(FRONTEND, "package.json"), "utf8"))
+    expect(dependencies).toEqual({ "openapi-fetch": frontend.dependencies["openapi-fetch"] })
+  })
+
+  it.each(["nodenext", "bundler"])(
+    "is typed and runs in a project with %s",
+    async (resolution) => {
+      await writeFile(join(folder, "main.ts"), SOURCE)
+      const compiler = join(FRONTEND, "node_modules/typescript/bin/tsc")
+      const options = ["--strict", "--target", "es2022", "--lib", "es2023,dom,dom.iterable"]
+      const modules = [
+        "--moduleResolution",
+        resolution,
+        "--module",
+        resolution === "bundler" ? "esnext" : resolution,
+      ]
+      await inProject(process.execPath, compiler, ...options, ...modules, "main.ts")
+      expect(await inProject(process.execPath, "main.js")).toBe("Unauthorized\n")
+    },
+    60_000,
+  )
+})

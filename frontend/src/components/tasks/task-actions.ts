@@ -1,0 +1,266 @@
+import type { QueryClient } from "@tanstack/react-query"
+import {
+  type ApiClient,
+  ApiProblem,
+  ChangedElsewhere,
+  type Task,
+  Unauthorized,
+  Unreachable,
+} from "@/api-client"
+import type { Drafts, UnsentTask } from "./drafts"
+import { hasSameText, type TaskItem, type TaskText } from "./list"
+import type { Operation, TaskStore } from "./task-store"
+import { UndoStack } from "./undo-stack"
+
+/** Says to the user what has happened. `{}` in a sentence stands for the title, which is a text of the user. */
+export interface Reports {
+  /** Something can be undone. `isNoticed`: it deserves a notice, because what it concerns is not to be seen any more. */
+  done(sentence: string, title: string | null, isNoticed: boolean): void
+  undone(sentence: string, title: string | null): void
+  failed(sentence: string, title: string, reason: string): void
+}
+
+interface Change<T> {
+  /** Changes with the same scope are sent one after the other. */
+  scope: string
+  operation: Operation | null
+  send(): Promise<T>
+}
+
+/** The task is not in the list any more: deleted elsewhere. */
+export class Gone extends Error {}
+
+/** The changes of tasks: shown at once, sent in order, also after being offline, and undone. */
+export class TaskActions {
+  readonly undoStack = new UndoStack()
+  readonly #sending = new Set<string>()
+  readonly #client: QueryClient
+  readonly #api: ApiClient
+  readonly #userId: string
+  readonly #store: TaskStore
+  readonly #drafts: Drafts
+  reports: Reports = { done() {}, undone() {}, failed() {} }
+
+  constructor(client: QueryClient, api: ApiClient, userId: string, store: TaskStore, drafts: Drafts) {
+    this.#client = client
+    this.#api = api
+    this.#userId = userId
+    this.#store = store
+    this.#drafts = drafts
+  }
+
+  /** Add a task. Its text is kept until the service has it: if that fails, it stays in `drafts.unsent`. */
+  async add(task: UnsentTask): Promise<Task | null> {
+    const { key, title, description } = task
+    const now = new Date().toISOString()
+    const shown = { user_id: this.#userId, completed: false, revision: -1, created_at: now, updated_at: now }
+    this.#drafts.keepUnsent(task)
+    this.#sending.add(key)
+    try {
+      const added = await this.#change({
+        scope: "add",
+        operation: { taskId: key, apply: () => ({ ...shown, id: key, title, description, isPending: true }) },
+        send: () => this.#api.createTask(this.#userId, title, description, { idempotencyKey: key }),
+      })
+      this.#drafts.sent(key)
+      return added
+    } catch (error) {
+      this.#failed("Could not add “{}”.", title, error)
+      return null
+    } finally {
+      this.#sending.delete(key)
+    }
+  }
+
+  /** Whether this new task is on its way. */
+  isSending(key: string): boolean {
+    return this.#sending.has(key)
+  }
+
+  /** Tick a task, or untick it. */
+  async setCompleted(task: TaskItem, completed: boolean, isUndo = false): Promise<void> {
+    const { id, title } = task
+    try {
+      await this.#change({
+        scope: id,
+        operation: { taskId: id, apply: (task) => task && { ...task, completed } },
+        send: () => this.#api.setTaskCompletion(this.#userId, id, completed),
+      })
+    } catch (error) {
+      this.#failed("Could not update “{}”.", title, error)
+      return
+    }
+    if (isUndo) return
+    const sentence = completed ? "“{}” is done." : "“{}” is open again."
+    this.#undoable(sentence, title, () => this.setCompleted(task, !completed, true), false)
+  }
+
+  /**
+   * Save a text that was made from `base`.
+   *
+   * Rejects with ChangedElsewhere if the text was changed elsewhere meanwhile, with Gone if the task was deleted, and
+   * with what has failed otherwise; the current version is in the store then.
+   */
+  async edit(
+    id: string,
+    text: TaskText,
+    base: TaskText & { revision: number },
+    isUndo = false,
+  ): Promise<void> {
+    const before = { title: base.title, description: base.description }
+    const saved = await this.#change({
+      scope: id,
+      operation: { taskId: id, apply: (task) => task && { ...task, ...text } },
+      // A change of our own may have raised the revision; one of the text, by somebody else, must be a conflict.
+      send: () => this.#api.updateTask(this.#userId, id, text, { revision: this.#revisionFor(id, base) }),
+    }).catch((error: unknown) => this.#editFailed(id, base.title, error))
+    if (isUndo) return
+    this.#undoable("“{}” was changed.", text.title, () => this.#undoEdit(id, before, saved), false)
+  }
+
+  #revisionFor(id: string, base: TaskText & { revision: number }): number {
+    const current = this.#store.confirmed(id)
+    return current && hasSameText(current, base) ? current.revision : base.revision
+  }
+
+  async #editFailed(id: string, title: string, error: unknown): Promise<never> {
+    if (isGone(error)) return this.#deletedElsewhere(id, title)
+    if (!(error instanceof ChangedElsewhere)) {
+      this.#failed("Could not update “{}”.", title, error)
+      throw error
+    }
+    try {
+      this.#store.put(await this.#api.getTask(this.#userId, id))
+    } catch (refetch) {
+      if (!isGone(refetch)) throw refetch
+      return this.#deletedElsewhere(id, title)
+    }
+    throw error
+  }
+
+  #deletedElsewhere(id: string, title: string): never {
+    this.#store.remove(id)
+    this.reports.failed("Could not update “{}”.", title, "It was deleted elsewhere.")
+    throw new Gone()
+  }
+
+  async #undoEdit(id: string, text: TaskText, base: Task): Promise<void> {
+    await this.edit(id, text, base, true).catch((error: unknown) => {
+      if (!(error instanceof ChangedElsewhere || error instanceof Gone)) return // reported
+      this.reports.failed(
+        "Could not restore the text of “{}”.",
+        base.title,
+        "It was changed elsewhere since.",
+      )
+    })
+  }
+
+  /** Delete tasks, one after the other; undoing restores all that were. */
+  async remove(tasks: readonly TaskItem[]): Promise<void> {
+    const results = await Promise.all(tasks.map((task) => this.#remove(task)))
+    const removed = tasks.filter((_, index) => results[index])
+    const [first] = removed
+    if (!first) return
+    const sentence = removed.length === 1 ? "“{}” was deleted." : `${removed.length} tasks were deleted.`
+    this.#undoable(sentence, removed.length === 1 ? first.title : null, async () => {
+      await Promise.all(removed.map((task) => this.restore(task)))
+    })
+  }
+
+  async #remove(task: TaskItem): Promise<boolean> {
+    const { id, title } = task
+    try {
+      await this.#change({
+        scope: id,
+        operation: { taskId: id, apply: () => undefined },
+        send: () => this.#patiently(() => this.#api.deleteTask(this.#userId, id)),
+      })
+    } catch (error) {
+      if (!isGone(error)) {
+        this.#failed("Could not delete “{}”.", title, error)
+        return false
+      }
+    }
+    this.#store.remove(id)
+    return true
+  }
+
+  /** Bring a deleted task back. */
+  async restore(task: TaskItem): Promise<void> {
+    try {
+      await this.#change({
+        scope: task.id,
+        operation: { taskId: task.id, apply: (current) => current ?? task },
+        send: () => this.#patiently(() => this.#api.restoreTask(this.#userId, task.id)),
+      })
+    } catch (error) {
+      this.#failed("Could not restore “{}”.", task.title, error)
+    }
+  }
+
+  /** Undo the last change that can be undone. */
+  async undo(): Promise<void> {
+    const undone = this.undoStack.pop()
+    if (!undone) return
+    this.reports.undone(undone.sentence, undone.title)
+    await undone.run()
+  }
+
+  /** Let the user undo something that is not a change of a task, such as throwing a text away. */
+  offerUndo(sentence: string, title: string, run: () => void): void {
+    this.#undoable(sentence, title, async () => run())
+  }
+
+  #undoable(sentence: string, title: string | null, run: () => Promise<void>, isNoticed = true): void {
+    this.undoStack.push({ sentence, title, run })
+    this.reports.done(sentence, title, isNoticed)
+  }
+
+  // biome-ignore lint/suspicious/noConfusingVoidType: a deletion has no response
+  async #change<T extends Task | void>({ scope, operation, send }: Change<T>): Promise<T> {
+    if (operation) this.#store.begin(operation)
+    try {
+      const mutation = this.#client.getMutationCache().build<T, unknown, void, unknown>(this.#client, {
+        scope: { id: `${this.#userId}:${scope}` },
+        mutationFn: send,
+        retry: false,
+      })
+      const result = await mutation.execute()
+      if (result) this.#store.put(result)
+      return result
+    } finally {
+      if (operation) this.#store.end(operation)
+    }
+  }
+
+  /** A call that is repeated when the service asks to wait: many at once exceed its rate limit. */
+  async #patiently<T>(call: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await call()
+      } catch (error) {
+        const isBusy = error instanceof ApiProblem && error.status === 429 && error.retryAfter !== undefined
+        if (!isBusy) throw error
+        await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 1) * 1000))
+      }
+    }
+  }
+
+  #failed(sentence: string, title: string, error: unknown): void {
+    if (error instanceof Unauthorized) return // the page is about to be left
+    this.reports.failed(sentence, title, describeError(error))
+    // Without a response the change may have been made.
+    if (error instanceof Unreachable)
+      void this.#client.invalidateQueries({ queryKey: ["tasks", this.#userId] })
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ApiProblem && error.status === 404
+}
+
+/** A message for the user: the API's own, if it sent one. */
+export function describeError(error: unknown): string {
+  if (error instanceof Unreachable) return "The service is not responding."
+  return error instanceof ApiProblem ? error.message : "An unexpected error occurred."
+}

@@ -1,0 +1,90 @@
+"""Shortcut keys: from wherever the focus is, on other keyboards, and not while an input method composes."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import Opens, TasksOf
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage
+
+PRESS = """([key, code, more]) => document.activeElement.dispatchEvent(
+    new KeyboardEvent('keydown', { key, code, bubbles: true, cancelable: true, ...more }))"""
+
+
+def press(tasks: TasksPage, key: str, code: str, **more: object) -> None:
+    tasks.page.evaluate(PRESS, [key, code, more])
+
+
+def test_keys_work_from_wherever_the_focus_is(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("first", "second")
+    tasks = at_tasks(alice)
+    page, keys = tasks.page, tasks.page.keyboard
+    for start in (page.get_by_role("link", name="Account"), page.get_by_role("button", name="Delete: first")):
+        start.focus()
+        keys.press("n")
+        expect(tasks.new).to_be_focused()
+        start.focus()
+        keys.press("/")
+        expect(tasks.search).to_be_focused()
+    page.get_by_role("link", name="Account").focus()
+    keys.press("ArrowDown")
+    expect(tasks.check("second")).to_be_focused()
+    page.evaluate("document.activeElement.blur()")
+    keys.press("ArrowUp")
+    expect(tasks.check("first")).to_be_focused()
+    keys.press("Backspace")
+    tasks.reads("second")
+
+
+def test_a_question_mark_shows_the_keys(at_tasks: Opens, alice: Person) -> None:
+    tasks = at_tasks(alice)
+    tasks.page.evaluate("document.activeElement.blur()")
+    tasks.page.keyboard.press("?")
+    dialog = tasks.page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_contain_text("Undo")
+    tasks.page.keyboard.press("n")
+    expect(tasks.new).not_to_be_focused()
+    tasks.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("edit", "new"),
+    [(("\u0443", "KeyE"), ("т", "KeyN")), (("ε", "KeyE"), ("\u03bd", "KeyN")), (("e", "KeyD"), ("n", "KeyL"))],
+)
+def test_keys_of_other_layouts(
+    edit: tuple[str, str], new: tuple[str, str], at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    """Russian, Greek, and Dvorak, where the Latin letters are at other places."""
+    tasks_of(alice).add("one")
+    tasks = at_tasks(alice)
+    tasks.check("one").focus()
+    press(tasks, *new)
+    expect(tasks.new).to_be_focused()
+    tasks.check("one").focus()
+    press(tasks, *edit)
+    expect(tasks.page.get_by_label("Title", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize("more", [{"isComposing": True}, {"keyCode": 229}])
+def test_escape_belongs_to_an_input_method_that_composes(
+    more: dict[str, object], at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    tasks_of(alice).add("one")
+    tasks = at_tasks(alice)
+    editor = tasks.edit("one")
+    editor.title.fill("かな")
+    press(tasks, "Escape", "Escape", **more)
+    press(tasks, "Enter", "Enter", ctrlKey=True, **more)
+    expect(editor.title).to_have_value("かな")
+    tasks.page.evaluate(
+        """() => {
+            const field = document.activeElement
+            field.dispatchEvent(new CompositionEvent('compositionstart', { bubbles: true }))
+            field.dispatchEvent(new CompositionEvent('compositionend', { bubbles: true }))
+            field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true }))
+        }"""
+    )
+    expect(editor.title).to_have_value("かな")
+    editor.title.press("Escape")
+    editor.is_gone()

@@ -1,0 +1,189 @@
+"""What the pages look like to people of every script, with fingers, forced colours and page translators."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Opens, TasksOf
+from tests.support.browser import Windows
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, notice
+
+TRANSLATE = """() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const found = []
+    while (texts.nextNode()) if (texts.currentNode.data.trim()) found.push(texts.currentNode)
+    for (const text of found) {
+        const font = document.createElement('font')
+        text.replaceWith(font)
+        font.append(text.data)
+    }
+}"""
+"""What page translators do: they replace every text node."""
+
+MAX_SCRIPTS = 200 * 1024
+
+
+def direction(page: Page, text: str) -> str:
+    return str(page.get_by_text(text).first.evaluate("element => getComputedStyle(element).direction"))
+
+
+def test_texts_of_people_have_their_own_direction(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    arabic, hebrew = "شراء الحليب", "לקנות חלב"
+    tasks_of(alice).add(arabic, "Buy milk", description=hebrew)
+    tasks = at_tasks(alice)
+    assert direction(tasks.page, arabic) == "rtl"
+    assert direction(tasks.page, hebrew) == "rtl"
+    assert direction(tasks.page, "Buy milk") == "ltr"
+    tasks.new.fill(arabic)
+    assert tasks.new.evaluate("field => getComputedStyle(field).direction") == "rtl"
+    tasks.search.fill(hebrew)
+    assert tasks.search.evaluate("field => getComputedStyle(field).direction") == "rtl"
+
+
+@pytest.mark.parametrize("title", ["\u202eevil", "\u2067rtl", "(שלום"])
+def test_a_title_does_not_turn_the_words_around_it(
+    title: str, at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    tasks_of(alice).add(title)
+    tasks = at_tasks(alice)
+    tasks.delete(title)
+    isolated = notice(tasks.page).locator("bdi")
+    expect(isolated).to_have_text(title)
+    order = notice(tasks.page).evaluate(
+        """notice => {
+            const after = notice.querySelector('bdi').nextSibling.firstChild
+            const range = document.createRange()
+            const left = offset => {
+                range.setStart(after, offset)
+                range.setEnd(after, offset + 1)
+                return range.getBoundingClientRect().left
+            }
+            return left(2) < left(after.data.length - 2)
+        }"""
+    )
+    assert order, "the sentence is turned round"
+
+
+def test_a_page_translator_breaks_nothing(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one", "two")
+    tasks = at_tasks(alice)
+    for _ in range(2):
+        tasks.page.evaluate(TRANSLATE)
+        tasks.page.get_by_role("radio", name="Open").check()
+        tasks.page.get_by_role("checkbox").first.click()
+        tasks.page.evaluate(TRANSLATE)
+        tasks.page.get_by_role("button", name="Undo").click()
+        tasks.page.get_by_role("button", name=re.compile("^Delete: ")).first.click()
+        tasks.page.evaluate(TRANSLATE)
+        tasks.page.get_by_role("button", name="Undo").click()
+        tasks.search.fill("nothing")
+        tasks.page.evaluate(TRANSLATE)
+        tasks.search.fill("")
+        tasks.page.get_by_role("radio", name="All").check()
+    tasks.page.get_by_role("link", name="Account").click()
+    expect(tasks.page.get_by_role("heading", level=1)).to_contain_text("Account")
+    # Faults in the page fail the test at its end.
+
+
+def test_forced_colours_show_which_filter_is_chosen(windows: Windows, alice: Person) -> None:
+    page = windows.open(alice)
+    TasksPage(page).open()
+    page.emulate_media(forced_colors="active")
+    style = "label => getComputedStyle(label).outlineStyle"
+    outlines = [label.evaluate(style) for label in page.get_by_role("group", name="Show").locator("label").all()]
+    page.emulate_media(forced_colors="none")
+    assert outlines == ["solid", "none", "none", "none"]
+
+
+@pytest.mark.parametrize(
+    ("title", "links"),
+    [
+        ("see https://example.com/a?b=c#d.", ["https://example.com/a?b=c#d"]),
+        ("(https://example.com/a_(b)) and http://example.org/", ["https://example.com/a_(b)", "http://example.org/"]),
+        ("javascript:alert(1) data:text/html,x ftp://example.com", []),
+        ("https://münchen.example/straße", ["https://münchen.example/straße"]),
+    ],
+)
+def test_links_can_be_followed(title: str, links: list[str], at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add(title)
+    tasks = at_tasks(alice)
+    tasks.reads(title)
+    found = tasks.page.locator(".title a")
+    expect(found).to_have_text(links)
+    for link in found.all():
+        assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+        assert link.get_attribute("target") == "_blank"
+
+
+def test_a_tall_text_is_folded_until_it_is_opened(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("Buy milk", description="\n".join(f"line {number}" for number in range(40)))
+    tasks = at_tasks(alice)
+    row = tasks.row("Buy milk")
+    folded = row.bounding_box()
+    box, delete = tasks.check("Buy milk").bounding_box(), row.get_by_role("button", name="Delete").bounding_box()
+    assert folded
+    assert box
+    assert delete
+    assert folded["height"] < 220
+    tasks.page.get_by_role("button", name="Show all").click()
+    opened = row.bounding_box()
+    assert opened
+    assert opened["height"] > 600
+    assert box["y"] - folded["y"] < 40, "the box is at the top"
+    assert delete["y"] - folded["y"] < 40
+    tasks.page.get_by_role("button", name="Show less").click()
+    expect(tasks.page.get_by_role("button", name="Show all")).to_be_visible()
+
+
+def test_times_counts_and_a_description_when_adding(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one", "two")
+    tasks = at_tasks(alice)
+    assert re.match("Added .*20", tasks.row("one").locator(".title").get_attribute("title") or "")
+    tasks.tick("one")
+    labels = tasks.page.get_by_role("group", name="Show").locator("label")
+    expect(labels).to_have_text(["All2", "Open1", "Done1", "Deleted"])
+    tasks.new.fill("three")
+    tasks.page.get_by_role("button", name="With a description").click()
+    tasks.page.get_by_label("Description to add").fill("more")
+    tasks.page.get_by_label("Description to add").press("Control+Enter")
+    tasks.has_confirmed("three")
+    assert tasks_of(alice).all()[0]["description"] == "more"
+
+
+def test_targets_are_large_enough_for_fingers(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one")
+    page = windows.open(alice)
+    TasksPage(page).open()
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    page.set_viewport_size({"width": 375, "height": 700})
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('button, .filters label, .check, nav a, input:not([type=radio])')]
+            .filter(element => element.type !== 'checkbox' && element.checkVisibility({ visibilityProperty: true }))
+            .map(element => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
+            .filter(([, { width, height }]) => width < 44 || height < 44)
+            .map(([html, { width, height }]) => `${html} ${width}x${height}`)"""
+    )
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    session.detach()
+    assert small == []
+
+
+def test_the_page_can_be_installed(windows: Windows, alice: Person) -> None:
+    page = windows.open(alice)
+    TasksPage(page).open()
+    address = page.locator("link[rel=manifest]").get_attribute("href")
+    assert address
+    manifest = page.evaluate("address => fetch(address).then(response => response.json())", address)
+    assert manifest["start_url"] == "/tasks"
+    assert page.evaluate("icon => fetch(icon).then(response => response.ok)", manifest["icons"][0]["src"])
+    assert page.locator("meta[name=theme-color]").count() == 2
+
+
+def test_the_scripts_of_the_tasks_page_are_small(windows: Windows, alice: Person) -> None:
+    page = windows.open(alice)
+    TasksPage(page).open()
+    scripts = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.js'))"
+    assert 0 < sum(page.evaluate(f"{scripts}.map(script => script.encodedBodySize)")) <= MAX_SCRIPTS

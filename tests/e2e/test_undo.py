@@ -1,0 +1,117 @@
+"""Changes can be undone, one after the other, by the keyboard and by a button that is near."""
+
+import json
+import re
+
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import Opens, TasksOf
+from tests.support.frontend import Person
+from tests.support.pages import TasksPage, notice
+
+
+def test_several_changes_of_every_kind_are_undone(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("one", "two", "three")
+    tasks = at_tasks(alice)
+    tasks.tick("one")
+    tasks.edit("two").change("two!", description="more")
+    tasks.delete("three")
+    tasks.delete("one")
+    tasks.reads("two!")
+    press = tasks.page.keyboard.press
+    press("Control+z")
+    tasks.reads("two!", "one")
+    press("Control+z")
+    tasks.reads("three", "two!", "one")
+    press("Control+z")
+    tasks.reads("three", "two", "one")
+    press("Control+z")
+    expect(tasks.check("one")).not_to_be_checked()
+    press("Control+z")  # nothing is left
+    tasks.open().reads("three", "two", "one")
+    assert [(task["completed"], task["description"]) for task in stored.all()] == [(False, None)] * 3
+
+
+def test_the_button_is_near_however_long_the_list_is(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add(*(f"Task {number}" for number in range(60)))
+    tasks = at_tasks(alice)
+    tasks.delete("Task 5")
+    tasks.page.get_by_role("link", name="Account").focus()
+    undo = tasks.page.get_by_role("button", name="Undo")
+    for _ in range(8):
+        if undo.evaluate("button => button === document.activeElement"):
+            break
+        tasks.page.keyboard.press("Shift+Tab")
+    expect(undo).to_be_focused()
+    tasks.page.keyboard.press("Enter")
+    expect(tasks.check("Task 5")).to_be_visible()
+    tasks.tick("Task 7")
+    expect(undo).to_have_count(1)
+    undo.click()
+    expect(tasks.check("Task 7")).not_to_be_checked()
+
+
+def test_typing_is_undone_by_the_field_itself(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one", "two")
+    tasks = at_tasks(alice)
+    tasks.delete("one")
+    tasks.new.press_sequentially("text")
+    tasks.new.press("Control+z")
+    tasks.reads("two")
+
+
+def test_an_undo_does_not_overwrite_a_change_of_another_device(
+    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    stored = tasks_of(alice)
+    [task] = stored.add("one")
+    tasks = at_tasks(alice)
+    tasks.edit("one").change("mine")
+    stored.change(task, title="theirs")
+    tasks.page.keyboard.press("Control+z")
+    expect(notice(tasks.page)).to_contain_text("It was changed elsewhere since.")
+    assert stored.titles() == ["theirs"]
+
+
+def test_completed_tasks_are_cleared_and_brought_back_at_once(
+    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    stored = tasks_of(alice)
+    for task in stored.add("one", "two", "three")[:2]:
+        stored.change(task, completed=True)
+    tasks = at_tasks(alice)
+    tasks.page.get_by_role("button", name="Clear 2 completed").click()
+    expect(notice(tasks.page)).to_contain_text("2 tasks were deleted.")
+    tasks.reads("three")
+    tasks.page.get_by_role("button", name="Undo").click()
+    tasks.reads("three", "two", "one")
+    tasks.open().reads("three", "two", "one")
+
+
+def test_all_tasks_can_be_downloaded(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add('Say "hello"', "=1+1")
+    tasks = at_tasks(alice)
+    tasks.page.get_by_role("link", name="Account").click()
+    contents = {}
+    for kind in ("JSON", "CSV"):
+        with tasks.page.expect_download() as download:
+            tasks.page.get_by_role("button", name=f"Download {kind}").click()
+        contents[kind] = download.value.path().read_bytes().decode("utf-8-sig")
+    assert [task["title"] for task in json.loads(contents["JSON"])["tasks"]] == ['Say "hello"', "=1+1"]
+    assert re.findall('"Say ""hello"""|"\'=1[+]1"', contents["CSV"]) == ['"Say ""hello"""', '"\'=1+1"']
+
+
+def test_deleted_tasks_are_listed_and_restored(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("one", "two", "three")
+    tasks = at_tasks(alice)
+    tasks.delete("one")
+    tasks.delete("two")
+    tasks.choose("Deleted")
+    trash = tasks.page.get_by_role("list", name="Deleted tasks").locator(".title > span")
+    expect(trash).to_have_text(["two", "one"])
+    tasks.page.get_by_role("button", name="Restore: one").click()
+    expect(trash).to_have_text(["two"])
+    TasksPage(tasks.page).choose("All").reads("three", "one")
+    assert stored.titles() == ["three", "one"]
