@@ -79,9 +79,19 @@ format: $(READY)/dev ## format the sources
 	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
-openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/ and the frontend's types
+openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/, and what is generated from it
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
+	$(BIN)/python -m tests.support.bruno
 	cd frontend && npm run --silent schema
+
+.PHONY: dist
+dist: $(READY)/dev ## build the packages and their bill of materials (CycloneDX) in dist/
+	rm -rf dist
+	$(BIN)/hatchling build --directory dist
+	$(BIN)/pip-audit --requirement requirements/run.txt --no-deps --disable-pip --progress-spinner off \
+	    --format cyclonedx-json --output dist/evo-todo.cdx.json
+	@grep -q '"components"' dist/evo-todo.cdx.json || \
+	    { echo 'pip-audit found no packages: the package index could not be reached' >&2; exit 1; }
 
 .PHONY: mutants
 mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
