@@ -347,7 +347,7 @@ class TestSlowReaders:
         """A client that asks for a stream and reads nothing of it."""
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.setblocking(False)
+        client.setblocking(False)  # noqa: FBT003
         loop = asyncio.get_running_loop()
         await loop.sock_connect(client, (HOST, live.port))
         asked = f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live.api.issuer.token()}\r\n\r\n"

@@ -35,8 +35,8 @@ PAGE_POLICY: Final = (
 _INTRODUCTION: Final = """\
 <div class="token"><label><span>Token</span>
 <input id="token" type="password" autocomplete="off" spellcheck="false" placeholder="eyJhbGciOiJFZERTQSIs…"></label>
-<small>For "Try it". It is sent to this API only and stored nowhere: it is gone when you leave the page. The examples for
-curl take it from <code>$TOKEN</code>.</small></div>"""
+<small>For "Try it". It is sent to this API only and stored nowhere: it is gone when you leave the page. The examples
+for curl take it from <code>$TOKEN</code>.</small></div>"""
 
 
 @cache
