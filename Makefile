@@ -41,7 +41,7 @@ run: $(READY)/run ## serve on this machine, without any set-up
 
 .PHONY: install
 install: $(READY)/run ## install the service alone, as .venv/bin/evo-todo
-	@echo 'Installed: $(BIN)/evo-todo. Next: $(BIN)/evo-todo migrate, then $(BIN)/evo-todo serve (README.md).'
+	@echo 'Installed: $(BIN)/evo-todo. Next: $(BIN)/evo-todo migrate, then $(BIN)/evo-todo serve (docs/tutorial.md).'
 
 .PHONY: web
 web: $(READY)/run $(BUILT) ## serve the frontend and the API on this machine, without any set-up
