@@ -83,6 +83,11 @@ openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/ and
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
 	cd frontend && npm run --silent schema
 
+.PHONY: docs
+docs: $(READY)/docs ## build the documentation, with search, for reading without a network: dist/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+	@echo 'Open dist/docs/index.html'
+
 .PHONY: mutants
 mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
 	$(BIN)/mutmut run $(ARGS)
@@ -113,6 +118,7 @@ lock: $(READY)/tools ## update the lock files
 	    -c requirements/build.txt -c requirements/e2e.txt -o requirements/bench.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench --group dev \
 	    -c requirements/build.txt -c requirements/bench.txt -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --group docs -c requirements/dev.txt -o requirements/docs.txt
 	cd frontend && npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
 
 .PHONY: clean
@@ -158,6 +164,10 @@ $(READY)/bench: requirements/bench.txt $(READY)/e2e
 
 $(READY)/dev: requirements/dev.txt $(READY)/bench
 	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(READY)/docs: requirements/docs.txt $(READY)/run
+	$(INSTALL) --require-hashes -r requirements/docs.txt
 	@touch $@
 
 $(MODULES): frontend/package-lock.json

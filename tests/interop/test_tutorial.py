@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.support.code_blocks import shell_blocks, titled_blocks
 from tests.support.postgres_local import free_port
@@ -16,6 +17,16 @@ MODULES = Path(__file__).parents[2] / "frontend" / "node_modules"
 PAGE = "tutorial.md"
 
 
+IN_A_PAGE = """
+export ME COOKIE=$(awk '/session_token/ { print $6 "=" $7 }' cookies)
+node --input-type=module -e '
+  import { listTasks } from "./tasks.mjs"
+  const real = fetch  // it has no cookie jar, unlike that of a browser
+  globalThis.fetch = (url, options) => real(url, { headers: { cookie: process.env.COOKIE }, ...options })
+  console.log(JSON.stringify(await listTasks(process.env.ME)))
+'
+"""
+"""What a browser does with tasks.mjs."""
 SIGN_OUT = "how-to/sign-out.md"
 
 
@@ -55,7 +66,9 @@ def test_the_tutorial_leads_to_a_task_and_signing_out_holds(tmp_path: Path) -> N
     assert serve.endswith("evo-todo serve --migrate\n")
     settings = dict(line.removeprefix("export ").split("=", 1) for line in serve.splitlines() if "export" in line)
     settings = {name: value.replace(":3000", f":{port}") for name, value in settings.items()}
-    commands = "".join([sign_up, first_task, other_user, *shell_blocks(SIGN_OUT)]).replace(":3000", f":{port}")
+    commands = "".join([sign_up, first_task, other_user, IN_A_PAGE, *shell_blocks(SIGN_OUT)]).replace(
+        ":3000", f":{port}"
+    )
     with (
         better_auth(tmp_path, port, api_port),
         running("serve", "--migrate", folder=tmp_path, settings=settings | {"EVO_TODO_PORT": str(api_port)}),
@@ -69,15 +82,16 @@ def test_the_tutorial_leads_to_a_task_and_signing_out_holds(tmp_path: Path) -> N
             timeout=TIMEOUT,
             check=True,
         )
-    _, created, listed, refused, signed_out, revoked = read_documents(ran.stdout)
+    _, created, listed, refused, in_a_page, signed_out, revoked = read_documents(ran.stdout)
     assert created["title"] == "Buy milk"
     assert listed["data"] == [created]
     assert refused["status"] == 403
+    assert in_a_page == listed["data"]
     assert signed_out == {"success": True}
     assert revoked["status"] == 401
 
 
-def read_documents(text: str) -> list[dict[str, object]]:
+def read_documents(text: str) -> list[Any]:
     """JSON documents without anything between them."""
     decoder, found = json.JSONDecoder(), []
     while text := text.strip():

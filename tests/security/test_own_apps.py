@@ -75,7 +75,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: Published) 
     monkeypatch.setenv("BETTER_AUTH_BASE_URL", BASE_URL)
 
     def load_app(name: str) -> Any:
-        module = importlib.import_module(name)
+        module: Any = importlib.import_module(name)
         module.better_auth = importlib.import_module("better_auth").BetterAuth(BASE_URL, transport=published)
         return module.app
 
