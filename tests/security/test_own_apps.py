@@ -1,28 +1,19 @@
-"""The code of docs/how-to/your-own-app.md and leave-hs256.md under the attacks that the service is tested with."""
+"""The code of docs/how-to/your-own-app.md under the attacks that the service is tested with."""
 
 import asyncio
-import hmac
-import importlib
-import json
 import random
-import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from attrs import define, field
 
 from tests.security import test_tokens
 from tests.support.api import Api
-from tests.support.attacks import TASKS, assert_accepted, send
-from tests.support.code_blocks import titled_blocks
-from tests.support.tokens import Issuer, base64url, compact_json
+from tests.support.attacks import TASKS, assert_accepted, assert_refused, send
+from tests.support.own_apps import BASE_URL, Published
+from tests.support.tokens import Issuer
 
-PAGES = ("how-to/your-own-app.md", "how-to/leave-hs256.md")
-BASE_URL = "https://auth.example.com"
 APPS = ["fastapi_app", "starlette_app", "litestar_app"]
 ATTACKS = [
     test_tokens.test_r01_credentials_come_from_one_authorization_header_and_nowhere_else,
@@ -41,45 +32,6 @@ ATTACKS = [
     test_tokens.test_r15_dates_are_finite_numbers_and_a_token_is_of_now,
     test_tokens.test_r16_the_subject_is_a_valid_user_id,
 ]
-
-
-@define
-class Published(httpx.AsyncBaseTransport):
-    """The issuer, as the app's HTTP client reaches it."""
-
-    issuer: Issuer = field(factory=lambda: Issuer.new(name=BASE_URL, audience=BASE_URL))
-    members: dict[str, Any] = field(factory=dict)
-    fails: bool = False
-    fetches: int = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.fetches += 1
-        await asyncio.sleep(0)
-        assert str(request.url) == f"{BASE_URL}/api/auth/jwks"
-        document = json.dumps({"keys": [self.issuer.jwk(**self.members)]}).encode()
-        return httpx.Response(500 if self.fails else 200, stream=httpx.ByteStream(document))
-
-
-@pytest.fixture
-def published() -> Published:
-    return Published()
-
-
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: Published) -> Callable[[str], Any]:
-    """Import an app as the page writes it; only its way to the issuer is replaced."""
-    for name, text in {name: text for page in PAGES for name, text in titled_blocks(page).items()}.items():
-        (tmp_path / name).write_text(text)
-        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("BETTER_AUTH_BASE_URL", BASE_URL)
-
-    def load_app(name: str) -> Any:
-        module: Any = importlib.import_module(name)
-        module.better_auth = importlib.import_module("better_auth").BetterAuth(BASE_URL, transport=published)
-        return module.app
-
-    return load_app
 
 
 @pytest.fixture(params=APPS)
@@ -115,6 +67,23 @@ async def statuses(api: Api, *tokens: str) -> set[int]:
     return {response.status_code for response in await asyncio.gather(*(send(api, token) for token in tokens))}
 
 
+async def test_a_note_belongs_to_its_author(load: Callable[[str], Any], published: Published) -> None:
+    transport = httpx.ASGITransport(load("fastapi_app"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://app.test") as http:
+        alice, bob = ({"Authorization": f"Bearer {published.issuer.token(user)}"} for user in ("alice", "bob"))
+        assert (await http.post("/notes?text=milk", headers=alice)).status_code == 201
+        assert (await http.get("/notes", headers=alice)).json() == ["milk"]
+        assert (await http.get("/notes", headers=bob)).json() == []
+
+
+VALUES: list[object] = ["x", {}, None]
+
+
+@pytest.mark.parametrize("claim", ["client_id", "azp", "scope", "cnf", "events"])
+async def test_tokens_of_applications_and_bound_tokens_are_refused(api: Api, claim: str) -> None:
+    await assert_refused(api, [api.issuer.token("alice", claims={claim: value}) for value in VALUES])
+
+
 @pytest.mark.parametrize(
     "members", [{"kty": "EC", "crv": "P-256"}, {"crv": "Ed448"}, {"crv": "X25519"}, {"alg": "ES256"}, {"use": "enc"}]
 )
@@ -136,37 +105,3 @@ async def test_without_keys_nobody_is_signed_out(api: Api, published: Published)
     assert await statuses(api, *(api.issuer.token("alice"),) * 5) == {503}
     assert published.fetches == 1
     assert (await api.http.get(TASKS)).status_code == 401
-
-
-async def test_old_tokens_are_accepted_while_hs256_is_left(load: Callable[[str], Any], published: Published) -> None:
-    load("fastapi_app")
-    better_auth, leaving = (importlib.import_module(name) for name in ("better_auth", "leaving_hs256"))
-    old, new = (
-        leaving.LeavingHS256(BASE_URL, secret="old secret " * 4, until=time.time() + after, transport=published)
-        for after in (60, -60)
-    )
-    claims = published.issuer.claims("alice")
-
-    def hs256(key: str, **header: object) -> str:
-        parts = [base64url(compact_json(part)) for part in ({"alg": "HS256"} | header, claims)]
-        digest = hmac.digest(key.encode(), ".".join(parts).encode(), "sha256")
-        return ".".join([*parts, base64url(digest)])
-
-    for verifier in (old, new):
-        assert (await verifier.verify(published.issuer.token("alice"))).id == "alice"
-    assert (await old.verify(hs256("old secret " * 4))).id == "alice"
-    public = published.issuer.jwk()
-    refused = [
-        hs256(public["x"], kid=public["kid"]),
-        hs256(""),
-        hs256("old secret " * 4, alg="none"),
-        hs256("old secret " * 4, alg="HS512"),
-        hs256("old secret " * 4, crit=5),
-        published.issuer.token("alice", header={"alg": "HS256"}),
-        "a.b.c",
-        "",
-    ]
-    for verifier, tokens in ((old, refused), (new, [*refused, hs256("old secret " * 4)])):
-        for token in tokens:
-            with pytest.raises(better_auth.Refused):
-                await verifier.verify(token)

@@ -14,7 +14,9 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SOURCES = [f"/{path.relative_to(ROOT)}" for folder in ("src", "tests", "docs") for path in (ROOT / folder).rglob("*.py")]
+SOURCES = [
+    f"/{path.relative_to(ROOT)}" for folder in ("src", "tests", "docs") for path in (ROOT / folder).rglob("*.py")
+]
 
 SETTINGS = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", OPERATIONS, re.MULTILINE))
 

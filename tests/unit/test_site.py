@@ -3,7 +3,11 @@
 import importlib.util
 import json
 import re
+import sqlite3
+import subprocess
+import sys
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -117,3 +121,15 @@ def test_python_code_is_valid_on_every_page() -> None:
     assert len(blocks) >= 5
     for title, text in blocks.items():
         compile(text, title, "exec")
+
+
+def test_the_backup_of_a_database_in_use_has_what_its_file_alone_lacks(tmp_path: Path) -> None:
+    (tmp_path / "backup.py").write_text(titled_blocks("how-to/backup.md")["backup.py"])
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as live:
+        live.execute("PRAGMA journal_mode=WAL")
+        live.execute("CREATE TABLE t (x)")
+        live.execute("INSERT INTO t VALUES (1)")
+        live.commit()
+        subprocess.run([sys.executable, "backup.py", "tasks.db", "copy.db"], cwd=tmp_path, check=True)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT x FROM t").fetchall() == [(1,)]
