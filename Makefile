@@ -79,14 +79,24 @@ format: $(READY)/dev ## format the sources
 	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
-openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/ and the frontend's types
+openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/, and what is generated from it
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
+	$(BIN)/python -m tests.support.bruno
 	cd frontend && npm run --silent schema
 
 .PHONY: docs
-docs: $(READY)/docs ## build the documentation, with search, for reading without a network: dist/docs/index.html
+docs: $(READY)/docs ## build the documentation, with search, for reading without a network: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
-	@echo 'Open dist/docs/index.html'
+	@echo 'Open site/index.html'
+
+.PHONY: dist
+dist: $(READY)/dev ## build the packages and their bill of materials (CycloneDX) in dist/
+	rm -rf dist
+	$(BIN)/hatchling build --directory dist
+	$(BIN)/pip-audit --requirement requirements/run.txt --no-deps --disable-pip --progress-spinner off \
+	    --format cyclonedx-json --output dist/evo-todo.cdx.json
+	@grep -q '"components"' dist/evo-todo.cdx.json || \
+	    { echo 'pip-audit found no packages: the package index could not be reached' >&2; exit 1; }
 
 .PHONY: mutants
 mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
@@ -123,7 +133,7 @@ lock: $(READY)/tools ## update the lock files
 
 .PHONY: clean
 clean: ## remove what these targets create, but no data
-	rm -rf $(VENV) dist mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist site mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -rf frontend/node_modules frontend/.next
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

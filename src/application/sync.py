@@ -84,7 +84,7 @@ class WatchChanges:
     idle_after: float = IDLE_AFTER
     retry_after: tuple[float, float] = RETRY_AFTER
     _starting: "dict[tuple[UserId, SyncToken], asyncio.Task[Changes]]" = field(init=False, factory=dict)
-    """Reads that have not begun: whoever wants the same joins them."""
+    """Reads that have not begun: others who want the same join them."""
 
     def __call__(self, actor: Principal, owner: UserId, since: SyncToken | None) -> AsyncGenerator[Update]:
         """Yield updates without end, first Started: from `since`, or from now on.

@@ -3,6 +3,7 @@ from attrs import frozen
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Opens, TasksOf
+from tests.support.browser import Windows
 from tests.support.frontend import Person
 from tests.support.pages import Editor, TasksPage
 from tests.support.service_under_pages import Tasks
@@ -81,24 +82,39 @@ def test_a_second_change_elsewhere_is_a_conflict_again(conflict: Conflict) -> No
     assert conflict.stored.titles() == ["Buy rice milk"]
 
 
-def test_editing_a_task_that_was_deleted_elsewhere_shows_a_message(
-    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+def lose_events(tasks: TasksPage) -> None:
+    """Let the page hear of nothing by itself from now on: what it has open is cut when it opens it anew."""
+    for path in ("events", "changes"):
+        tasks.page.route(f"**/tasks/{path}*", lambda route: route.abort())
+
+
+def test_editing_a_task_that_was_deleted_elsewhere_unnoticed_shows_a_message(
+    windows: Windows, tasks_of: TasksOf, alice: Person
 ) -> None:
-    tasks_of(alice).add("Buy milk")
-    here, there = at_tasks(alice), at_tasks(alice)
+    stored = tasks_of(alice)
+    [task] = stored.add("Buy milk")
+    here = TasksPage(windows.open(alice))
+    lose_events(here)
+    here.open()
     editor = here.edit("Buy milk")
-    there.delete("Buy milk")
+    stored.delete(task)
     editor.save("Buy rice milk")
     expect(here.page.get_by_role("alert").filter(has_text="Could not update “Buy milk”.")).to_be_visible()
-    here.reads()
+    expect(editor.title).to_have_value("Buy rice milk")
+    editor.press("Save")
+    editor.is_gone()
+    here.reads("Buy rice milk")
 
 
-def test_deleting_a_task_that_was_deleted_elsewhere_shows_no_error(
-    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+def test_deleting_a_task_that_was_deleted_elsewhere_unnoticed_shows_no_error(
+    windows: Windows, tasks_of: TasksOf, alice: Person
 ) -> None:
-    tasks_of(alice).add("Buy milk")
-    here, there = at_tasks(alice), at_tasks(alice)
-    there.delete("Buy milk")
+    stored = tasks_of(alice)
+    [task] = stored.add("Buy milk")
+    here = TasksPage(windows.open(alice))
+    lose_events(here)
+    here.open()
+    stored.delete(task)
     here.page.get_by_role("button", name="Delete: Buy milk").click()
     here.reads()
     expect(here.page.get_by_role("alert").filter(has_text="not")).to_have_count(0)

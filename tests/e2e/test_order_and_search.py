@@ -58,12 +58,13 @@ def test_a_clock_that_is_wrong_changes_no_order(windows: Windows, tasks_of: Task
         stored = tasks_of(alice)
         tasks = TasksPage(windows.open(alice, has_clock=True)).open()
         tasks.page.clock.set_fixed_time(datetime.now(UTC) + offset)
-        for title in ("first", "second", "third"):
+        titles = [f"{number} at {offset}" for number in range(3)]
+        for title in titles:
             tasks.new.fill(title)
             tasks.new.press("Enter")
-        tasks.has_confirmed("third")
+        tasks.has_confirmed(titles[-1])
         expected = stored.titles()
-        assert expected[:3] == ["third", "second", "first"]
+        assert expected[:3] == titles[::-1]
         tasks.reads(*expected)
 
 

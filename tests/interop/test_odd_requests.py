@@ -169,11 +169,12 @@ def test_v11_odd_query_parameters_are_refused(ada: Person, query: str) -> None:
 @pytest.mark.parametrize("value", ["%ff", "%00", "a.b", "%", "x" * 3000, '"', "a.%E0%A4%A"])
 def test_v11_odd_cookies_are_no_session(site: Frontend, value: str) -> None:
     names = ("session_token", "two_factor", "trust_device", "dont_remember", "session_data")
-    cookies = "; ".join(f"better-auth.{name}={value}" for name in names)
+    prefixes = ("better-auth", f"better-auth-{site.port}")
+    cookies = "; ".join(f"{prefix}.{name}={value[:1200]}" for prefix in prefixes for name in names)
     with httpx.Client(base_url=f"{site.address}/api/auth", headers={"Cookie": cookies}, trust_env=False) as client:
         assert client.get("/get-session").json() is None
         assert client.get("/token").status_code == 401
-        assert client.get(f"{site.address}/tasks").status_code == 307
+        assert client.get(f"{site.url}/tasks").status_code == 307
         answer = client.post("/two-factor/verify-totp", json={"code": "000000"}, headers={"Origin": site.url})
         assert 400 <= answer.status_code < 500
 

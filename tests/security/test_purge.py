@@ -37,7 +37,7 @@ class Worker(Provider):
 
     @provide
     def revocations(self, clock: Clock) -> Revocations:
-        """Its own, which it shares with nobody: the worker never learns what others were told."""
+        """Its own, which it shares with nobody: the worker never learns what others were informed."""
         return MemoryRevocations(clock, TokenLifetimes())
 
 
@@ -45,15 +45,15 @@ class Worker(Provider):
 async def workers(url: str) -> AsyncIterator[tuple[Api, Api]]:
     """Two services of one issuer on one database."""
     issuer = Issuer.new()
-    told, deaf = connect(url), connect(url)
+    informed, deaf = connect(url), connect(url)
     try:
         async with (
-            running_for(issuer, Worker(told), EVO_TODO_RATE_LIMIT="off") as one,
+            running_for(issuer, Worker(informed), EVO_TODO_RATE_LIMIT="off") as one,
             running_for(issuer, Worker(deaf), EVO_TODO_RATE_LIMIT="off") as other,
         ):
             yield one, other
     finally:
-        await told.dispose()
+        await informed.dispose()
         await deaf.dispose()
 
 
@@ -62,10 +62,10 @@ async def purge(api: Api) -> httpx.Response:
 
 
 async def test_v05_after_a_purge_no_task_is_left_although_a_worker_has_not_heard_of_it(migrated_url: str) -> None:
-    async with workers(migrated_url) as (told, deaf):
-        live, gone = [f"{LIST}/{(await told.task())['id']}" for _ in range(2)]
-        assert (await told("DELETE", gone)).status_code == 204
-        stolen = {"Authorization": f"Bearer {told.issuer.token('alice')}"}
+    async with workers(migrated_url) as (informed, deaf):
+        live, gone = [f"{LIST}/{(await informed.task())['id']}" for _ in range(2)]
+        assert (await informed("DELETE", gone)).status_code == 204
+        stolen = {"Authorization": f"Bearer {informed.issuer.token('alice')}"}
         is_over = asyncio.Event()
 
         async def go_on_writing() -> list[httpx.Response]:
@@ -75,7 +75,7 @@ async def test_v05_after_a_purge_no_task_is_left_although_a_worker_has_not_heard
             return answers
 
         writers = [asyncio.create_task(go_on_writing()) for _ in range(4)]
-        assert (await purge(told)).status_code == 202
+        assert (await purge(informed)).status_code == 202
         for method, path, body in (
             ("POST", LIST, {"title": "Mine"}),
             ("PUT", live, {"title": "Mine"}),
@@ -90,14 +90,15 @@ async def test_v05_after_a_purge_no_task_is_left_although_a_worker_has_not_heard
         is_over.set()
         statuses = [answer.status_code for writer in writers for answer in await writer]
         assert set(statuses) <= {201, 401}
-        later = {"Authorization": f"Bearer {told.issuer.token('alice', iat=int(told.issuer.now()) + 1)}"}
+        later = {"Authorization": f"Bearer {informed.issuer.token('alice', iat=int(informed.issuer.now()) + 1)}"}
         assert (await deaf.http.get(LIST, headers=stolen)).json()["data"] == []
         assert (await deaf.http.get(LIST, headers=later)).json()["data"] == []
         assert (await deaf.http.post(LIST, json={"title": "New"}, headers=later)).status_code == 201
 
 
 async def test_a_purge_of_an_account_without_a_list_counts_too(migrated_url: str) -> None:
-    async with workers(migrated_url) as (told, deaf):
-        assert (await purge(told)).status_code == 202
-        assert (await deaf("POST", LIST, json={"title": "Mine"})).status_code == 401
+    async with workers(migrated_url) as (informed, deaf):
+        stolen = {"Authorization": f"Bearer {informed.issuer.token('alice')}"}
+        assert (await purge(informed)).status_code == 202
+        assert (await deaf("POST", LIST, json={"title": "Mine"}, headers=stolen)).status_code == 401
         assert (await deaf("POST", "/api/bob/tasks", user="bob", json={"title": "His"})).status_code == 201

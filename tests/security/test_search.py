@@ -20,14 +20,14 @@ FILL = """
 """
 SEARCHING = """
     SELECT count(*) FROM pg_stat_activity
-    WHERE state = 'active' AND query LIKE '%%search_text%%' AND pid <> pg_backend_pid() AND datname = current_database()
+    WHERE state = 'active' AND query LIKE 'WITH me %%' AND pid <> pg_backend_pid() AND datname = current_database()
 """
 SLOW = ["a" * 254 + "b", "b" + "a" * 254, "ab" * 127 + "c", " ".join(["b" + "a" * 30] * 8), "aa ba ca zzz"]
 """Searches that find nothing, or only at the end of every text."""
 
 
 async def searching(admin: Database) -> int:
-    """How many searches run in PostgreSQL."""
+    """How many statements on tasks run in PostgreSQL: only searches do, since nobody else's is in progress."""
     async with admin.reads.connect() as connection:
         return int((await connection.exec_driver_sql(SEARCHING)).scalar_one())
 
@@ -53,7 +53,7 @@ async def test_v01_no_search_takes_the_database_from_another_user_or_goes_on_wit
                 answers = await asyncio.gather(*(api("GET", path, user="bob") for path in (one, OTHER)))
                 assert [answer.status_code for answer in answers] == [200, 200]
                 most = max(most, await searching(admin_database))
-    assert 1 <= most <= SEARCHERS
+    assert 1 <= most <= SEARCHERS, (most, statuses)
     assert set(statuses) <= {200, 429, 503}
     async with asyncio.timeout(1):
         while await searching(admin_database):  # noqa: ASYNC110  (what is waited for is another process)

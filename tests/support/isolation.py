@@ -67,6 +67,7 @@ class Isolation:
     """The ids of all tasks that were to be stored."""
     counts: Counter[str] = field(factory=Counter)
     ids: UuidV7Generator = field(factory=UuidV7Generator)
+    killing: asyncio.Lock = field(factory=asyncio.Lock)
 
     async def run(self, operations: int) -> Counter[str]:
         """Run so many operations and count what came of them."""
@@ -142,7 +143,8 @@ class Isolation:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'evo-todo' ORDER BY random() LIMIT 1"
         )
-        self.counts["killed"] += len(await self.administrator.fetch(kill))
+        async with self.killing:
+            self.counts["killed"] += len(await self.administrator.fetch(kill))
         if self.database.pipelined_executor is not None:
             await self.database.pipelined_executor.opened()
 

@@ -46,7 +46,7 @@ STREAM_PARAMETERS: Final = (
 """The same for the event stream."""
 
 UNKNOWN: Final = SyncToken(Revision(2**63 - 1))
-"""Ahead of every list: whoever watches from here learns that what changed before is unknown."""
+"""Ahead of every list: a client that watches from here learns that what changed before is unknown."""
 
 _PRINTABLE: Final = re.compile(r"[!-~]{1,128}")
 _VERSION: Final = 1

@@ -48,5 +48,7 @@ async def test_the_documentation_and_its_servers(api: Api) -> None:
     page = await api.http.get("/docs")
     [link] = [part.partition('"')[0] for part in page.text.split('href="')[1:] if "openapi" in part.partition('"')[0]]
     assert await through_the_proxy(api, urljoin(f"{PREFIX}/docs", link)) == 200
+    assert f'<body class="without-script" data-base="{PREFIX}">' in page.text, "where the page's forms send requests"
+    assert f"http://localhost:8000</span>{PREFIX}/api/alice/tasks'" in page.text
     document = (await api.http.get("/openapi.json")).json()
     assert document["servers"] == [{"url": PREFIX}]

@@ -72,8 +72,13 @@ export function AddTask({
         event.preventDefault()
         submit()
       }}
-      onKeyDown={({ nativeEvent, ...event }) => {
-        if (event.key === "Enter" && belongsToInputMethod(nativeEvent)) nativeEvent.preventDefault()
+      onKeyDown={(event) => {
+        if (event.key !== "Enter") return
+        if (belongsToInputMethod(event.nativeEvent)) event.preventDefault()
+        else if (event.shiftKey && event.target === input.current) {
+          event.preventDefault()
+          setDescribed(true)
+        }
       }}
     >
       <div className="line">
@@ -95,6 +100,7 @@ export function AddTask({
         />
         <button
           type="button"
+          tabIndex={-1} // Shift+Enter in the field does the same
           aria-label="With a description"
           title="With a description"
           aria-expanded={hasDescription}
@@ -108,6 +114,7 @@ export function AddTask({
       </div>
       {hasDescription && (
         <textarea
+          autoFocus={!text.description}
           aria-label="Description to add"
           placeholder="Description"
           dir="auto"

@@ -20,6 +20,7 @@ export const HELP: readonly (readonly [string[], string])[] = [
   [["Del", "⌫"], "Delete"],
   [["Ctrl+Z", "⌘Z"], "Undo"],
   [["Enter"], "Add, or save"],
+  [["Shift+Enter"], "Add a description to a new task"],
   [["Ctrl+Enter", "⌘Enter"], "Save, from the description too"],
   [["Esc"], "Leave the editor"],
   [["?"], "This list"],

@@ -100,13 +100,7 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
     } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit()
   }
 
-  const saveLabel = isSaving
-    ? "Saving…"
-    : isGone
-      ? "Restore and save"
-      : isConflict
-        ? "Save my version"
-        : "Save"
+  const saveLabel = isSaving ? "Saving…" : isConflict && !isGone ? "Save my version" : "Save"
   const closeLabel = isSaving ? "Close" : isConflict || isGone ? "Discard my changes" : "Cancel"
   return (
     <form
@@ -139,7 +133,7 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
       />
       {isGone && (
         <p role="alert" className="problem">
-          This task was deleted elsewhere while you were editing it.
+          This task was deleted elsewhere while you were editing it. Saving brings it back.
         </p>
       )}
       {isConflict && !isGone && (

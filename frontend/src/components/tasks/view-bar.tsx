@@ -25,7 +25,7 @@ export function ViewBar(props: {
       <fieldset className="filters">
         <legend className="visually-hidden">Show</legend>
         {FILTERS.map(({ value, label }) => (
-          <label key={value}>
+          <label key={value} data-count={props.counts?.[value] ?? ""}>
             <input
               type="radio"
               name="filter"
@@ -33,10 +33,7 @@ export function ViewBar(props: {
               checked={props.shown === value}
               onChange={() => props.onShow(value)}
             />
-            <span>{label}</span>
-            <small className="count" aria-hidden="true">
-              {props.counts?.[value]}
-            </small>
+            {label}
           </label>
         ))}
       </fieldset>

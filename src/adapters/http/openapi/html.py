@@ -1,88 +1,193 @@
-"""The OpenAPI document as a page for people: no script, nothing fetched, readable with any browser."""
+"""The OpenAPI document as a page for people: every call with its types, examples, curl, and a form that sends it.
+
+Nothing is fetched from elsewhere. The page is whole without its script, which only sends what is filled in.
+"""
 
 import base64
 import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from html import escape
+from pathlib import Path
 from typing import Any, Final
 
 from adapters.http.openapi.document import document
+from adapters.http.openapi.schema_text import limits_of, type_of
 from adapters.http.routing import Route
 
-_STYLE: Final = """
-:root{color-scheme:light dark;--line:#8884;--soft:#8881;--accent:#0a6}
-body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}
-h1{margin-bottom:0}h2{margin-top:2.5rem;border-bottom:1px solid var(--line)}
-article{border:1px solid var(--line);border-radius:.5rem;padding:0 1rem 1rem;margin:1rem 0}
-h3 code{font-size:1rem}h3 b{color:var(--accent)}
-pre,code{font-family:ui-monospace,monospace;font-size:.875rem}
-pre{background:var(--soft);padding:.75rem;overflow-x:auto;border-radius:.25rem}
-table{border-collapse:collapse;width:100%}td,th{border-top:1px solid var(--line);padding:.25rem .5rem;
-text-align:left;vertical-align:top;overflow-wrap:anywhere}
-"""
+_STYLE: Final = (Path(__file__).parent / "page.css").read_text("utf-8")
+_SCRIPT: Final = (Path(__file__).parent / "page.js").read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"
+
 
 PAGE_POLICY: Final = (
-    "default-src 'none'; frame-ancestors 'none'; img-src data:; "
-    f"style-src 'sha256-{base64.b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
+    f"connect-src 'self'; script-src {_hash(_SCRIPT)}; style-src {_hash(_STYLE)}; require-trusted-types-for 'script'"
 )
-"""The page's own Content-Security-Policy: its one style sheet, by its hash."""
+"""The page's own Content-Security-Policy: its style sheet and its script by their hashes, and calls to this API."""
+
+_INTRODUCTION: Final = """\
+<form class="token"><label>Token for "Try it" and <code>$TOKEN</code> in the examples
+<input id="token" type="password" autocomplete="off" spellcheck="false" placeholder="eyJhbGciOiJFZERTQSIs…"></label>
+<small>It is sent to this API only, and stored nowhere: it is gone when you leave the page.</small></form>"""
 
 
 @cache
 def page(routes: tuple[Route, ...], root_path: str = "") -> str:
     """The whole page as HTML; the root path is where a proxy serves the API."""
     api = document(routes)
-    operations = [
-        _operation(method, path, operation, api)
-        for path, item in api["paths"].items()
-        for method, operation in item.items()
-    ]
+    calls = [(method, path, call) for path, item in api["paths"].items() for method, call in item.items()]
+    info = api["info"]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{escape(api['info']['title'])} API</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(api['info']['title'])} API</h1><p>Version {escape(api['info']['version'])} · "
-        f'<a href="{root_path}/openapi.json">the OpenAPI document</a></p>'
-        f"<p>{escape(api['info']['description'])}</p><h2>Calls</h2>{''.join(operations)}"
+        f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head>"
+        f'<body class="without-script" data-base="{escape(root_path)}"><h1>{escape(info["title"])} API</h1>'
+        f"<p>Version {escape(info['version'])} · "
+        f'<a href="{escape(root_path)}/openapi.json">the OpenAPI document</a></p>'
+        f"<p>{_prose(info['description'])}</p>{_INTRODUCTION}{_contents(calls)}"
+        f"{''.join(_section(tag, calls, api, root_path) for tag in api['tags'])}"
         f"<h2>Shapes</h2>{''.join(_shape(name, schema) for name, schema in api['components']['schemas'].items())}"
-        "</body></html>"
+        f"<script>{_SCRIPT}</script></body></html>"
     )
 
 
-def _operation(method: str, path: str, operation: dict[str, Any], api: dict[str, Any]) -> str:
-    rows = [
-        (f"{parameter['name']} ({parameter['in']})", parameter["description"])
-        for parameter in operation.get("parameters", [])
+def _contents(calls: list[tuple[str, str, dict[str, Any]]]) -> str:
+    links = (
+        f'<li><a href="#{call["operationId"]}">{method.upper()} <code>{escape(path)}</code></a></li>'
+        for method, path, call in calls
+    )
+    return f"<nav><h2>Calls</h2><ul>{''.join(links)}</ul></nav>"
+
+
+def _section(
+    tag: dict[str, str], calls: list[tuple[str, str, dict[str, Any]]], api: dict[str, Any], root_path: str
+) -> str:
+    own = (_call(method, path, call, api, root_path) for method, path, call in calls if tag["name"] in call["tags"])
+    return f"<h2>{escape(tag['name'].capitalize())}</h2><p>{_prose(tag['description'])}</p>{''.join(own)}"
+
+
+def _call(method: str, path: str, call: dict[str, Any], api: dict[str, Any], root_path: str) -> str:
+    parameters = [
+        (
+            f"<code>{escape(one['name'])}</code> <small>{one['in']}{_required(one.get('required', False))}</small>",
+            _typed(one["schema"], one["description"], one.get("example")),
+        )
+        for one in call.get("parameters", ())
     ]
-    responses = []
-    for status, response in operation["responses"].items():
-        whole = api["components"]["responses"][response["$ref"].rpartition("/")[2]] if "$ref" in response else response
-        responses.append((status, whole["description"]))
     return (
-        f'<article id="{escape(operation["operationId"])}">'
-        f"<h3><b>{method.upper()}</b> <code>{escape(path)}</code></h3>"
-        f"<p>{escape(operation['summary'])}"
-        f"{' Needs a token.' if operation.get('security') else ''}</p>"
-        f"{_table('Parameter', rows)}{_examples('Request body', operation.get('requestBody', {}))}"
-        f"{_table('Response', responses)}{''.join(_examples('Example', a) for a in operation['responses'].values())}"
-        "</article>"
+        f'<article id="{escape(call["operationId"])}"><h3><b>{method.upper()}</b> <code>{escape(path)}</code></h3>'
+        f"<p>{_prose(call['summary'])}{' Needs a token.' if call.get('security') else ''}</p>"
+        f"{_table('Parameters', parameters)}{_body(call)}"
+        f"<h4>curl</h4><pre>{_curl(method, path, call, root_path)}</pre>"
+        f"{_table('Responses', _responses(call, api))}{_try(method, path, call)}</article>"
     )
 
 
-def _table(head: str, rows: list[tuple[str, str]]) -> str:
-    body = "".join(f"<tr><td><code>{escape(name)}</code></td><td>{escape(text)}</td></tr>" for name, text in rows)
-    return f"<table><tr><th>{head}</th><th></th></tr>{body}</table>" if rows else ""
+def _body(call: dict[str, Any]) -> str:
+    if "requestBody" not in call:
+        return ""
+    content = call["requestBody"]["content"]
+    first = next(iter(content.values()))
+    kinds = " or ".join(f"<code>{escape(kind)}</code>" for kind in content)
+    need = _required(call["requestBody"]["required"])
+    return f"<h4>Body</h4><p>{type_of(first['schema'])} as {kinds}{need}</p><pre>{_json(first['example'])}</pre>"
 
 
-def _examples(head: str, part: dict[str, Any]) -> str:
-    example = next((content["example"] for content in part.get("content", {}).values() if "example" in content), None)
-    return f"<p>{head}</p><pre>{_json(example)}</pre>" if example is not None else ""
+def _responses(call: dict[str, Any], api: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for status, response in call["responses"].items():
+        whole = api["components"]["responses"][response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+        text = _prose(whole["description"])
+        for name, field in whole.get("headers", {}).items():
+            text += f"<br><code>{escape(name)}</code> {_prose(field['description'])}"
+        for kind, content in whole.get("content", {}).items():
+            text += f"<br>{type_of(content['schema'])} as <code>{escape(kind)}</code>"
+            text += f"<details><summary>Example</summary><pre>{_json(content['example'])}</pre></details>"
+        yield f"<code>{status}</code>", text
+
+
+def _curl(method: str, path: str, call: dict[str, Any], root_path: str) -> str:
+    """A command that works once `$TOKEN` is set; the script replaces its origin by this page's."""
+    parameters = call.get("parameters", ())
+    for one in parameters:
+        path = path.replace(f"{{{one['name']}}}", str(one.get("example", "")))
+    url = f"'<span class=\"origin\">http://localhost:8000</span>{escape(root_path + path)}'"
+    parts = [f"curl {'' if method == 'get' else f'-X {method.upper()} '}{url}"]
+    if call.get("security"):
+        parts.append('-H "Authorization: Bearer $TOKEN"')
+    if any(one["name"] == "Idempotency-Key" for one in parameters):
+        parts.append('-H "Idempotency-Key: $(uuidgen)"')
+    for kind, content in call.get("requestBody", {}).get("content", {}).items():
+        example = content["example"]
+        data = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+        parts += [f"-H 'Content-Type: {kind}'", f"-d {shlex.quote(data)}"]
+        break
+    return " \\\n  ".join([parts[0], *(escape(part, quote=False) for part in parts[1:])])
+
+
+def _try(method: str, path: str, call: dict[str, Any]) -> str:
+    inputs = [_input(one) for one in call.get("parameters", ())]
+    for kind, content in call.get("requestBody", {}).get("content", {}).items():
+        inputs.append(
+            f'<label>body<textarea name="body" rows="5" data-type="{escape(kind)}" spellcheck="false">'
+            f"{_json(content['example'])}</textarea></label>"
+        )
+        break
+    return (
+        f'<details><summary>Try it</summary><form data-method="{method.upper()}" data-path="{escape(path)}"'
+        f'{" data-token=true" if call.get("security") else ""} autocomplete="off">{"".join(inputs)}'
+        '<button type="submit">Send</button><button type="button">Stop</button><pre><output></output></pre></form>'
+        "</details>"
+    )
+
+
+def _input(parameter: dict[str, Any]) -> str:
+    example = escape(str(parameter.get("example", parameter["schema"].get("default", ""))))
+    filled = f'value="{example}" required' if parameter["in"] == "path" else f'placeholder="{example}"'
+    return (
+        f"<label>{escape(parameter['name'])}"
+        f'<input name="{escape(parameter["name"])}" data-in="{parameter["in"]}" {filled}></label>'
+    )
 
 
 def _shape(name: str, schema: dict[str, Any]) -> str:
-    return f"<article><h3>{escape(name)}</h3><pre>{_json(schema)}</pre></article>"
+    required = schema.get("required", ())
+    rows = [
+        (
+            f"<code>{escape(member)}</code><small>{_required(member in required)}</small>",
+            _typed(part, part.get("description", ""), *part.get("examples", ())[:1]),
+        )
+        for member, part in schema.get("properties", {}).items()
+    ]
+    text = _prose(schema.get("description", ""))
+    return f'<article id="shape-{name}"><h3>{escape(name)}</h3><p>{text}</p>{_table("Members", rows)}</article>'
+
+
+def _typed(schema: dict[str, Any], description: str, example: Any = None) -> str:
+    shown = "" if example is None else f"for example <code>{_json(example)}</code>"
+    facts = ", ".join(filter(None, [type_of(schema), limits_of(schema), shown]))
+    return f"{facts}<br>{_prose(description)}" if description else facts
+
+
+def _table(head: str, rows: Iterable[tuple[str, str]]) -> str:
+    body = "".join(f"<tr><td>{name}</td><td>{text}</td></tr>" for name, text in rows)
+    return f'<h4>{head}</h4><div class="wide"><table>{body}</table></div>' if body else ""
+
+
+def _required(is_required: bool) -> str:  # noqa: FBT001  (the only argument)
+    return ", required" if is_required else ""
+
+
+def _prose(text: str) -> str:
+    """Text for people, with what is in backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text, quote=False))
 
 
 def _json(value: Any) -> str:
-    return escape(json.dumps(value, indent=2, ensure_ascii=False))
+    return escape(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False), quote=False)

@@ -1,5 +1,7 @@
 """Probes, metrics and the API's documentation: for operators and developers, without a token."""
 
+import re
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
 
@@ -89,7 +91,7 @@ async def root(_: Services, request: RequestContext, __: None) -> Response:
 @route("GET", "/openapi.json")
 async def openapi(services: Services, request: RequestContext, _: None) -> Response:
     """The OpenAPI document."""
-    return _document(document_json(services.routes, request.root_path), JSON, (b"cache-control", b"no-cache"))
+    return _revalidated(request, document_json(services.routes, request.root_path), JSON)
 
 
 @route("GET", "/docs")
@@ -97,7 +99,20 @@ async def docs(services: Services, request: RequestContext, _: None) -> Response
     """The OpenAPI document as a page."""
     policy = (b"content-security-policy", PAGE_POLICY.encode())
     body = page(services.routes, request.root_path).encode()
-    return _document(body, "text/html; charset=utf-8", (b"cache-control", b"no-cache"), policy)
+    return _revalidated(request, body, "text/html; charset=utf-8", policy)
+
+
+def _revalidated(request: RequestContext, body: bytes, media_type: str, *headers: tuple[bytes, bytes]) -> Response:
+    """A document with its entity tag, or 304 for a client that has it (RFC 9110 §13.1.2).
+
+    A 304 has the same headers: the client replaces those of its copy by them (RFC 9111 §3.2).
+    """
+    tag = f'"{sha256(body).hexdigest()[:32]}"'
+    own = [(b"cache-control", b"no-cache"), (b"etag", tag.encode()), *headers]
+    known = request.headers.get(b"if-none-match") or ""
+    if known.strip() == "*" or tag in re.findall(r'"[^"]*"', known):
+        return Response(304, own)
+    return _document(body, media_type, *own)
 
 
 def _document(body: bytes, media_type: str, *headers: tuple[bytes, bytes]) -> Response:
