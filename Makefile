@@ -63,8 +63,8 @@ e2e: $(READY)/e2e $(BUILT) ## test the frontend: units, real tokens, a real brow
 
 .PHONY: lint
 lint: $(READY)/dev audit ## check style, types, the direction of imports, and known vulnerabilities
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs
+	$(BIN)/ruff format --check src tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -74,8 +74,8 @@ audit: $(READY)/dev ## check the run-time dependencies for known vulnerabilities
 
 .PHONY: format
 format: $(READY)/dev ## format the sources
-	$(BIN)/ruff check --fix-only --quiet src tests benchmarks
-	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix-only --quiet src tests benchmarks docs
+	$(BIN)/ruff format src tests benchmarks docs
 	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
