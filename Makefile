@@ -41,7 +41,7 @@ run: $(READY)/run ## serve on this machine, without any set-up
 
 .PHONY: install
 install: $(READY)/run ## install the service alone, as .venv/bin/evo-todo
-	@echo 'Installed: $(BIN)/evo-todo. Next: $(BIN)/evo-todo migrate, then $(BIN)/evo-todo serve (README.md).'
+	@echo 'Installed: $(BIN)/evo-todo. Next: $(BIN)/evo-todo migrate, then $(BIN)/evo-todo serve (docs/tutorial.md).'
 
 .PHONY: web
 web: $(READY)/run $(BUILT) ## serve the frontend and the API on this machine, without any set-up
@@ -63,8 +63,8 @@ e2e: $(READY)/e2e $(BUILT) ## test the frontend: units, real tokens, a real brow
 
 .PHONY: lint
 lint: $(READY)/dev audit ## check style, types, the direction of imports, and known vulnerabilities
-	$(BIN)/ruff check src tests benchmarks clients/python
-	$(BIN)/ruff format --check src tests benchmarks clients/python
+	$(BIN)/ruff check src tests benchmarks docs clients/python
+	$(BIN)/ruff format --check src tests benchmarks docs clients/python
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -74,8 +74,8 @@ audit: $(READY)/dev ## check the run-time dependencies for known vulnerabilities
 
 .PHONY: format
 format: $(READY)/dev ## format the sources
-	$(BIN)/ruff check --fix-only --quiet src tests benchmarks clients/python
-	$(BIN)/ruff format src tests benchmarks clients/python
+	$(BIN)/ruff check --fix-only --quiet src tests benchmarks docs clients/python
+	$(BIN)/ruff format src tests benchmarks docs clients/python
 	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
 
 .PHONY: openapi
@@ -83,6 +83,11 @@ openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/, an
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
 	$(BIN)/python -m tests.support.bruno
 	cd frontend && npm run --silent schema
+
+.PHONY: docs
+docs: $(READY)/docs ## build the documentation, with search, for reading without a network: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict $(ARGS)
+	@echo 'Open site/index.html'
 
 .PHONY: dist
 dist: $(READY)/dev ## build the packages and their bill of materials (CycloneDX) in dist/
@@ -124,11 +129,12 @@ lock: $(READY)/tools ## update the lock files
 	    -c requirements/build.txt -c requirements/e2e.txt -o requirements/bench.txt
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench --group dev \
 	    -c requirements/build.txt -c requirements/bench.txt -o requirements/dev.txt
+	$(COMPILE) --upgrade pyproject.toml --group docs -c requirements/dev.txt -o requirements/docs.txt
 	cd frontend && npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
 
 .PHONY: clean
 clean: ## remove what these targets create, but no data
-	rm -rf $(VENV) dist mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist site mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -rf frontend/node_modules frontend/.next
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -169,6 +175,10 @@ $(READY)/bench: requirements/bench.txt $(READY)/e2e
 
 $(READY)/dev: requirements/dev.txt $(READY)/bench
 	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(READY)/docs: requirements/docs.txt $(READY)/run
+	$(INSTALL) --require-hashes -r requirements/docs.txt
 	@touch $@
 
 $(MODULES): frontend/package-lock.json

@@ -5,8 +5,9 @@ import pytest
 from tests.integration.conftest import *  # noqa: F403  (databases, as everywhere)
 from tests.integration.processes.conftest import issuer, own_issuer, service
 from tests.support.api import Api, InMemory, running
+from tests.support.own_apps import load, published
 
-__all__ = ["api", "issuer", "own_issuer", "service"]
+__all__ = ["api", "issuer", "load", "own_issuer", "published", "service"]
 
 
 @pytest.fixture

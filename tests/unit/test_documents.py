@@ -9,12 +9,14 @@ from attrs import fields
 from entrypoints.settings import SettingError, Settings
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+REQUESTS = (ROOT / "docs" / "reference" / "api.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SOURCES = [f"/{path.relative_to(ROOT)}" for folder in ("src", "tests") for path in (ROOT / folder).rglob("*.py")]
+SOURCES = [
+    f"/{path.relative_to(ROOT)}" for folder in ("src", "tests", "docs") for path in (ROOT / folder).rglob("*.py")
+]
 
 SETTINGS = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", OPERATIONS, re.MULTILINE))
 
@@ -82,4 +84,4 @@ def test_the_table_of_requests_names_every_path() -> None:
         "/api/{user_id}/tasks/{task_id}/complete`",
         "/api/{user_id}/tasks/{task_id}/restore`",
     ):
-        assert path in README
+        assert path in REQUESTS

@@ -1,0 +1,135 @@
+"""The documentation site: every page is in it, and what is made from the code is complete; without MkDocs."""
+
+import importlib.util
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from entrypoints.cli import main
+from tests.support.code_blocks import titled_blocks
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+CONTRACT: dict[str, Any] = json.loads((ROOT / "contracts" / "api-contract.openapi.json").read_text())
+
+
+def load_hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("site_hooks", DOCS / "site_hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+HOOKS = load_hooks()
+GENERATED: dict[str, str] = HOOKS.generated_pages()
+WRITTEN = {str(path.relative_to(DOCS)): path.read_text() for path in DOCS.rglob("*.md")}
+PAGES = GENERATED | WRITTEN
+
+
+def named(nav: Any) -> list[str]:
+    """The paths in a navigation, in its order."""
+    if isinstance(nav, str):
+        return [nav]
+    items = nav.values() if isinstance(nav, dict) else nav
+    return [path for item in items for path in named(item)]
+
+
+def test_every_page_is_in_the_navigation_once_and_no_other() -> None:
+    assert sorted(named(CONFIG["nav"])) == sorted(PAGES)
+
+
+def test_no_generated_page_hides_a_written_one() -> None:
+    assert not set(GENERATED) & set(WRITTEN)
+
+
+def test_the_site_loads_nothing_from_elsewhere() -> None:
+    assert CONFIG["theme"]["font"] is False
+    assert {"search", "offline"} <= set(CONFIG["plugins"])
+    loaded = [*CONFIG["extra"]["polyfills"], *CONFIG.get("extra_css", []), *CONFIG.get("extra_javascript", [])]
+    assert all((DOCS / path).is_file() for path in loaded)
+    assert any("iframe-worker" in path for path in loaded), "the plugin would load it from elsewhere"
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_links_on_the_site_lead_to_pages_of_it(page: str) -> None:
+    text = re.sub(r"^```.*?^```$", "", HOOKS.site_links(PAGES[page], page), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\((?!\w+:)([^)#\s]+)", text) + re.findall(r'\bsrc(?:set)?="(?!\w+:)([^"]+)"', text)
+    for link in links:
+        path = ((DOCS / page).parent / link).resolve()
+        assert path.is_file() or str(path.relative_to(DOCS)) in GENERATED, link
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "on_the_site"),
+    [
+        ("index.md", "[a](docs/live.md#watch)", "[a](live.md#watch)"),
+        ("index.md", "[a](docs/adr)", "a (`docs/adr`)"),
+        ("index.md", 'src="docs/images/a.png"', 'src="images/a.png"'),
+        ("live.md", "[a](../CHANGELOG.md)", "[a](changelog.md)"),
+        ("how-to/proxy.md", "[a\nb](../operations.md#x)", "[a\nb](../operations.md#x)"),
+        ("how-to/proxy.md", "[a](../../clients/typescript/README.md)", "a (`clients/typescript/README.md`)"),
+        ("live.md", "[a](https://example.com/x.md)", "[a](https://example.com/x.md)"),
+        ("live.md", "[a](#watch)", "[a](#watch)"),
+    ],
+)
+def test_links_are_rewritten_for_the_site(page: str, text: str, on_the_site: str) -> None:
+    assert HOOKS.site_links(text, page) == on_the_site
+
+
+def test_the_page_of_commands_has_each_command_and_option() -> None:
+    page = GENERATED["reference/cli.md"]
+    for name, command in main.commands.items():
+        assert f"## {name}\n" in page
+        for option in (one for parameter in command.params for one in parameter.opts if one.startswith("--")):
+            assert option in page
+
+
+def test_the_page_of_the_api_has_each_operation_with_its_parameters_and_responses() -> None:
+    page = GENERATED["reference/openapi.md"]
+    for path, item in CONTRACT["paths"].items():
+        for method, operation in ((key, value) for key, value in item.items() if key in HOOKS.METHODS):
+            _, _, part = page.partition(f"`{method.upper()} {path}`\n")
+            part, _, _ = part.partition("\n## ")
+            assert set(re.findall(r"^\| (\d{3}) \|", part, re.MULTILINE)) == set(operation["responses"])
+            count = len(item.get("parameters", [])) + len(operation.get("parameters", []))
+            assert len(re.findall(r"^\| `", part, re.MULTILINE)) == count
+
+
+def test_one_version_everywhere() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert CONTRACT["info"]["version"] == version
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
+    kustomization = (ROOT / "deploy" / "kubernetes" / "kustomization.yaml").read_text()
+    assert set(re.findall(r"newTag: (\S+)", kustomization)) == {version}
+
+
+def test_python_code_is_valid_on_every_page() -> None:
+    blocks = {title: text for page in WRITTEN for title, text in titled_blocks(page).items() if title.endswith(".py")}
+    assert len(blocks) >= 5
+    for title, text in blocks.items():
+        compile(text, title, "exec")
+
+
+def test_the_backup_of_a_database_in_use_has_what_its_file_alone_lacks(tmp_path: Path) -> None:
+    (tmp_path / "backup.py").write_text(titled_blocks("how-to/backup.md")["backup.py"])
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as live:
+        live.execute("PRAGMA journal_mode=WAL")
+        live.execute("CREATE TABLE t (x)")
+        live.execute("INSERT INTO t VALUES (1)")
+        live.commit()
+        subprocess.run([sys.executable, "backup.py", "tasks.db", "copy.db"], cwd=tmp_path, check=True)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert copy.execute("SELECT x FROM t").fetchall() == [(1,)]
