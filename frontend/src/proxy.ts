@@ -3,18 +3,9 @@ import { isLoopback, readSettings } from "./auth/settings"
 
 /** Add the security headers to every response. A page may load from and call this site and the API only. */
 export function proxy(request: NextRequest): NextResponse {
-  if (!isDecodable(request.nextUrl.pathname)) return new NextResponse("Bad Request", { status: 400 })
-  const elsewhere = placeOfPages(request)
-  if (elsewhere) {
-    // Next takes all of a machine's names for one, and would make a redirect relative.
-    const headers = { Refresh: `0; url=${elsewhere}`, "Content-Type": "text/plain" }
-    return new NextResponse(`The pages are at ${elsewhere}\n`, { headers })
-  }
   const nonce = btoa(crypto.randomUUID())
   const policy = contentSecurityPolicy(nonce)
-  const headers = new Headers(request.headers)
-  headers.set("Content-Security-Policy", policy) // Next reads the nonce from here for its own scripts
-  const response = NextResponse.next({ request: { headers } })
+  const response = refusal(request) ?? forward(request, policy)
   response.headers.set("Content-Security-Policy", policy)
   response.headers.set("X-Content-Type-Options", "nosniff")
   response.headers.set("Referrer-Policy", "same-origin")
@@ -25,6 +16,22 @@ export function proxy(request: NextRequest): NextResponse {
     response.headers.set("Strict-Transport-Security", "max-age=31536000")
   }
   return response
+}
+
+/** The response to a request that Next does not get. */
+function refusal(request: NextRequest): NextResponse | null {
+  if (!isDecodable(request.nextUrl.pathname)) return new NextResponse("Bad Request", { status: 400 })
+  const elsewhere = placeOfPages(request)
+  if (!elsewhere) return null
+  // Next takes all of a machine's names for one, and would make a redirect relative.
+  const headers = { Refresh: `0; url=${elsewhere}`, "Content-Type": "text/plain" }
+  return new NextResponse(`The pages are at ${elsewhere}\n`, { headers })
+}
+
+function forward(request: NextRequest, policy: string): NextResponse {
+  const headers = new Headers(request.headers)
+  headers.set("Content-Security-Policy", policy) // Next reads the nonce from here for its own scripts
+  return NextResponse.next({ request: { headers } })
 }
 
 /**
