@@ -9,6 +9,7 @@ import click
 
 from benchmarks import attacks_connections, attacks_revocations, attacks_search, attacks_tokens, report
 from benchmarks.compare import compare
+from benchmarks.crashes import FAULTS, crashes
 from benchmarks.deployments import deployments
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
@@ -21,7 +22,7 @@ from benchmarks.steps import exceeded, files, files_report, steps
 from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
-UNTIMED = {"steps", "files", "docs", "isolation", "deployments"}
+UNTIMED = {"steps", "files", "docs", "isolation", "deployments", "crashes"}
 """Commands that need no load generator and no idle machine."""
 
 
@@ -108,6 +109,17 @@ def shapes_command(seconds: float, rounds: int) -> None:
 def isolation_command(operations: int) -> None:
     """Cancel askers and kill server processes, and look for answers and rows of others and for lost writes."""
     _report("isolation", isolation(operations))
+
+
+@main.command(name="crashes")
+@click.option("--rounds", default=1000, show_default=True, help="In each, a worker or a database connection is killed.")
+@click.option("--minutes", default=60.0, show_default=True, help="At most.")
+def crashes_command(rounds: int, minutes: float) -> None:
+    """Kill workers and database connections under writes, and look for lost writes and for readers that are misled."""
+    found = crashes(rounds, minutes)
+    _report("crashes", found)
+    if any(found[fault] for fault in FAULTS):
+        sys.exit("something was lost or doubled")
 
 
 @main.command(name="steps")
