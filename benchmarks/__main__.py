@@ -19,6 +19,7 @@ from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
 from benchmarks.shapes import shapes
 from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
+from benchmarks.streams import streams, table
 from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
@@ -102,6 +103,17 @@ def soak_command(minutes: float) -> None:
 def shapes_command(seconds: float, rounds: int) -> None:
     """Measure with 1 to 128 connections, beside long pages, and with creates on a real disk."""
     _report("shapes", {"shapes": shapes(seconds, rounds)})
+
+
+@main.command(name="streams")
+@click.option("--count", default=10_000, show_default=True, help="Streams on one worker.")
+@click.option("--rounds", default=3, show_default=True, help="How often gets are measured, alone and beside streams.")
+@click.option("--seconds", default=15.0, show_default=True, help="Of each run; an idle stream asks every 15.")
+def streams_command(count: int, rounds: int, seconds: float) -> None:
+    """Measure event streams: memory, requests beside them, delays, slow readers, and all coming back at once."""
+    found = streams(count, rounds, seconds)
+    _report("streams", found)
+    click.echo(f"\n{table(found)}")
 
 
 @main.command(name="isolation")
