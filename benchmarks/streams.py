@@ -97,7 +97,6 @@ class _Measurement:
         await clients.close()
         alone = [(await self._rate(self.gets, seconds))[0]]
         found |= await self._slow_readers()
-        click.echo(json.dumps(found), err=True)
         few = await Clients.of(self.tokens, self.server, min(FEW, count))
         found |= await self._delays(few)
         await few.close()
@@ -105,6 +104,7 @@ class _Measurement:
         for number in range(1, rounds):
             alone.append((await self._rate(self.gets, seconds))[0])
             clients = await Clients.of(self.tokens, self.server, count)
+            await asyncio.sleep(HEARTBEAT)
             beside.append((await self._rate(self.gets, seconds))[0])
             if number < rounds - 1:
                 await clients.close()
