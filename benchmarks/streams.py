@@ -89,9 +89,9 @@ class _Measurement:
     async def run(self, count: int, rounds: int, seconds: float) -> dict[str, Any]:
         await self._rate(self.gets, 3)
         found: dict[str, Any] = {"streams": count}
-        before, clients = self._memory(), await Clients.of(self.tokens, self.server, count)
+        before, clients = self._memory(self.server), await Clients.of(self.tokens, self.server, count)
         await asyncio.sleep(HEARTBEAT)
-        found["memory of an idle stream, KiB"] = round((self._memory() - before) / count / 1024, 1)
+        found["memory of an idle stream, KiB"] = round((self._memory(self.server) - before) / count / 1024, 1)
         found |= await self._delays(clients)
         beside = [(await self._rate(self.gets, seconds))[0]]
         await clients.close()
@@ -120,8 +120,8 @@ class _Measurement:
         click.echo(f"{result.per_second:.0f} requests a second", err=True)
         return result.per_second, result.cpu_per_request
 
-    def _memory(self) -> int:
-        return int(self.server.workers[0].memory_info().rss)
+    def _memory(self, server: Server) -> int:
+        return int(server.workers[0].memory_info().rss)
 
     async def _delays(self, clients: Clients) -> dict[str, Any]:
         name = f"change to client, ms, at {len(clients.clients)}"
@@ -165,18 +165,18 @@ class _Measurement:
         return {"unchanged poll, CPU time of a get": round(median(ratios), 2)}
 
     async def _slow_readers(self) -> dict[str, Any]:
-        """What clients hold that read nothing after `ready`, while their list changes by more than any buffer takes."""
-        writer, place = await Writer.of(self.tokens, self.server), address(self.server)
+        """What unread streams hold, on the worker whose heap has no room left by closed ones."""
+        writer, place = await Writer.of(self.tokens, self.other), address(self.other)
         slow = [socket.create_connection(place) for _ in range(SLOW)]
         for one in slow:
             one.sendall(StreamClient(0, self.tokens[0]).request())
             await asyncio.sleep(PAUSE)
         for _ in range(WRITES):  # so that only the readers make the difference
             await writer.create(1, LONG)
-        before = self._memory()
+        before = self._memory(self.other)
         for _ in range(WRITES):
             await writer.create(0, LONG)
-        held, kernel = self._memory() - before, unsent(place[1])
+        held, kernel = self._memory(self.other) - before, unsent(place[1])
         for one in slow:
             one.close()
         return {
