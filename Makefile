@@ -104,7 +104,7 @@ mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
 	$(BIN)/mutmut run $(ARGS)
 
 .PHONY: bench
-bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "growth", "floods", "soak", "revocation", "instructions", "steps", "files", "docs", "deployments"
+bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "growth", "floods", "soak", "crashes", "streams", "revocation", "instructions", "steps", "files", "docs", "deployments"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks

@@ -9,6 +9,7 @@ import click
 
 from benchmarks import attacks_connections, attacks_revocations, attacks_search, attacks_tokens, report
 from benchmarks.compare import compare
+from benchmarks.crashes import FAULTS, crashes
 from benchmarks.deployments import deployments
 from benchmarks.floods import floods, summary
 from benchmarks.growth import growth
@@ -18,10 +19,11 @@ from benchmarks.machine import LOAD_CORES, awake, keep_to, need, versions
 from benchmarks.shapes import shapes
 from benchmarks.soak import soak
 from benchmarks.steps import exceeded, files, files_report, steps
+from benchmarks.streams import streams, table
 from benchmarks.trust import revocation
 from benchmarks.verdicts import verdicts
 
-UNTIMED = {"steps", "files", "docs", "isolation", "deployments"}
+UNTIMED = {"steps", "files", "docs", "isolation", "deployments", "crashes"}
 """Commands that need no load generator and no idle machine."""
 
 
@@ -103,11 +105,33 @@ def shapes_command(seconds: float, rounds: int) -> None:
     _report("shapes", {"shapes": shapes(seconds, rounds)})
 
 
+@main.command(name="streams")
+@click.option("--count", default=10_000, show_default=True, help="Streams on one worker.")
+@click.option("--rounds", default=3, show_default=True, help="How often gets are measured, alone and beside streams.")
+@click.option("--seconds", default=15.0, show_default=True, help="Of each run; an idle stream asks every 15.")
+def streams_command(count: int, rounds: int, seconds: float) -> None:
+    """Measure event streams: memory, requests beside them, delays, slow readers, and all coming back at once."""
+    found = streams(count, rounds, seconds)
+    _report("streams", found)
+    click.echo(f"\n{table(found)}")
+
+
 @main.command(name="isolation")
 @click.option("--operations", default=20_000, show_default=True, help="With the owner filter, and as many without it.")
 def isolation_command(operations: int) -> None:
     """Cancel askers and kill server processes, and look for answers and rows of others and for lost writes."""
     _report("isolation", isolation(operations))
+
+
+@main.command(name="crashes")
+@click.option("--rounds", default=1000, show_default=True, help="In each, a worker or a database connection is killed.")
+@click.option("--minutes", default=60.0, show_default=True, help="At most.")
+def crashes_command(rounds: int, minutes: float) -> None:
+    """Kill workers and database connections under writes, and look for lost writes and for readers that are misled."""
+    found = crashes(rounds, minutes)
+    _report("crashes", found)
+    if any(found[fault] for fault in FAULTS):
+        sys.exit("something was lost or doubled")
 
 
 @main.command(name="steps")

@@ -6,21 +6,19 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
-from attrs import define, field
 
 from tests.integration.processes.test_revocations import push
+from tests.support.list_clients import LIST, Reader, Writer, all_tasks, lost
 from tests.support.live import EVENTS, HANG, Event, EventStream
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.service import Service, eventually, running
 
-LIST = "/api/alice/tasks"
 WORKERS = 2
 STREAMS = 15
 """More than one worker lets a user have, so that each has some of them."""
@@ -96,80 +94,9 @@ async def test_sigterm_ends_every_stream_and_the_service_in_time(service: Servic
     assert not [line for line in service.log_lines if line["level"] == "error"]
 
 
-@define
-class Reader:
-    """Keeps a copy of the list by streams, each of which goes on where the one before ended."""
-
-    http: httpx.AsyncClient
-    copy: dict[str, Any] = field(factory=dict)
-    last_id: str | None = None
-    revision: int = 0
-    streams: int = 0
-
-    async def run(self) -> None:
-        while True:
-            with suppress(httpx.TransportError, StopAsyncIteration):
-                await self._follow()
-            await asyncio.sleep(0.05 * random.random())
-
-    async def _follow(self) -> None:
-        headers = {} if self.last_id is None else {"Last-Event-ID": self.last_id}
-        async with self.http.stream("GET", EVENTS, headers=headers) as response:
-            if response.status_code != 200:
-                return
-            stream = EventStream(response)
-            ready = await stream.next("ready")
-            self.last_id = self.last_id or ready.id  # the list is empty at first
-            assert ready.id == self.last_id
-            self.streams += 1
-            while True:
-                event = await stream.next()
-                assert event.name in {"task.changed", "task.deleted"}, event
-                assert event.data["revision"] > self.revision, "doubled, or not in order"
-                self.revision, self.last_id = event.data["revision"], event.id
-                if event.name == "task.changed":
-                    self.copy[event.data["id"]] = event.data
-                else:
-                    self.copy.pop(event.data["id"], None)
-
-
-@define
-class Writer:
-    """Creates, changes and deletes tasks; what it is not told of may or may not have been done."""
-
-    http: httpx.AsyncClient
-    done: int = 0
-    known: list[str] = field(factory=list)
-
-    async def run(self) -> None:
-        while True:
-            with suppress(httpx.TransportError):
-                await self._write()
-                self.done += 1
-            await asyncio.sleep(0)
-
-    async def _write(self) -> None:
-        chosen = random.choice(self.known) if self.known and random.random() < 0.6 else None
-        if chosen is None:
-            answer = await self.http.post(LIST, json={"title": "Buy milk"})
-            if answer.status_code == 201:
-                self.known.append(answer.json()["id"])
-        elif random.random() < 0.5:
-            await self.http.patch(f"{LIST}/{chosen}/complete")
-        else:
-            self.known.remove(chosen)
-            await self.http.delete(f"{LIST}/{chosen}")
-
-
 def kill_a_worker(service: Service) -> None:
     workers = psutil.Process(service.process.pid).children()
     os.kill(random.choice([one.pid for one in workers if "spawn_main" in str(one.cmdline())]), signal.SIGKILL)
-
-
-async def all_tasks(http: httpx.AsyncClient) -> dict[str, Any]:
-    answer = (await http.get(LIST)).json()
-    assert answer["next_cursor"] is None
-    return {task["id"]: task for task in answer["data"]}
 
 
 async def test_readers_lose_and_double_nothing_while_workers_are_killed(
@@ -204,3 +131,5 @@ async def test_readers_lose_and_double_nothing_while_workers_are_killed(
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
         assert sum(reader.streams for reader in readers) > READERS
+        assert not any(reader.doubled or reader.disordered for reader in readers)
+        assert not lost(writers, truth)
