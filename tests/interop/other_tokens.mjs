@@ -21,6 +21,7 @@ const auth = betterAuth({
   database: pool,
   secrets: [{ version: 1, value: secret }],
   session: { cookieCache: { enabled: true, strategy: "jwt" } },
+  advanced: { cookiePrefix: `better-auth-${new URL(baseURL).port}` }, // as the frontend names its cookies
   rateLimit: { enabled: false },
   telemetry: { enabled: false },
   plugins: [jwt(options)],
