@@ -362,7 +362,7 @@ class TestFaults:
             async with asyncio.timeout(DEADLINE):
                 assert {(await add(lists, new(owner=BOB))).revision for _ in range(20)} == {*range(1, 21)}
             assert not waiting.done()
-            assert all(one.load == 0 for one in connections(pipelined))
+            await until(lambda: all(one.load == 0 for one in connections(pipelined)))
         assert (await waiting).revision == task.revision + 1
 
     @pytest.mark.parametrize("kind", ["reads", "writes"])
