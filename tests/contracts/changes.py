@@ -252,7 +252,7 @@ class SyncModel(RuleBasedStateMachine):
     owner: UserId
 
     def run(self, coroutine: Coroutine[Any, Any, object]) -> object:
-        raise NotImplementedError
+        raise NotImplementedError("each subclass runs its own coroutines")
 
     @initialize()
     def begin(self) -> None:

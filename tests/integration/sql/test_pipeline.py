@@ -504,4 +504,4 @@ async def test_among_cancellations_and_kills_nobody_gets_anothers_answer_or_row(
     for fault in FAULTS:
         assert counts[fault] == 0, counts
     assert min(counts[what] for what in ("answers", "rows", "cancelled", "killed")) > 0, counts
-    assert counts["unavailable"] < counts["operations"] / 2, counts  # some are: their server process was killed
+    assert counts["unavailable"] < counts["operations"] / 10, counts

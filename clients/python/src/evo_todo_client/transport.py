@@ -94,7 +94,7 @@ class Transport:
     def _carry_out(self, step: Step, opened: Opened) -> Any:
         match step:
             case Sleep(seconds):
-                return time.sleep(seconds)
+                return time.sleep(seconds)  # the pause before a retry; callers without a loop wait here
             case FetchToken(instead_of):
                 return self._token(instead_of)
             case Send() | Open():
