@@ -131,13 +131,26 @@ class Task:
     """The list's revision at this task's last change; 0 until it is stored."""
 
     def __attrs_post_init__(self) -> None:
+        title, description = self.title, self.description or ""
+        text = title + description
+        is_usual = (
+            0 < len(title) <= MAX_TITLE
+            and len(description) <= MAX_DESCRIPTION
+            and text.isascii()
+            and "\0" not in text
+            and self.created_at.tzinfo is UTC
+            and self.updated_at.tzinfo is UTC
+            and self.deleted_at is None
+        )
+        if not is_usual:  # all rules again, one by one, at three times the cost
+            self._ensure_valid()
+
+    def _ensure_valid(self) -> None:
         _ensure_title(self.title)
         if self.description is not None:
             _ensure_text("description", self.description, MAX_DESCRIPTION)
-        if self.created_at.tzinfo is not UTC:
-            _ensure_utc("created_at", self.created_at)
-        if self.updated_at.tzinfo is not UTC:
-            _ensure_utc("updated_at", self.updated_at)
+        _ensure_utc("created_at", self.created_at)
+        _ensure_utc("updated_at", self.updated_at)
         if self.deleted_at is not None:
             _ensure_utc("deleted_at", self.deleted_at)
 

@@ -114,6 +114,11 @@ class TaskQuery:
     parts: tuple[str, ...] = field(init=False, default=Factory(_folded_parts, takes_self=True))
     """The parts of `text` as they are compared with `Task.search_text`; without any, every task matches."""
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the tasks of a page follow each other in an order that is stored; else the whole list may be read."""
+        return not self.parts and (self.completed is None or not self.order.by_update)
+
     def finds(self, task: Task) -> bool:
         """Whether every part occurs in the task."""
         return not self.parts or all(map(task.search_text.__contains__, self.parts))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.sql.wire import Answer, AnswerParser, PreparedStatement, ProtocolError, UnsupportedType, error_of
+from adapters.sql.wire import Answer, AnswerParser, PreparedStatement, ProtocolError, error_of
+from adapters.sql.wire_values import UnsupportedType, encoders, row_decoder
 
 IGNORED = b"12CnINSA"
 TEXT, INT8, INSTANT, NUMBERS, JSON = 25, 20, 1184, 1016, 114
@@ -109,6 +110,36 @@ def test_anything_else_is_an_error_or_not_complete(parts: list[bytes]) -> None:
 def test_what_no_answer_has_is_refused(sent: bytes) -> None:
     with pytest.raises(ProtocolError):
         AnswerParser().feed(sent)
+
+
+INSTANTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001  (a bound)
+BIGINTS = st.integers(-(2**63), 2**63 - 1)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+TASK: dict[int, st.SearchStrategy[Any]] = {2950: st.uuids(), 1043: TEXTS, TEXT: TEXTS, 16: st.booleans()}
+TASK_TYPES = [2950, 1043, TEXT, 16, INSTANT, INSTANT, INSTANT, INT8]
+
+
+@st.composite
+def task_rows(draw: st.DrawFn) -> tuple[list[int], list[Any]]:
+    """The types of some numbers and the columns of a task, and values of them, some of them null."""
+    types = [INT8] * draw(st.integers(0, 2)) + TASK_TYPES
+    values = [draw(TASK.get(number, INSTANTS if number == INSTANT else BIGINTS)) for number in types]
+    values[-2] = draw(st.none() | INSTANTS)
+    for place in draw(st.sets(st.integers(0, len(types) - 1), max_size=2) | st.just(range(len(types) - 8, len(types)))):
+        values[place] = None
+    if draw(st.booleans()):
+        values[-3] = values[-4]
+    return types, values
+
+
+@given(task_rows())
+def test_tasks_are_read_as_their_columns_are(given_row: tuple[list[int], list[Any]]) -> None:
+    types, values = given_row
+    parts = [
+        b"\xff\xff\xff\xff" if value is None else write(value)
+        for write, value in zip(encoders(types), values, strict=True)
+    ]
+    assert row_decoder(types)(b"".join(parts)) == tuple(values)
 
 
 def test_values_are_read_by_their_types() -> None:

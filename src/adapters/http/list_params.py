@@ -99,15 +99,19 @@ def read_query(query_string: bytes) -> TaskQuery:
     return parse_query(_pairs(query_string))
 
 
-@lru_cache(256)
-def _pairs(query_string: bytes) -> tuple[tuple[str, str], ...]:
-    return tuple(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
 
 
 def next_link(path: str, query_string: bytes, cursor: str) -> str:
     """The `Link` to the next page (RFC 8288), relative to the API's own address."""
-    kept = [(name, value) for name, value in _pairs(query_string) if name != "cursor"]
-    return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+    return f'<{path}?{_without_cursor(query_string)}cursor={cursor}>; rel="next"'
+
+
+@lru_cache(256)
+def _without_cursor(query_string: bytes) -> str:
+    """The other parameters of a query, each followed by `&`."""
+    return "".join([f"{urlencode([pair])}&" for pair in _pairs(query_string) if pair[0] != "cursor"])
 
 
 def _boolean(name: str, text: str | None) -> bool | None:

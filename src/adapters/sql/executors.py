@@ -41,7 +41,7 @@ class Executor(Protocol):
         """Run a single read of a few rows in autocommit; it may be sent twice."""
 
     def read_many(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
-        """The same for many rows."""
+        """The same for many rows, or for a few that take long to find."""
 
     def search(self, statement: Executable, parameters: Parameters) -> Coroutine[Any, Any, Rows]:
         """The same for a read of a whole list, on connections of its own: no number of them keeps a `read` waiting."""

@@ -15,10 +15,10 @@ from adapters.sql.wire import (
     AnswerParser,
     PreparedStatement,
     ProtocolError,
-    UnsupportedType,
     error_of,
     prepare_message,
 )
+from adapters.sql.wire_values import UnsupportedType
 
 PATIENCE: Final = 1.0
 """Seconds after which a connection without an answer is given up: a read then has time left on another one."""

@@ -30,6 +30,9 @@ costs more for each row, but returns little more than a page may hold. Together 
 ERASE_BATCH: Final = 1000
 """Rows deleted in one transaction: far fewer than fit into DEADLINE, so that other changes of the list wait briefly."""
 
+BRIEF_ROWS: Final = 64
+"""Tasks of a page that is read like a single task; see Executor.read."""
+
 NO_LIMIT: Final = 2**63 - 1
 """More tasks than any list can have."""
 
@@ -82,10 +85,10 @@ class SqlTaskList:
         parameters = {"owner": self._owner, **page_statements.page_parameters(query, known, limit)}
         if query.parts:
             rows = await self._searches.read(self._owner, statement, parameters)
-        elif known is None:
-            rows = await self._executor.read_many(statement, parameters)
-        else:  # most probably the revision alone
+        elif query.is_indexed and (known is not None or limit <= BRIEF_ROWS):  # known: probably the revision alone
             rows = await self._executor.read(statement, parameters)
+        else:
+            rows = await self._executor.read_many(statement, parameters)
         # A join without a condition can only be a loop over the page, which keeps the page's order.
         return Revision(rows[0][0]), tuple([row_to_task(self._owner, row[1:]) for row in rows if row[1] is not None])
 

@@ -20,11 +20,12 @@ from adapters.sql.errors import DEADLINE
 from adapters.sql.pipeline import MAX_WAITING, READ_BATCH, Pipeline, PipelinedExecutor
 from adapters.sql.shared_connection import HandedOver, NotHere, SharedConnection
 from adapters.sql.statements import PLANNER
-from adapters.sql.task_lists import SqlTaskLists
+from adapters.sql.task_lists import BRIEF_ROWS, SqlTaskLists
 from application.ports import TaskLists
 from domain.errors import StorageUnavailable
-from domain.task import Task
-from tests.contracts.task_lists import BOB, TaskListsContract, add, edit, get, new, revision
+from domain.task import Revision, Revisions, Task
+from domain.task_list import Order, TaskQuery
+from tests.contracts.task_lists import ALICE, BOB, TaskListsContract, add, edit, get, new, page, revision
 from tests.contracts.task_pages import TaskPagesContract
 from tests.support.certificates import self_signed
 from tests.support.isolation import FAULTS, Isolation, remove_owner_filter
@@ -321,12 +322,37 @@ class TestChoice:
         task = await add(lists, new())
         await asyncio.gather(*(get(lists, task.id) for _ in range(50)), *(add(lists, new()) for _ in range(50)))
         await asyncio.gather(*(revision(lists) for _ in range(50)))
+        await asyncio.gather(*(page(lists, TaskQuery(limit=20)) for _ in range(50)))
+        assert await self.opened(pipelined, admin) == len(connections(pipelined)) == 6
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            TaskQuery(limit=1000),
+            TaskQuery(limit=20, text="milk"),
+            TaskQuery(limit=20, completed=True, order=Order.UPDATED),
+            TaskQuery(limit=20, completed=False, order=Order.UPDATED_LAST_FIRST),
+        ],
+        ids=["many tasks", "a search", "done by change", "open by change"],
+    )
+    @pytest.mark.parametrize("known", [None, Revisions(frozenset({Revision(7)}))], ids=["unknown", "known"])
+    async def test_pages_that_may_take_long_take_other_connections(
+        self, pipelined: Database, admin: "asyncpg.Connection", query: TaskQuery, known: Revisions | None
+    ) -> None:
+        lists = SqlTaskLists(pipelined)
+        await add(lists, new())
+        await lists.open(ALICE).page(query, known=known)
+        is_brief = query.limit > BRIEF_ROWS and known is not None  # most probably the revision alone
+        assert await self.opened(pipelined, admin) - len(connections(pipelined)) == (0 if is_brief else 1)
+
+    async def opened(self, pipelined: Database, admin: "asyncpg.Connection") -> Any:
+        """All connections of the service to its database."""
         (pid,) = {one.server_pid for one in connections(pipelined)[:1]}
         asked = (
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'evo-todo'"
             " AND datname = (SELECT datname FROM pg_stat_activity WHERE pid = $1)"
         )
-        assert await admin.fetchval(asked, pid) == len(connections(pipelined)) == 6
+        return await admin.fetchval(asked, pid)
 
     async def test_the_connections_have_the_planners_settings(self, pipelined: Database) -> None:
         for connection in connections(pipelined):
