@@ -39,6 +39,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 TASKS: Final = "/api/{user_id}/tasks"
 TASK: Final = "/api/{user_id}/tasks/{task_id}"
+CHANGES: Final = "/api/{user_id}/tasks/changes"
 
 
 @define
@@ -154,13 +155,11 @@ class DirectRoutes:
     """
 
     def __init__(self, routes: Sequence[Route]) -> None:
-        """Take those routes of `routes` that are direct: of a list of tasks, or of one task."""
-        self._of_list: dict[str, Route] = {
-            route.method: route for route in routes if route.is_direct and route.path == TASKS
-        }
-        self._of_task: dict[str, Route] = {
-            route.method: route for route in routes if route.is_direct and route.path == TASK
-        }
+        """Take those of these routes that are direct."""
+        self._by_path: dict[str, dict[str, Route]] = {path: {} for path in (TASKS, TASK, CHANGES)}
+        for route in routes:
+            if route.is_direct:
+                self._by_path[route.path][route.method] = route
 
     def find(self, method: str, context: RequestContext, segments: Sequence[str]) -> Route | None:
         """The route of the request, its path parameters set in the context; `None`: leave it to the router.
@@ -170,9 +169,11 @@ class DirectRoutes:
         """
         match segments:
             case "api", owner, "tasks":
-                found, task_id = self._of_list.get(method), ""
+                found, task_id = self._by_path[TASKS].get(method), ""
             case "api", owner, "tasks", task_id if is_task_id(task_id):
-                found = self._of_task.get(method)
+                found = self._by_path[TASK].get(method)
+            case "api", owner, "tasks", "changes":
+                found, task_id = self._by_path[CHANGES].get(method), ""
             case _:
                 return None
         if found is None or context.path.count("/") != len(segments):

@@ -95,7 +95,9 @@ class SqlTaskList:
     async def changes(self, query: ChangesQuery) -> Changes:
         """See the port."""
         parameters = {"owner": self._owner, **sync_statements.changes_parameters(query)}
-        rows = await self._executor.read_many(sync_statements.changes_since(self._dialect), parameters)
+        # Since a known revision, little has changed, and most often nothing.
+        read = self._executor.read_many if query.since is None else self._executor.read
+        rows = await read(sync_statements.changes_since(self._dialect), parameters)
         revision, horizon, *_ = rows[0]
         found = [self._change(row[2:]) for row in rows if row[2] is not None]
         found.sort(key=lambda one: one.revision)

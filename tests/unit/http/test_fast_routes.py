@@ -9,7 +9,7 @@ import pytest
 
 from adapters.http.app import ROUTES
 from adapters.http.context import Headers, RequestContext
-from adapters.http.routes import tasks
+from adapters.http.routes import sync, tasks
 from adapters.http.routing import DirectRoutes, Route
 from domain.audit import AuditContext
 from tests.support.api import Api, InMemory, running
@@ -86,6 +86,16 @@ async def test_direct_and_routed_calls_to_a_task_respond_the_same(api: Api, meth
         assert comparable(direct) == comparable(routed)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", ["", "?limit=1", "?limit=0", "?since=nonsense", "?nonsense"])
+async def test_direct_and_routed_calls_to_changes_respond_the_same(api: Api, method: str, query: str) -> None:
+    await api.task("First")
+    await api.task("Second")
+    direct = await api(method, f"{TASKS}/changes{query}")
+    routed = await api(method, f"{TASKS}/changes/{query}")
+    assert comparable(direct) == comparable(routed)
+
+
 def found(method: str, path: str) -> Route | None:
     """The route that a request is dispatched to without the router."""
     context = RequestContext("r", Headers.parse([]), path, path, b"", AuditContext("r"))
@@ -94,7 +104,12 @@ def found(method: str, path: str) -> Route | None:
 
 @pytest.mark.parametrize(
     ("method", "path", "route"),
-    [("GET", TASKS, tasks.list_tasks), ("POST", TASKS, tasks.create_task), ("GET", ONE, tasks.get_task)],
+    [
+        ("GET", TASKS, tasks.list_tasks),
+        ("POST", TASKS, tasks.create_task),
+        ("GET", ONE, tasks.get_task),
+        ("GET", f"{TASKS}/changes", sync.list_changes),
+    ],
 )
 def test_the_plain_form_of_a_frequent_call_is_dispatched_directly(method: str, path: str, route: Route) -> None:
     assert found(method, path) is route
@@ -108,7 +123,8 @@ def test_the_plain_form_of_a_frequent_call_is_dispatched_directly(method: str, p
         ("GET", "//api/alice/tasks"),
         ("GET", f"{ONE}/"),
         ("GET", f"{ONE}/complete"),
-        ("GET", f"{TASKS}/changes"),
+        ("POST", f"{TASKS}/changes"),
+        ("GET", f"{TASKS}/changes/"),
         ("GET", f"{TASKS}/events"),
         ("GET", f"{TASKS}/x"),
         ("GET", ONE.upper()),

@@ -6,7 +6,7 @@ from typing import Final
 from adapters.http.context import RequestContext
 from adapters.http.event_stream import EventStream
 from adapters.http.responses import DEFERRED, Response, json_response
-from adapters.http.routing import TASKS, Operation, Services, route
+from adapters.http.routing import CHANGES, TASKS, Operation, Services, route
 from adapters.http.schemas import EXAMPLE_EVENTS, EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView
 from adapters.http.sync_params import encode_sync_token, read_changes_query, read_stream_start
 from domain.identity import UserId
@@ -14,7 +14,7 @@ from domain.identity import UserId
 
 @route(
     "GET",
-    f"{TASKS}/changes",
+    CHANGES,
     Operation(
         id="listChanges",
         summary="List what has changed since a sync token, a page at a time; without one, every task.",
@@ -29,6 +29,7 @@ from domain.identity import UserId
         },
         errors=(HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY),
     ),
+    direct=True,
 )
 async def list_changes(services: Services, request: RequestContext, _: None) -> Response:
     """List the changes since a sync token."""
