@@ -24,8 +24,16 @@ TARGETS: Final = (
     (OURS, "list", FASTIFY, 1.5),
     (OURS, "create", FASTIFY, 1.0),
     (OURS, "get", CEILING, 0.45),
+    (OURS, "get", CACHED, 1.0),
+    (OURS, "list", CACHED, 1.15),
+    (OURS, "first list", CACHED, 1.0),
+    (OURS, "create", CACHED, 1.0),
 )
 """Server, operation, peer, and the least ratio of their throughput."""
+MAX_TAIL: Final = 2.0
+"""Milliseconds of the slowest 1 % of gets at half load."""
+MAX_MEMORY: Final = 130
+"""MiB of the service."""
 
 
 def compare(seconds: float, rounds: int) -> dict[str, Any]:

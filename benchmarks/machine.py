@@ -91,7 +91,12 @@ def memory_mib(process: psutil.Process) -> float:
 
 def versions() -> dict[str, str]:
     """Versions of the software and the machine."""
-    found = {"python": platform.python_version(), "cores": str(os.cpu_count()), "machine": platform.machine()}
+    build = "of the system" if sys.base_prefix == "/usr" else "another build"
+    found = {
+        "python": f"{platform.python_version()} ({build})",
+        "cores": str(os.cpu_count()),
+        "machine": platform.machine(),
+    }
     for package in ("litestar", "uvicorn", "asyncpg", "sqlalchemy", "msgspec", "fastapi", "pyjwt", "evo-todo"):
         try:
             found[package] = version(package)

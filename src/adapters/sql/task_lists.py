@@ -31,7 +31,7 @@ ERASE_BATCH: Final = 1000
 """Rows deleted in one transaction: far fewer than fit into DEADLINE, so that other changes of the list wait briefly."""
 
 BRIEF_ROWS: Final = 64
-"""Tasks of a page that is read like a single task; see Executor.read."""
+"""Rows of a page that is read like a single task; see Executor.read."""
 
 NO_LIMIT: Final = 2**63 - 1
 """More tasks than any list can have."""

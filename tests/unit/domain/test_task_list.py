@@ -79,3 +79,11 @@ def test_any_revision_matches_and_an_empty_set_matches_none() -> None:
     assert Revision(0) in ANY_REVISION
     assert Revision(3) in Revisions(frozenset({Revision(3)}))
     assert Revision(3) not in Revisions(frozenset())
+
+
+@pytest.mark.parametrize("completed", [None, True, False])
+@pytest.mark.parametrize("order", Order)
+def test_a_page_is_indexed_unless_it_is_a_search_or_filtered_by_change(order: Order, completed: bool | None) -> None:
+    query = TaskQuery(completed=completed, order=order)
+    assert query.is_indexed == (completed is None or order in {Order.CREATED, Order.CREATED_LAST_FIRST})
+    assert not evolve(query, text="milk").is_indexed
