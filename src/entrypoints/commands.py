@@ -18,8 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.sql import admin, distribution
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.audit import SqlAuditTrail
-from adapters.sql.diagnostics import DatabaseFailure
-from adapters.sql.errors import DRIVER_ERRORS
+from adapters.sql.errors import DRIVER_ERRORS, DatabaseFailure
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones, outdate

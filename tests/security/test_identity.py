@@ -18,7 +18,7 @@ from adapters.http.context import Headers, TrustedProxies
 from adapters.memory.audit_and_revocations import MemoryAuditLog
 from adapters.sql.address import DatabaseAddress, UnreadableAddress
 from adapters.sql.database import connect
-from adapters.sql.sqlite import exposed_files
+from adapters.sql.diagnostics import exposed_files
 from adapters.system.audit_filters import PER_WINDOW, RateLimitedAuditLog
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.identity import UserId

@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
-from adapters.sql.errors import INSUFFICIENT_PRIVILEGE, STATEMENT_TIMEOUT, sqlstate_of
+from adapters.sql.errors import STATEMENT_TIMEOUT
 from adapters.sql.readiness import server_problem
+from adapters.sql.sqlstates import INSUFFICIENT_PRIVILEGE, sqlstate_of
 from adapters.sql.statements import PLANNER
 
 _MIGRATION_LOCK: Final = 0x65766F2D746F646F  # PostgreSQL's advisory locks are numbers: this one is "evo-todo"

@@ -15,7 +15,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from adapters.sql.address import DatabaseAddress
-from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, READ_ONLY, sqlstate_of
+from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE
+from adapters.sql.sqlstates import READ_ONLY, sqlstate_of
 
 STANDBY_LIFETIME: Final = 1.0
 """Seconds that a connection to a standby is used: the address may lead to another server by then."""
