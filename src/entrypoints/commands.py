@@ -17,11 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin, distribution
 from adapters.sql.address import DatabaseAddress
+from adapters.sql.admin import outdate
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.errors import DRIVER_ERRORS, DatabaseFailure
 from adapters.sql.readiness import BYPASSES, row_security_problem
+from adapters.sql.retention import SqlIdempotencyKeys, SqlTombstones
 from adapters.sql.revocations import SqlRevocations
-from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones, outdate
 from adapters.tokens.jws import MAX_LENGTH
 from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable

@@ -7,18 +7,17 @@ from typing import NewType
 from dishka import AsyncContainer, Provider, Scope, from_context, make_async_container, provide, provide_all
 
 from adapters.http.open_streams import OpenStreams
-from adapters.memory.rate_limiter import MemoryRateLimiter
-from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
-from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
+from adapters.memory.access import MemoryRateLimiter
+from adapters.sql.audit import SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database, connect
-from adapters.sql.listener import Listener
+from adapters.sql.notifications import Listener, PostgresChangeFeed, SqliteChangeFeed
 from adapters.sql.readiness import DatabaseReadiness, RevocationsReadiness, RowSecurityReadiness
 from adapters.sql.replica import Replica, ReplicaReadiness, Replicated
 from adapters.sql.replicated_lists import ReplicatedTaskLists
+from adapters.sql.retention import AuditRetention, ListRetention
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import SqlRevocations
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import ListRetention
 from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from adapters.system.clock_and_ids import SystemClock, UuidV7Generator
 from adapters.tokens.claims import ClaimRules
@@ -28,20 +27,11 @@ from adapters.tokens.jwt_verifier import JwtVerifier
 from adapters.tokens.security_events import JwtSecurityEventVerifier
 from application.access import Authenticate, EnforceRateLimits
 from application.authorization import Authorize
+from application.background import BackgroundWork
+from application.change_feed import ChangeFeed
 from application.health import CheckReadiness
-from application.ports import (
-    AuditLog,
-    BackgroundWork,
-    ChangeFeed,
-    Clock,
-    IdGenerator,
-    RateLimiter,
-    Revocations,
-    SecurityEventVerifier,
-    TaskLists,
-    TokenVerifier,
-)
-from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession
+from application.ports import AuditLog, Clock, IdGenerator, RateLimiter, Revocations, TaskLists, TokenVerifier
+from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession, SecurityEventVerifier
 from application.sync import ReadChanges, WatchChanges
 from application.tasks import (
     ChangeTask,

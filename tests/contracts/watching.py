@@ -9,8 +9,8 @@ from typing import TypeVar
 import pytest
 from attrs import define, field
 
-from application.notices import Notice
-from application.ports import ChangeFeed, TaskLists
+from application.change_feed import ChangeFeed, Notice
+from application.ports import TaskLists
 from application.sync import Changed, Idle, Reset, Started, Update, WatchChanges
 from domain.changes import Deletion, SyncToken
 from domain.errors import AccessDenied

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import AuditLog, EditableTaskList, TaskList, TaskLists
 from domain.audit import AuditKind

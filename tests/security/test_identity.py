@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adapters.http.context import Headers, TrustedProxies
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from adapters.sql.address import DatabaseAddress, UnreadableAddress
 from adapters.sql.database import connect
 from adapters.sql.diagnostics import exposed_files

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from adapters.system import audit_filters as audit
 from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest

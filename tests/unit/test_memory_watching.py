@@ -9,10 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from adapters.memory.change_feed import MemoryChangeFeed
-from adapters.memory.task_lists import MemoryTaskLists
-from application.notices import Subscriptions
-from application.ports import ChangeFeed, TaskList, TaskLists
+from adapters.memory.task_lists import MemoryChangeFeed, MemoryTaskLists
+from application.change_feed import ChangeFeed, Subscriptions
+from application.ports import TaskList, TaskLists
 from application.sync import Changed, Idle, Started, WatchChanges
 from domain.changes import Changes, ChangesQuery
 from domain.errors import StorageUnavailable, TaskNotFound

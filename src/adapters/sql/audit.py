@@ -2,21 +2,20 @@
 
 import asyncio
 import logging
-import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 from sqlalchemy import Row, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
-from adapters.sql.executors import PurgeProgress, delete_in_batches
+from adapters.sql.executors import delete_in_batches
 from adapters.sql.tables import audit_events
-from application.backoff import Backoff
+from application.background import Backoff
 from application.ports import IdGenerator
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
@@ -33,8 +32,6 @@ CLOSE_TIMEOUT: Final = 1.0
 FIRST_BACKOFF: Final = 0.2
 MAX_BACKOFF: Final = 5.0
 """Seconds between two attempts to write while the database is unavailable, before jitter."""
-PURGE_INTERVAL: Final = 3600.0
-"""Seconds between two deletions of old events, give or take a half; each worker does it."""
 
 
 @define(eq=False)
@@ -192,26 +189,3 @@ def _event(row: Row[Any]) -> AuditEvent:
         reason=row.reason,
         token_digest=row.token_digest,
     )
-
-
-@frozen
-class AuditRetention:
-    """Background task: deletes, about once an hour, events that are older than the retention period."""
-
-    _trail: SqlAuditTrail
-    _keep_for: timedelta
-    _now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _interval: float = PURGE_INTERVAL
-    progress: PurgeProgress = Factory(PurgeProgress)
-
-    async def prepare(self) -> None:
-        """Nothing has to be done before the first request."""
-
-    async def run(self) -> None:
-        """Delete until cancelled; after a failure, the next attempt is an interval later."""
-        while True:
-            await asyncio.sleep(self._interval * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
-            try:
-                self.progress.note(await self._trail.purge_before(self._now() - self._keep_for))
-            except StorageUnavailable:
-                continue

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
-from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.memory.access import MemoryAuditLog, MemoryRateLimiter
 from adapters.tokens.jwks_cache import JwksCache
 from application.ports import AuditLog, RateLimiter
 from tests.contracts.rate_limiters import ManualTime

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryRevocations
+from adapters.memory.access import MemoryRevocations
 from adapters.tokens.jwks import PublicKey
 from adapters.tokens.jwks_cache import JwksCache
 from application.ports import Clock, Revocations
