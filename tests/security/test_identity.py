@@ -105,7 +105,7 @@ async def test_v07_a_64_has_one_limit_and_an_entry_with_a_port_is_the_clients() 
             assert await status("1.2.3.4", f"{entry}, 10.0.0.5:8080") == 401
         assert await status("2001:db8::ffff") == 429
         assert await status("2001:db8:0:1::1") == 401
-        assert await status("[2001:db8:0:2::1]:443") == 401, "nobody else is told to wait"
+        assert await status("[2001:db8:0:2::1]:443") == 401, "no other client has to wait"
 
 
 def test_v07_garbage_ends_the_walk_at_the_last_trusted_proxy() -> None:

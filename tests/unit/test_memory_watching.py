@@ -132,7 +132,7 @@ async def test_a_storage_that_fails_at_first_is_an_error_and_later_a_delay(
     assert (await watcher.next(Changed)).changes == (task,)
 
 
-async def test_one_who_leaves_while_others_read_takes_nothing_from_them(
+async def test_a_client_that_leaves_takes_nothing_from_the_others(
     counted: CountedLists, feed: MemoryChangeFeed
 ) -> None:
     watch = WatchChanges(counted, feed, idle_after=HANG)

@@ -1,4 +1,4 @@
-"""Probes, metrics and the API's documentation: for operators and developers, without a token."""
+"""The calls that need no token: the issuer's security events (RFC 8935), probes, metrics and the documentation."""
 
 import re
 from hashlib import sha256
@@ -7,16 +7,46 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from adapters.http.auth import count_refusal
 from adapters.http.context import RequestContext
 from adapters.http.openapi.document import document_json
 from adapters.http.openapi.html import PAGE_POLICY, page
 from adapters.http.problems import NotReady
-from adapters.http.request import JSON
+from adapters.http.request import JSON, Body
 from adapters.http.responses import Response, json_response
 from adapters.http.routing import Operation, Services, route
-from adapters.http.schemas import Health, Readiness
+from adapters.http.schemas import DeliveryProblem, Health, Readiness
+from domain.errors import InvalidSecurityEvent
 
+SECURITY_EVENT: Final = "application/secevent+jwt"
 _HEALTH: Final = {"status": "ok"}
+
+
+@route(
+    "POST",
+    "/api/security-events",
+    Operation(
+        id="receiveSecurityEvent",
+        summary="Receive a Security Event Token (RFC 8417) from the issuer: session-revoked or account-purged.",
+        status=HTTPStatus.ACCEPTED,
+        result="The event has taken effect.",
+        errors=tuple(map(HTTPStatus, (413, 415, 429, 503))),
+        refusal=DeliveryProblem,
+        tag="security events",
+    ),
+    body=Body(str, "eyJhbGciOiJFZERTQSIs….eyJpc3MiOiJodHRwczov….c2lnbmF0dXJl…", media_types=(SECURITY_EVENT,)),
+)
+async def receive_security_event(services: Services, request: RequestContext, event: str) -> Response:
+    """Do what the event says, then respond. No token is needed: the event's signature proves who sent it."""
+    try:
+        client = services.enforce_rate_limits.client(request.audit)
+        await services.receive_security_event(event, request.audit, client.identity)
+    except InvalidSecurityEvent as error:
+        await services.refusal_pacing.wait()
+        await count_refusal(services, request)
+        refusal = DeliveryProblem(error.code, error.reason)
+        return json_response(refusal, status=400, headers=[(b"content-language", b"en")])
+    return Response(202, [(b"content-length", b"0")])
 
 
 @route(
@@ -120,4 +150,4 @@ def _document(body: bytes, media_type: str, *headers: tuple[bytes, bytes]) -> Re
     return Response(200, own, body)
 
 
-ROUTES: Final = (health, livez, readyz, metrics, root, openapi, docs)
+ROUTES: Final = (receive_security_event, health, livez, readyz, metrics, root, openapi, docs)
