@@ -284,9 +284,7 @@ def doctor(context: click.Context, given: str | None, origin: str | None, is_jso
     \b
     evo-todo doctor --token - < token.txt
     """
-    from entrypoints.commands import read_token
-    from entrypoints.doctor import Doctor, examine
-    from entrypoints.doctor_report import as_json, as_text
+    from entrypoints.doctor import Doctor, as_json, as_text, examine, read_token
 
     if context.args:  # click's own message would repeat them, and one may be a token
         raise click.UsageError("doctor accepts only options; quote a value that contains a space")

@@ -3,13 +3,11 @@
 import asyncio
 import json
 import logging
-import os
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import click
 from alembic.util import CommandError
@@ -17,19 +15,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin, distribution
 from adapters.sql.address import DatabaseAddress
-from adapters.sql.admin import outdate
 from adapters.sql.audit import SqlAuditTrail
+from adapters.sql.database import Database
 from adapters.sql.errors import DRIVER_ERRORS, DatabaseFailure
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.retention import SqlIdempotencyKeys, SqlTombstones
 from adapters.sql.revocations import SqlRevocations
-from adapters.tokens.jws import MAX_LENGTH
 from domain.audit import AuditEvent, AuditKind
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
+from entrypoints.database_providers import opened_database
 from entrypoints.logging_config import configure_logging
-from entrypoints.providers import open_database, token_rules
 from entrypoints.settings import Settings
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -59,25 +58,31 @@ def migrate(settings: Settings) -> None:
     if address.is_sqlite and not address.file.parent.is_dir():
         raise click.UsageError(f"the folder of DATABASE_URL does not exist: {address.name}")
 
-    async def run() -> None:
-        database = open_database(settings)
-        try:
-            await admin.migrate(database)
-            if settings.service_role is not None:
-                role = admin.ServiceRole(settings.service_role, settings.service_password)
-                await admin.prepare_service_role(database, role)
-        finally:
-            await database.dispose()
+    async def run(database: Database) -> None:
+        await admin.migrate(database)
+        if settings.service_role is not None:
+            role = admin.ServiceRole(settings.service_role, settings.service_password)
+            await admin.prepare_service_role(database, role)
 
     try:
-        with explained(settings, "the database cannot be migrated"):
-            asyncio.run(run())
+        _run(settings, run, "the database cannot be migrated")
     except CommandError as error:
         raise click.ClickException(f"the database belongs to another version of this service: {error}") from error
     except admin.UnsuitableDatabase as error:
         raise click.ClickException(f"the database cannot be migrated: {address.name}: {error}") from error
     except admin.UnsuitableRole as error:
         raise click.ClickException(f"EVO_TODO_SERVICE_ROLE: {error}") from error
+
+
+def _run(settings: Settings, use: Callable[[Database], Awaitable[T]], problem: str) -> T:
+    """Run a coroutine on the database of the settings; `problem` is what a failure of the database means."""
+
+    async def run() -> T:
+        async with opened_database(settings) as database:
+            return await use(database)
+
+    with explained(settings, problem):
+        return asyncio.run(run())
 
 
 @contextmanager
@@ -104,18 +109,14 @@ def ensure_row_security(settings: Settings) -> None:
         ClickException: the role can read all users' tasks, and EVO_TODO_ALLOW_RLS_BYPASS is not set.
     """
 
-    async def check() -> str | None:
-        database = open_database(settings)
+    async def check(database: Database) -> str | None:
         try:
             return await row_security_problem(database)
         except StorageUnavailable:
             return None
-        finally:
-            await database.dispose()
 
     configure_logging(settings.log_format, settings.log_level)
-    with explained(settings, "the database cannot be used"):
-        problem = asyncio.run(check())
+    problem = _run(settings, check, "the database cannot be used")
     if problem == BYPASSES and not settings.allow_rls_bypass:
         raise click.ClickException(f"DATABASE_URL: {problem}")
     if problem is not None:
@@ -132,15 +133,10 @@ def purge(settings: Settings, report: Report) -> None:
     Raises:
         ClickException: the database is unavailable. What was reported is deleted nevertheless.
     """
-    with explained(settings, "nothing more can be deleted now"):
-        asyncio.run(_purge(settings, report))
-
-
-async def _purge(settings: Settings, report: Report) -> None:
-    database = open_database(settings)
     now = datetime.now(UTC)
-    try:
-        revocations = SqlRevocations(database, token_rules(settings).lifetimes, settings.revocation_max_stale)
+
+    async def run(database: Database) -> None:
+        revocations = SqlRevocations(database, settings.token_rules.lifetimes, settings.revocation_max_stale)
         limit = now - timedelta(seconds=settings.audit_retention)
         report("audit events", await SqlAuditTrail(database).purge_before(limit))
         report("expired revocations", await revocations.purge_expired())
@@ -148,8 +144,8 @@ async def _purge(settings: Settings, report: Report) -> None:
         report("deleted tasks", await SqlTombstones(database).purge_before(limit))
         limit = now - timedelta(seconds=settings.idempotency_retention)
         report("idempotency keys", await SqlIdempotencyKeys(database).purge_before(limit))
-    finally:
-        await database.dispose()
+
+    _run(settings, run, "nothing more can be deleted now")
 
 
 def after_restore(settings: Settings) -> int:
@@ -158,16 +154,7 @@ def after_restore(settings: Settings) -> int:
     Raises:
         ClickException: the database is unavailable.
     """
-
-    async def run() -> int:
-        database = open_database(settings)
-        try:
-            return await outdate(database)
-        finally:
-            await database.dispose()
-
-    with explained(settings, "the lists can't be changed now"):
-        return asyncio.run(run())
+    return _run(settings, admin.outdate, "the lists can't be changed now")
 
 
 def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run: bool) -> None:
@@ -177,20 +164,15 @@ def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run:
         ClickException: it is no such cluster, or the database is unavailable or rejects a statement.
     """
 
-    async def run() -> None:
-        database = open_database(settings)
-        try:
-            cluster = await distribution.read_cluster(database)
-            for statement in cluster.statements(keeps_force=settings.service_role is None):
-                report(statement)
-                if not is_dry_run:
-                    await distribution.distribute(database, statement)
-        finally:
-            await database.dispose()
+    async def run(database: Database) -> None:
+        cluster = await distribution.read_cluster(database)
+        for statement in cluster.statements(keeps_force=settings.service_role is None):
+            report(statement)
+            if not is_dry_run:
+                await distribution.distribute(database, statement)
 
     try:
-        with explained(settings, "the tables cannot be distributed"):
-            asyncio.run(run())
+        _run(settings, run, "the tables cannot be distributed")
     except distribution.CannotDistribute as error:
         raise click.ClickException(f"the tables cannot be distributed: {error}") from error
 
@@ -226,17 +208,12 @@ def print_audit(
             "must be a duration such as 30m, 2h or 7d, or a date such as 2026-01-31", param_hint="--since"
         ) from error
 
-    async def show() -> None:
-        database = open_database(settings)
-        try:
-            user_id = None if user is None else UserId(user)
-            async for event in SqlAuditTrail(database).read(user=user_id, since=first, kinds=kinds, limit=limit):
-                click.echo(as_json(event) if is_json else as_text(event))
-        finally:
-            await database.dispose()
+    async def show(database: Database) -> None:
+        user_id = None if user is None else UserId(user)
+        async for event in SqlAuditTrail(database).read(user=user_id, since=first, kinds=kinds, limit=limit):
+            click.echo(as_json(event) if is_json else as_text(event))
 
-    with explained(settings, "the audit log cannot be read"):
-        asyncio.run(show())
+    _run(settings, show, "the audit log cannot be read")
 
 
 def members(event: AuditEvent) -> dict[str, str]:
@@ -265,33 +242,3 @@ def as_text(event: AuditEvent) -> str:
     at, kind, *rest = members(event).items()
     pairs = (f"{name}={json.dumps(value) if re.search('[^!-~]', value) else value}" for name, value in rest)
     return "  ".join([at[1], f"{kind[1]:<15}", *pairs])
-
-
-STDIN_TIMEOUT: Final = 5.0
-"""Seconds to wait for a line on standard input."""
-
-_STDIN: Final = 0  # not sys.stdin: a thread that waits would hold its lock at the interpreter's exit
-
-
-def read_token(timeout: float = STDIN_TIMEOUT) -> str:
-    """Read the first line of standard input without its line break; prompt for it on a terminal.
-
-    Raises:
-        ClickException: no line arrives in time.
-    """
-    if os.isatty(_STDIN):
-        return str(click.prompt("Token", hide_input=True, err=True))
-    received = bytearray()
-    reader = threading.Thread(target=_read_line, args=(received,), daemon=True)
-    reader.start()
-    reader.join(timeout)
-    if reader.is_alive():
-        raise click.ClickException(f"no line on standard input within {timeout:g} s: close it, or use --token T")
-    return received.decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
-
-
-def _read_line(received: bytearray) -> None:
-    # A token of more than MAX_LENGTH is rejected anyway, so there is no need to read further.
-    with suppress(OSError):
-        while len(received) <= MAX_LENGTH and b"\n" not in received and (chunk := os.read(_STDIN, MAX_LENGTH)):
-            received += chunk

@@ -1,6 +1,5 @@
 """The settings, read once from the environment."""
 
-import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -9,11 +8,12 @@ from typing import Final, NoReturn, TypeVar
 from attrs import field, frozen
 
 from adapters.http.open_streams import MAX_STREAMS, STREAMS_PER_USER
-from adapters.sql.address import shown
+from adapters.tokens.claims import ClaimRules
 from application.health import quoted
 from domain.rate_limit import RateLimit
 from domain.task_list import MAX_TASKS
 from entrypoints import settings_parsers as parse
+from entrypoints.origins import is_loopback, origin_of
 
 T = TypeVar("T")
 
@@ -78,6 +78,17 @@ class Settings:
     pipeline: bool
     """PostgreSQL: whether brief statements share connections."""
 
+    @property
+    def token_rules(self) -> ClaimRules:
+        """The rules for the claims of an access token."""
+        return ClaimRules(
+            issuer=self.issuer,
+            audience=self.audience,
+            leeway=self.leeway,
+            max_lifetime=self.max_token_lifetime,
+            scope=self.scope,
+        )
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
         """Read the settings.
@@ -87,10 +98,10 @@ class Settings:
         """
         read = _Reader(env)
         base = read("BETTER_AUTH_BASE_URL", "http://localhost:3000", parse.base_url)
-        origin = parse.origin_of(base)
+        origin = origin_of(base)
         jwks_url = read("EVO_TODO_JWKS_URL", f"{base}/api/auth/jwks", parse.url)
         allow_http = read("EVO_TODO_ALLOW_HTTP_JWKS", "false", parse.boolean)
-        if not (allow_http or jwks_url.startswith("https://") or parse.is_loopback(jwks_url)):
+        if not (allow_http or jwks_url.startswith("https://") or is_loopback(jwks_url)):
             read.refuse(
                 "EVO_TODO_JWKS_URL" if "EVO_TODO_JWKS_URL" in env else "BETTER_AUTH_BASE_URL",
                 "plain http to another machine lets attackers forge keys: use https, or set "
@@ -157,7 +168,6 @@ def wants_traces(env: Mapping[str, str]) -> bool:
 
 
 _COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-
 _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(
     f"{_PREFIX}{name}"
@@ -178,21 +188,6 @@ _OF_THE_FRONTEND: Final = frozenset(
 )
 """Settings of the frontend, which may share the environment."""
 
-_WITH_PASSWORD: Final = re.compile(r"DATABASE_URL|EVO_TODO_(\w+_)?(STORE|PASSWORD|SECRET|LISTEN_URL|READ_URL)")
-"""Settings whose value may be, or contain, a password."""
-_NOT_A_PORT: Final = re.compile(r":(?!//|[0-9]+(/|$))")
-_SECRET_PARAMETER: Final = re.compile(
-    r"([^=&?;\s]*(?:pass|pwd|secret|token|key|auth|sig|cred)[^=&?;\s]*=)[^&;\s]*", re.IGNORECASE
-)
-
-
-def _shown(name: str, value: str) -> str:
-    """What a message may show of a value: nothing that can be a part of a password, however it is misspelt."""
-    may_have_password = "@" in value or (name.endswith("_URL") and _NOT_A_PORT.search(value))
-    if may_have_password or _WITH_PASSWORD.fullmatch(name):
-        return shown(value)
-    return _SECRET_PARAMETER.sub(r"\1…", value)
-
 
 @frozen
 class _Reader:
@@ -212,7 +207,7 @@ class _Reader:
 
     def refuse(self, name: str, reason: str) -> NoReturn:
         # Without its causes: their messages may quote the value.
-        raise SettingError(f"{name}={_shown(name, self.env.get(name, ''))!r}: {reason}") from None
+        raise SettingError(f"{name}={parse.shown_value(name, self.env.get(name, ''))!r}: {reason}") from None
 
     def refuse_unknown(self) -> None:
         """Refuse a name that looks like a setting and is none: its value would be ignored in silence."""

@@ -22,8 +22,8 @@ from adapters.sql.diagnostics import exposed_files
 from adapters.system.audit_filters import PER_WINDOW, RateLimitedAuditLog
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.identity import UserId
-from entrypoints.doctor import check_origin
-from entrypoints.doctor_report import as_json, as_text
+from entrypoints.doctor import as_json, as_text
+from entrypoints.origins import check_origin
 from entrypoints.settings import Settings
 from tests.contracts.audit_logs import NOON
 from tests.support.api import InMemory, running
