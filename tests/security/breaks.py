@@ -573,7 +573,7 @@ BREAKS: Final = (
     ),
     Break(
         "V10",
-        "entrypoints/commands.py::explained",
+        "entrypoints/database_commands.py::explained",
         'f"{what}: {address.name}: {meaning}: {advice}"',
         'f"{what}: {error}: {database_of(settings)}"',
         tests="tests/security/test_identity.py -k not_there",

@@ -1,13 +1,11 @@
-"""The commands of the command line that use the database, and their input and output."""
+"""What the commands of the command line do with the database, and how they explain its failures."""
 
 import asyncio
-import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import click
 from alembic.util import CommandError
@@ -177,68 +175,23 @@ def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run:
         raise click.ClickException(f"the tables cannot be distributed: {error}") from error
 
 
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def since(text: str, now: datetime) -> datetime:
-    """Parse an instant: a duration before now (`90s`, `30m`, `2h`, `7d`) or ISO 8601 (UTC by default).
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if span := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
-        return now - timedelta(**{_UNITS[span[2]]: int(span[1])})
-    instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
-
-
-def print_audit(
-    settings: Settings, *, user: str | None, start: str, kinds: frozenset[AuditKind], limit: int | None, is_json: bool
+def read_audit(
+    settings: Settings,
+    user: str | None,
+    since: datetime,
+    kinds: frozenset[AuditKind],
+    limit: int | None,
+    report: Callable[[AuditEvent], None],
 ) -> None:
-    """Print audit events, the newest last; `start` is parsed by `since`.
+    """Report audit events, the newest last; see the port AuditTrail.
 
     Raises:
-        BadParameter: the start is invalid.
         ClickException: the audit log cannot be read.
     """
-    try:
-        first = since(start, datetime.now(UTC))
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(
-            "must be a duration such as 30m, 2h or 7d, or a date such as 2026-01-31", param_hint="--since"
-        ) from error
 
-    async def show(database: Database) -> None:
+    async def run(database: Database) -> None:
         user_id = None if user is None else UserId(user)
-        async for event in SqlAuditTrail(database).read(user=user_id, since=first, kinds=kinds, limit=limit):
-            click.echo(as_json(event) if is_json else as_text(event))
+        async for event in SqlAuditTrail(database).read(user=user_id, since=since, kinds=kinds, limit=limit):
+            report(event)
 
-    _run(settings, show, "the audit log cannot be read")
-
-
-def members(event: AuditEvent) -> dict[str, str]:
-    """Return the members of an event that are set, by the same names as in the process's log."""
-    context = event.context
-    values = {
-        "at": event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "kind": event.kind.value,
-        "user_id": event.user_id,
-        "session_id": event.session_id,
-        "peer": context.peer if context else None,
-        "request_id": context.request_id if context else None,
-        "token_digest": event.token_digest,
-        "reason": event.reason,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def as_json(event: AuditEvent) -> str:
-    """Format an event as a JSON object."""
-    return json.dumps(members(event), ensure_ascii=False)
-
-
-def as_text(event: AuditEvent) -> str:
-    """Format an event as a line: time, kind, then name=value pairs; control characters are escaped (CWE-150)."""
-    at, kind, *rest = members(event).items()
-    pairs = (f"{name}={json.dumps(value) if re.search('[^!-~]', value) else value}" for name, value in rest)
-    return "  ".join([at[1], f"{kind[1]:<15}", *pairs])
+    _run(settings, run, "the audit log cannot be read")
