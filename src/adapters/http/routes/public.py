@@ -14,12 +14,11 @@ from adapters.http.openapi.html import PAGE_POLICY, page
 from adapters.http.problems import NotReady
 from adapters.http.request import JSON, Body
 from adapters.http.responses import Response, json_response
-from adapters.http.routing import Operation, Services, route
+from adapters.http.routing import Operation, Route, Services, route
 from adapters.http.schemas import DeliveryProblem, Health, Readiness
 from domain.errors import InvalidSecurityEvent
 
 SECURITY_EVENT: Final = "application/secevent+jwt"
-_HEALTH: Final = {"status": "ok"}
 
 
 @route(
@@ -49,38 +48,22 @@ async def receive_security_event(services: Services, request: RequestContext, ev
     return Response(202, [(b"content-length", b"0")])
 
 
-@route(
-    "GET",
-    "/health",
-    Operation(
-        id="health",
-        summary="Say that the process responds.",
-        result="It does.",
-        response=Health,
-        example=_HEALTH,
-        tag="operations",
-    ),
-)
-async def health(_: Services, __: RequestContext, ___: None) -> Response:
-    """Say that the process responds."""
-    return json_response(Health())
-
-
-@route(
-    "GET",
-    "/livez",
-    Operation(
-        id="livez",
-        summary="Say that the process responds, for a load balancer.",
-        result="It does.",
-        response=Health,
-        example=_HEALTH,
-        tag="operations",
-    ),
-)
-async def livez(_: Services, __: RequestContext, ___: None) -> Response:
+async def _respond(_: Services, __: RequestContext, ___: None) -> Response:
     """Say that the process responds, whatever the state of its dependencies."""
     return json_response(Health())
+
+
+def _sign_of_life(path: str, summary: str) -> Route:
+    name = path.removeprefix("/")
+    example = {"status": "ok"}
+    operation = Operation(
+        id=name, summary=summary, result="It does.", response=Health, example=example, tag="operations"
+    )
+    return route("GET", path, operation)(_respond)
+
+
+health = _sign_of_life("/health", "Say that the process responds.")
+livez = _sign_of_life("/livez", "Say that the process responds, for a load balancer.")
 
 
 @route(
