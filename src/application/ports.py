@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from domain.audit import AuditEvent, AuditKind
+from domain.audit import ALL_EVENTS, AuditEvent, AuditQuery
 from domain.changes import Changes, ChangesQuery
 from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, SessionId, UserId
@@ -164,18 +164,8 @@ class AuditLog(Protocol):
 class AuditTrail(Protocol):
     """Reads recorded audit events."""
 
-    def read(
-        self,
-        *,
-        user: UserId | None = None,
-        since: datetime | None = None,
-        kinds: frozenset[AuditKind] = frozenset(),
-        limit: int | None = None,
-    ) -> AsyncIterator[AuditEvent]:
-        """Yield events, the newest last: of one user, since an instant, of some kinds (none: all); at most the newest.
-
-        Raises StorageUnavailable if they cannot be read.
-        """
+    def read(self, query: AuditQuery = ALL_EVENTS) -> AsyncIterator[AuditEvent]:
+        """Yield events, the newest last. Raises StorageUnavailable if they cannot be read."""
 
     async def purge_before(self, instant: datetime) -> int:
         """Delete older events and return their number. Raises StorageUnavailable if they cannot be deleted now."""

@@ -19,9 +19,8 @@ from adapters.sql.errors import DRIVER_ERRORS, DatabaseFailure
 from adapters.sql.readiness import BYPASSES, row_security_problem
 from adapters.sql.retention import SqlIdempotencyKeys, SqlTombstones
 from adapters.sql.revocations import SqlRevocations
-from domain.audit import AuditEvent, AuditKind
+from domain.audit import AuditEvent, AuditQuery
 from domain.errors import StorageUnavailable
-from domain.identity import UserId
 from entrypoints.database_providers import opened_database
 from entrypoints.logging_config import configure_logging
 from entrypoints.settings import Settings
@@ -175,23 +174,15 @@ def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run:
         raise click.ClickException(f"the tables cannot be distributed: {error}") from error
 
 
-def read_audit(
-    settings: Settings,
-    user: str | None,
-    since: datetime,
-    kinds: frozenset[AuditKind],
-    limit: int | None,
-    report: Callable[[AuditEvent], None],
-) -> None:
-    """Report audit events, the newest last; see the port AuditTrail.
+def read_audit(settings: Settings, query: AuditQuery, report: Callable[[AuditEvent], None]) -> None:
+    """Report audit events, the newest last.
 
     Raises:
         ClickException: the audit log cannot be read.
     """
 
     async def run(database: Database) -> None:
-        user_id = None if user is None else UserId(user)
-        async for event in SqlAuditTrail(database).read(user=user_id, since=since, kinds=kinds, limit=limit):
+        async for event in SqlAuditTrail(database).read(query):
             report(event)
 
     _run(settings, run, "the audit log cannot be read")

@@ -14,7 +14,8 @@ from typing import Final
 import click
 
 from application.health import all_passed
-from domain.audit import AuditEvent, AuditKind
+from domain.audit import AuditEvent, AuditKind, AuditQuery
+from domain.identity import UserId
 from entrypoints.settings import SettingError, Settings, wants_traces
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -81,15 +82,17 @@ def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | Non
     """
     from entrypoints import database_commands
 
-    settings, wanted = read_settings(), frozenset(AuditKind(kind) for kind in kinds)
+    settings = read_settings()
     try:
         first = since(start, datetime.now(UTC))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(
             "must be a duration such as 30m, 2h or 7d, or a date such as 2026-01-31", param_hint="--since"
         ) from error
-    for_event = as_json if is_json else as_text
-    database_commands.read_audit(settings, user, first, wanted, limit, lambda event: click.echo(for_event(event)))
+    user_id, wanted = None if user is None else UserId(user), frozenset(AuditKind(kind) for kind in kinds)
+    query = AuditQuery(user=user_id, since=first, kinds=wanted, limit=limit)
+    formatted = as_json if is_json else as_text
+    database_commands.read_audit(settings, query, lambda event: click.echo(formatted(event)))
 
 
 @click.command()

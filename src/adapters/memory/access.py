@@ -9,7 +9,7 @@ from typing import Final
 from attrs import Factory, define, field, frozen
 
 from application.ports import Clock
-from domain.audit import AuditEvent, AuditKind
+from domain.audit import ALL_EVENTS, AuditEvent, AuditQuery
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
 from domain.revocation import Revocation, RevocationSet, TokenLifetimes
@@ -29,23 +29,16 @@ class MemoryAuditLog:
         """See the port."""
         self.events.append(event)
 
-    async def read(
-        self,
-        *,
-        user: UserId | None = None,
-        since: datetime | None = None,
-        kinds: frozenset[AuditKind] = frozenset(),
-        limit: int | None = None,
-    ) -> AsyncIterator[AuditEvent]:
+    async def read(self, query: AuditQuery = ALL_EVENTS) -> AsyncIterator[AuditEvent]:
         """See the port."""
         found = [
             event
             for event in sorted(self.events, key=lambda event: event.at)
-            if user in {None, event.user_id}
-            and (since is None or event.at >= since)
-            and (not kinds or event.kind in kinds)
+            if query.user in {None, event.user_id}
+            and (query.since is None or event.at >= query.since)
+            and (not query.kinds or event.kind in query.kinds)
         ]
-        for event in found if limit is None else found[-limit:]:
+        for event in found if query.limit is None else found[-query.limit :]:
             yield event
 
     async def purge_before(self, instant: datetime) -> int:

@@ -17,9 +17,8 @@ from adapters.sql.executors import delete_in_batches
 from adapters.sql.tables import audit_events
 from application.background import Backoff
 from application.ports import IdGenerator
-from domain.audit import AuditContext, AuditEvent, AuditKind
+from domain.audit import ALL_EVENTS, AuditContext, AuditEvent, AuditKind, AuditQuery
 from domain.errors import StorageUnavailable
-from domain.identity import UserId
 
 logger = logging.getLogger(__name__)
 
@@ -140,25 +139,18 @@ class SqlAuditTrail:
 
     _database: Database
 
-    async def read(
-        self,
-        *,
-        user: UserId | None = None,
-        since: datetime | None = None,
-        kinds: frozenset[AuditKind] = frozenset(),
-        limit: int | None = None,
-    ) -> AsyncIterator[AuditEvent]:
+    async def read(self, query: AuditQuery = ALL_EVENTS) -> AsyncIterator[AuditEvent]:
         """See the port."""
         events, key = select(audit_events), tuple_(audit_events.c.at, audit_events.c.id)
-        if user is not None:
-            events = events.where(audit_events.c.user_id == user)
-        if since is not None:
-            events = events.where(audit_events.c.at >= since)
-        if kinds:
-            events = events.where(audit_events.c.kind.in_([kind.value for kind in kinds]))
-        if limit is not None:
+        if query.user is not None:
+            events = events.where(audit_events.c.user_id == query.user)
+        if query.since is not None:
+            events = events.where(audit_events.c.at >= query.since)
+        if query.kinds:
+            events = events.where(audit_events.c.kind.in_([kind.value for kind in query.kinds]))
+        if query.limit is not None:
             newest_first = events.order_by(audit_events.c.at.desc(), audit_events.c.id.desc())
-            first = (await self._database.read(newest_first.offset(limit - 1).limit(1))).one_or_none()
+            first = (await self._database.read(newest_first.offset(query.limit - 1).limit(1))).one_or_none()
             if first is not None:
                 events = events.where(key >= (first.at, first.id))
         page = events.order_by(audit_events.c.at, audit_events.c.id).limit(BATCH_SIZE)
