@@ -1,4 +1,4 @@
-"""Security events of the issuer: revoke sessions and delete accounts."""
+"""Security events of the issuer: the port that verifies them, and what they do: revoke sessions, delete accounts."""
 
 from typing import Protocol
 

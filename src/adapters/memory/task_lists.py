@@ -1,4 +1,4 @@
-"""The task lists in memory: for unit tests, and as the shortest implementation of the port to read."""
+"""The task lists and their change feed in memory: for unit tests, and as the shortest implementation to read."""
 
 import asyncio
 from collections import defaultdict

@@ -104,7 +104,7 @@ class AsyncpgPool:
                     raise
             except BaseException as error:
                 self.give_up(connection)
-                if isinstance(error, asyncio.CancelledError) and self._deadlines.has_cancelled(task):
+                if isinstance(error, asyncio.CancelledError) and self._deadlines.uncancel(task):
                     raise TimeoutError("the statement takes too long") from error
                 raise
             else:

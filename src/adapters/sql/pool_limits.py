@@ -91,8 +91,8 @@ class Deadlines:
             self._overdue.add(task)
             task.cancel()
 
-    def has_cancelled(self, task: "asyncio.Task[Any]") -> bool:
-        """Whether the task was cancelled here, and by nobody else."""
+    def uncancel(self, task: "asyncio.Task[Any]") -> bool:
+        """Undo the cancellation of an overdue task; `False` if it is not overdue, or was cancelled by others, too."""
         return task in self._overdue and task.uncancel() == 0
 
     def forget(self, task: "asyncio.Task[Any]") -> None:
