@@ -3,11 +3,20 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Final, NewType, Self
+from typing import Any, Final, NewType, Protocol, Self
 
 from attrs import field, frozen
 
-from application.ports import ReadinessCheck
+
+class ReadinessCheck(Protocol):
+    """Checks a dependency that the service cannot work without."""
+
+    @property
+    def name(self) -> str:
+        """A short name of the dependency."""
+
+    async def problem(self) -> str | None:
+        """Return what is wrong and how to fix it, or `None` if the dependency is ready."""
 
 
 @frozen

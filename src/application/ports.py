@@ -1,17 +1,15 @@
-"""Ports: what the use cases need from the outside. Adapters implement these protocols."""
+"""Ports: what the use cases need from the outside; adapters implement them. A port of one use case is beside that."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import NewType, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from application.notices import Notice
-from domain.audit import AuditEvent, AuditKind
+from domain.audit import ALL_EVENTS, AuditEvent, AuditQuery
 from domain.changes import Changes, ChangesQuery
 from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, SessionId, UserId
 from domain.rate_limit import RateLimit, RateLimitStatus
-from domain.revocation import SecurityEvent
 from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 
@@ -122,8 +120,7 @@ class TokenVerifier(Protocol):
         `None` when the token was not verified before, or when its key can't be confirmed without waiting: removed,
         replaced, or a refresh of the keys is due. Then call `verify`, which decides.
 
-        Raises:
-            InvalidToken: the token was verified before, and has expired.
+        Raises InvalidToken if the token was verified before, and has expired.
         """
 
     async def verify(self, unverified_token: str, client: Client) -> Principal:
@@ -157,16 +154,6 @@ class Revocations(Protocol):
         """
 
 
-class SecurityEventVerifier(Protocol):
-    """Verifies Security Event Tokens (RFC 8417)."""
-
-    async def verify(self, unverified_event: str, client: str) -> SecurityEvent:
-        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now.
-
-        Events wait behind no access token, and clients (see Client.identity) take turns.
-        """
-
-
 class AuditLog(Protocol):
     """Records audit events."""
 
@@ -177,26 +164,11 @@ class AuditLog(Protocol):
 class AuditTrail(Protocol):
     """Reads recorded audit events."""
 
-    def read(
-        self,
-        *,
-        user: UserId | None = None,
-        since: datetime | None = None,
-        kinds: frozenset[AuditKind] = frozenset(),
-        limit: int | None = None,
-    ) -> AsyncIterator[AuditEvent]:
-        """Yield events, the newest last: of one user, since an instant, of some kinds (none: all).
-
-        A limit selects the newest.
-
-        Raises StorageUnavailable if they cannot be read.
-        """
+    def read(self, query: AuditQuery = ALL_EVENTS) -> AsyncIterator[AuditEvent]:
+        """Yield events, the newest last. Raises StorageUnavailable if they cannot be read."""
 
     async def purge_before(self, instant: datetime) -> int:
-        """Delete older events and return their number.
-
-        Raises StorageUnavailable if they cannot be deleted now.
-        """
+        """Delete older events and return their number. Raises StorageUnavailable if they cannot be deleted now."""
 
 
 class RateLimiter(Protocol):
@@ -209,10 +181,7 @@ class RateLimiter(Protocol):
         """
 
     def known(self, key: str, limit: RateLimit) -> RateLimitStatus | None:
-        """The limit's status after the last request that this process counted; `None`: none in the current window.
-
-        Counts nothing and does not wait.
-        """
+        """The limit's status after the last request counted here, without waiting; `None`: none in this window."""
 
 
 @runtime_checkable
@@ -238,44 +207,3 @@ class IdGenerator(Protocol):
 
     def next(self, at: datetime) -> TaskId:
         """Return a unique ID; IDs of later instants sort later (UUID version 7, RFC 9562 §5.7)."""
-
-
-class ReadinessCheck(Protocol):
-    """Checks a dependency that the service cannot work without."""
-
-    @property
-    def name(self) -> str:
-        """A short name of the dependency."""
-
-    async def problem(self) -> str | None:
-        """Return what is wrong and how to fix it, or `None` if the dependency is ready."""
-
-
-class BackgroundTask(Protocol):
-    """Work that each worker does beside its requests, until it is cancelled."""
-
-    async def prepare(self) -> None:
-        """Run before the first request. Must not fail if a dependency is unavailable."""
-
-    async def run(self) -> None:
-        """Run until cancelled."""
-
-
-BackgroundWork = NewType("BackgroundWork", tuple[BackgroundTask, ...])
-"""All background tasks of a worker."""
-
-
-class ChangeFeed(Protocol):
-    """Says that a list has changed, to those who watch it, in every process.
-
-    A notice is a hint, the list is the truth: a notice may be lost or repeated, and tells nothing of the change.
-    """
-
-    def notify(self, owner: UserId) -> None:
-        """Say that the owner's list has changed, after the commit; never waits and never fails."""
-
-    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
-        """An event that every change of the owner's list sets from now on, shortly after it; to be cleared by its user.
-
-        May be set without a change.
-        """

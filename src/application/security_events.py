@@ -1,11 +1,23 @@
-"""Security events of the issuer: revoke sessions and delete accounts."""
+"""Security events of the issuer: the port that verifies them, and what they do: revoke sessions, delete accounts."""
+
+from typing import Protocol
 
 from attrs import frozen
 
-from application.ports import AuditLog, Clock, Revocations, SecurityEventVerifier, TaskLists
+from application.ports import AuditLog, Clock, Revocations, TaskLists
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import InvalidSecurityEvent
-from domain.revocation import AccountPurged, SessionRevoked
+from domain.revocation import AccountPurged, SecurityEvent, SessionRevoked
+
+
+class SecurityEventVerifier(Protocol):
+    """Verifies Security Event Tokens (RFC 8417)."""
+
+    async def verify(self, unverified_event: str, client: str) -> SecurityEvent:
+        """Return the event. Raise InvalidSecurityEvent, or KeysUnavailable if it cannot be verified now.
+
+        Events wait behind no access token, and clients (see Client.identity) take turns.
+        """
 
 
 @frozen

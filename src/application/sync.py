@@ -9,8 +9,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from application.notices import Notice
-from application.ports import ChangeFeed, TaskLists
+from application.change_feed import ChangeFeed, Notice
+from application.ports import TaskLists
 from domain.changes import Change, Changes, ChangesQuery, SyncToken
 from domain.errors import StorageUnavailable, SyncTokenExpired
 from domain.identity import Principal, UserId

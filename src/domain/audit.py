@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Final
 
 from attrs import frozen
 
@@ -43,6 +44,21 @@ class AuditEvent:
     """A constant of this program, never text from a request."""
     token_digest: str | None = None
     """The first 16 hexadecimal digits of the token's SHA-256: identifies a token without revealing it."""
+
+
+@frozen(kw_only=True)
+class AuditQuery:
+    """Which recorded events are wanted: of one user, since an instant, of some kinds; the newest of them."""
+
+    user: UserId | None = None
+    since: datetime | None = None
+    kinds: frozenset[AuditKind] = frozenset()
+    """Empty: all."""
+    limit: int | None = None
+    """`None`: any number."""
+
+
+ALL_EVENTS: Final = AuditQuery()
 
 
 def token_digest(token: str) -> str:

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 
 from adapters.http.app import create_http_app
 from adapters.tokens.jwks_cache import JwksCache
-from application.ports import BackgroundTask, BackgroundWork
+from application.background import BackgroundTask, BackgroundWork
 from domain.errors import KeysUnavailable
 from entrypoints.logging_config import configure_logging
 from entrypoints.providers import make_container

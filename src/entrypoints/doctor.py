@@ -1,31 +1,49 @@
-"""Diagnosis of a deployment: checks the settings against the issuer, a token, the CORS origin and the database."""
+"""Diagnosis of a deployment: checks the settings against the issuer, a token, the CORS origin and the database.
+
+Also how the command `doctor` reads a token, and writes its report as text and as JSON.
+"""
 
 import asyncio
+import json
+import os
+import re
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
-from urllib.parse import urlsplit
 
+import click
 from attrs import frozen
 
-from adapters.sql.address import shown
 from adapters.sql.diagnostics import DATABASE, ROW_SECURITY, TABLES, check_database
 from adapters.tokens.doctor.issuer_check import CLOCK, KEY_SET, KEYS, check_issuer
 from adapters.tokens.doctor.token_check import TOKEN, check_token
 from adapters.tokens.jwks import HttpJwks, key_set_client
-from application.health import Finding, quoted
-from entrypoints.providers import token_rules
+from adapters.tokens.jws import MAX_LENGTH
+from application.health import Finding, Status, all_passed, quoted
+from entrypoints.origins import CORS, check_origin, origin_of
 from entrypoints.settings import SettingError, Settings
-from entrypoints.settings_parsers import is_origin, origin_of
 
-SETTINGS, EXPECTED, KEY_SET_ORIGIN, CORS = "settings", "expected-claims", "key-set-origin", "cors"
+SETTINGS, EXPECTED, KEY_SET_ORIGIN = "settings", "expected-claims", "key-set-origin"
 CHECKS: Final = (SETTINGS, KEY_SET, KEYS, CLOCK, EXPECTED, KEY_SET_ORIGIN, TOKEN, CORS, DATABASE, TABLES, ROW_SECURITY)
 """All checks, in the order of the report."""
 DEADLINE: Final = 8.0
 """Seconds after which a check is reported to hang; each check has shorter timeouts of its own."""
 
+_MARKS: Final = {
+    Status.OK: ("ok", "green"),
+    Status.NOTE: ("note", "yellow"),
+    Status.FAILED: ("FAIL", "red"),
+    Status.SKIPPED: ("--", None),
+}
+_WIDTH: Final = max(len(mark) for mark, _ in _MARKS.values())
+
+
+STDIN_TIMEOUT: Final = 5.0
+"""Seconds to wait for a line on standard input."""
+_STDIN: Final = 0  # not sys.stdin: a thread that waits would hold its lock at the interpreter's exit
 _BASE: Final = ("BETTER_AUTH_BASE_URL", "EVO_TODO_JWKS_URL", "EVO_TODO_ALLOW_HTTP_JWKS")
-_LOOPBACK: Final = ("//localhost", "//127.0.0.1", "//[::1]")
 
 Findings = tuple[Finding, ...]
 
@@ -81,7 +99,7 @@ class Doctor:
         if self.token is None:
             checked = Finding.skipped(TOKEN, "no token was given", "evo-todo doctor --token - reads one")
         else:
-            checked = await check_token(self.token, probed.keys, token_rules(settings), self.now)
+            checked = await check_token(self.token, probed.keys, settings.token_rules, self.now)
         return (*probed.findings, checked)
 
 
@@ -123,90 +141,56 @@ def _base_origin(env: Mapping[str, str]) -> str:
     return Settings.from_env({name: env[name] for name in _BASE if name in env}).issuer
 
 
-def check_origin(origin: str, allowed: tuple[str, ...]) -> Finding:
-    """Check whether CORS allows an origin, and how it is spelled: browsers use one spelling, compared byte by byte."""
-    if origin in allowed:
-        return Finding.ok(CORS, f"requests from {quoted(origin)} are allowed")
-    if (normal := _normal_origin(origin)) is None:
-        return Finding.failed(CORS, *_no_origin(origin))
-    if normal != origin:
-        return _misspelled(origin, normal, allowed)
-    return Finding.failed(
-        CORS,
-        f"requests from {quoted(origin)} are not allowed; allowed: {', '.join(allowed)}{_similar(origin, allowed)}",
-        f"add it to EVO_TODO_CORS_ORIGINS: {','.join((*allowed, origin))}",
-    )
-
-
-def _normal_origin(origin: str) -> str | None:
-    try:
-        normal = origin_of(origin)
-        return normal if is_origin(normal) and urlsplit(origin).hostname else None
-    except (KeyError, ValueError):
-        return None
-
-
-def _quoted(origin: str) -> str:
-    """Quote an origin that may hold a password by mistake: then its scheme only."""
-    return quoted(shown(origin) if "@" in origin else origin)
-
-
-def _no_origin(origin: str) -> tuple[str, str]:
-    if origin == "null":
-        return "null is what browsers send for pages from a file or a sandbox", "open the page over http or https"
-    if not origin.isascii():
-        return (
-            f"{_quoted(origin)} is not an origin as browsers send it: its host contains non-ASCII characters",
-            "write the host in Punycode (xn--...), here and in EVO_TODO_CORS_ORIGINS",
-        )
-    return (
-        f"{_quoted(origin)} is not an origin: an origin begins with http:// or https:// and names one host",
-        "copy --origin from the browser's developer tools, such as https://app.example.com",
-    )
-
-
-def _misspelled(origin: str, normal: str, allowed: tuple[str, ...]) -> Finding:
-    detail = (
-        f"{_quoted(origin)} is not an origin as browsers send it: {', '.join(_mistakes(origin))}; "
-        f"they send {quoted(normal)}, which is"
-    )
-    if normal in allowed:
-        return Finding.note(CORS, f"{detail} allowed", f"write {quoted(normal)} wherever an origin is configured")
-    return Finding.failed(
-        CORS, f"{detail} not allowed", f"add {quoted(normal)}, without the rest, to EVO_TODO_CORS_ORIGINS"
-    )
-
-
-def _mistakes(origin: str) -> Iterator[str]:
-    parts = urlsplit(origin)
-    before_path = origin[: len(origin) - len(parts._replace(scheme="", netloc="").geturl())]
-    mistakes = {
-        "it has a slash at the end": parts.path == "/",
-        "it has a path": parts.path not in {"", "/"},
-        "it has a query or a fragment": parts.query or parts.fragment,
-        "it has a user name or a password": "@" in parts.netloc,
-        f"it has the default port :{parts.port}": parts.port == {"http": 80, "https": 443}[parts.scheme],
-        "it has upper-case letters": before_path != before_path.lower(),
-        "it has white space": any(character.isspace() for character in origin),
-    }
-    yield from (mistake for mistake, is_made in mistakes.items() if is_made)
-
-
-def _similar(origin: str, allowed: tuple[str, ...]) -> str:
-    for other in allowed:
-        if other != origin and _on_localhost(other) == _on_localhost(origin):
-            return f" (browsers treat {quoted(other)} as another origin)"
-        if other.partition("://")[2] == origin.partition("://")[2]:
-            return " (http and https are different origins)"
-    return ""
-
-
-def _on_localhost(origin: str) -> str:
-    for host in _LOOPBACK:
-        origin = origin.replace(host, _LOOPBACK[0])
-    return origin
-
-
 def examine(doctor: Doctor) -> Findings:
     """Run the doctor. The event loop is not closed, because that would wait for threads that may hang."""
     return asyncio.new_event_loop().run_until_complete(doctor())
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Format the findings as one line each: mark, name of the check, detail, and advice after an arrow."""
+    longest = max(len(finding.name) for finding in findings)
+    return "".join(f"{_line(finding, longest)}\n" for finding in findings)
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """Format the findings as one JSON document: whether no check failed, and each finding."""
+    checks = [
+        {"name": one.name, "status": one.status.value, "detail": one.detail, "advice": one.advice} for one in findings
+    ]
+    return json.dumps({"ok": all_passed(findings), "checks": checks}, indent=2) + "\n"
+
+
+def _line(finding: Finding, longest: int) -> str:
+    mark, colour = _MARKS[finding.status]
+    advice = f" -> {finding.advice}" if finding.advice else ""
+    text = _escaped(f"{finding.name:{longest}}  {finding.detail}{advice}")
+    return f"{click.style(f'{mark:{_WIDTH}}', fg=colour)}  {text}"
+
+
+def _escaped(text: str) -> str:
+    """Escape everything but printable ASCII, so that the text fits on one line and cannot control the terminal."""
+    return re.sub(r"[^ -~]", lambda character: ascii(character[0])[1:-1], text)
+
+
+def read_token(timeout: float = STDIN_TIMEOUT) -> str:
+    """Read the first line of standard input without its line break; prompt for it on a terminal.
+
+    Raises:
+        ClickException: no line arrives in time.
+    """
+    if os.isatty(_STDIN):
+        return str(click.prompt("Token", hide_input=True, err=True))
+    received = bytearray()
+    reader = threading.Thread(target=_read_line, args=(received,), daemon=True)
+    reader.start()
+    reader.join(timeout)
+    if reader.is_alive():
+        raise click.ClickException(f"no line on standard input within {timeout:g} s: close it, or use --token T")
+    return received.decode("utf-8", "replace").partition("\n")[0].removesuffix("\r")
+
+
+def _read_line(received: bytearray) -> None:
+    # A token of more than MAX_LENGTH is rejected anyway, so there is no need to read further.
+    with suppress(OSError):
+        while len(received) <= MAX_LENGTH and b"\n" not in received and (chunk := os.read(_STDIN, MAX_LENGTH)):
+            received += chunk

@@ -4,18 +4,19 @@ from collections.abc import Iterator
 
 from dishka import Provider, Scope, provide
 
-from adapters.sql.audit import AuditRetention, SqlAuditLog
+from adapters.sql.audit import SqlAuditLog
 from adapters.sql.database import Database
 from adapters.sql.errors import COUNTS
 from adapters.sql.executors import PurgeProgress
 from adapters.sql.replica import Replicated
+from adapters.sql.retention import AuditRetention, ListRetention
 from adapters.sql.revocations import SqlRevocations
-from adapters.sql.tombstones import ListRetention
 from adapters.system.audit_filters import RateLimitedAuditLog
 from adapters.tokens.jwks_cache import JwksCache
 from adapters.tokens.jwt_verifier import JwtVerifier
+from application.background import BackgroundWork
 from application.health import Labels, Measurement, Measurements
-from application.ports import AuditLog, BackgroundWork, TokenVerifier
+from application.ports import AuditLog, TokenVerifier
 
 
 class Measured(Provider):

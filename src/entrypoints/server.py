@@ -1,15 +1,17 @@
-"""The uvicorn server, and what ends a worker whose event loop is blocked for good."""
+"""The uvicorn server, its address, and what ends a worker whose event loop is blocked for good."""
 
 import asyncio
 import itertools
 import logging
 import os
+import socket
 import sys
 import threading
 import traceback
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import uvicorn
 
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
@@ -49,6 +51,22 @@ def run_server(settings: Settings, *, grace: int = GRACE, worker_timeout: int = 
         timeout_worker_healthcheck=worker_timeout,
         **options,
     )
+
+
+def ensure_port_is_free(settings: Settings) -> None:
+    """Raise ClickException, with what to do, if the service can't listen on its address."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except (OSError, UnicodeError) as error:
+            address = f"{settings.host} port {settings.port}"
+            is_name = isinstance(error, socket.gaierror | UnicodeError)
+            reason = "this machine has no such name or address" if is_name else getattr(error, "strerror", "")
+            raise click.ClickException(
+                f"cannot listen on {address} ({reason}): set --host or EVO_TODO_HOST, --port or EVO_TODO_PORT"
+            ) from error
 
 
 class LoopWatchdog(threading.Thread):

@@ -1,82 +1,106 @@
 """The settings, read once from the environment."""
 
-import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from adapters.http.open_streams import MAX_STREAMS, STREAMS_PER_USER
-from adapters.sql.address import shown
+from adapters.tokens.claims import ClaimRules
 from application.health import quoted
 from domain.rate_limit import RateLimit
 from domain.task_list import MAX_TASKS
 from entrypoints import settings_parsers as parse
+from entrypoints.origins import is_loopback, origin_of
 
 T = TypeVar("T")
+
+_SETTING: Final = "setting"
+"""The key of a field's metadata."""
 
 
 class SettingError(Exception):
     """A setting is invalid. The message is one line: its name, its value without passwords, and the accepted values."""
 
 
+def setting(name: str, default: str | None, parser: Callable[[str], T], *, is_secret: bool = False) -> T:
+    """A field that is read from a variable; the default is what would be written there, `None` for an optional one.
+
+    In a default, `{base}` stands for the base URL of Better Auth, and `{origin}` for its origin.
+    """
+    declared: Any = field(repr=not is_secret, metadata={_SETTING: (name, default, parser)})
+    value: T = declared
+    return value
+
+
 @frozen(kw_only=True)
 class Settings:
     """All settings; docs/operations.md describes each. Durations are in seconds."""
 
-    database_url: str | None = field(repr=False)
-    read_url: str | None = field(repr=False)
+    database_url: str | None = setting("DATABASE_URL", None, parse.database_url, is_secret=True)
+    read_url: str | None = setting("EVO_TODO_READ_URL", None, parse.postgresql_url, is_secret=True)
     """Of a replica; `None`: every read goes to the database itself."""
-    prepared_statements: bool
+    prepared_statements: bool = setting("EVO_TODO_PREPARED_STATEMENTS", "on", parse.switch)
     """`False` behind a pooler that knows none."""
-    issuer: str
-    audience: str
-    jwks_url: str
-    jwks_ttl: float
-    jwks_cooldown: float
-    jwks_max_stale: float
-    max_token_lifetime: float
-    leeway: float
-    scope: str | None
+    issuer: str = setting("EVO_TODO_ISSUER", "{origin}", parse.text)
+    audience: str = setting("EVO_TODO_AUDIENCE", "{origin}", parse.text)
+    jwks_url: str = setting("EVO_TODO_JWKS_URL", "{base}/api/auth/jwks", parse.url)
+    jwks_ttl: float = setting("EVO_TODO_JWKS_TTL", "600", parse.seconds)
+    jwks_cooldown: float = setting("EVO_TODO_JWKS_COOLDOWN", "30", parse.seconds)
+    jwks_max_stale: float = setting("EVO_TODO_JWKS_MAX_STALE", "86400", parse.seconds)
+    max_token_lifetime: float = setting("EVO_TODO_MAX_TOKEN_LIFETIME", "604800", parse.seconds)
+    leeway: float = setting("EVO_TODO_LEEWAY", "30", parse.leeway)
+    scope: str | None = setting("EVO_TODO_SCOPE", None, parse.scope)
     """Of a token that was issued to an application; `None`: no such token is accepted."""
-    revocation_max_stale: float
-    audit_retention: float
-    tombstone_retention: float
-    idempotency_retention: float
-    max_tasks: int | None
+    revocation_max_stale: float = setting("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds)
+    audit_retention: float = setting("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds)
+    tombstone_retention: float = setting("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds)
+    idempotency_retention: float = setting("EVO_TODO_IDEMPOTENCY_RETENTION", "86400", parse.seconds)
+    max_tasks: int | None = setting("EVO_TODO_MAX_TASKS", str(MAX_TASKS), parse.max_tasks)
     """Of a list, tombstones included; `None`: off."""
-    streams_per_user: int
+    streams_per_user: int = setting("EVO_TODO_STREAMS_PER_USER", str(STREAMS_PER_USER), parse.whole_number(1, 1000))
     """Open event streams in each worker."""
-    max_streams: int
+    max_streams: int = setting("EVO_TODO_MAX_STREAMS", str(MAX_STREAMS), parse.whole_number(1, 1_000_000))
     """The same of all users."""
-    listen_url: str | None = field(repr=False)
+    listen_url: str | None = setting("EVO_TODO_LISTEN_URL", None, parse.postgresql_url, is_secret=True)
     """A direct address for notifications; `None`: the database's."""
-    cors_origins: tuple[str, ...]
-    rate_limit: RateLimit | None
+    cors_origins: tuple[str, ...] = setting("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins)
+    rate_limit: RateLimit | None = setting("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse)
     """Per user; `None`: off."""
-    address_rate_limit: RateLimit | None
+    address_rate_limit: RateLimit | None = setting("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit)
     """Per address, for unauthenticated requests; `None`: off."""
-    limits_store: str | None = field(repr=False)
+    limits_store: str | None = setting("EVO_TODO_LIMITS_STORE", "memory", parse.limits_store, is_secret=True)
     """`None`: the memory of each worker."""
-    trusted_proxies: tuple[parse.Network, ...]
-    root_path: str
+    trusted_proxies: tuple[parse.Network, ...] = setting("EVO_TODO_TRUSTED_PROXIES", "", parse.networks)
+    root_path: str = setting("EVO_TODO_ROOT_PATH", "", parse.root_path)
     """The prefix under which a proxy serves the API, without a slash at its end; empty if there is none."""
-    host: str
-    port: int
-    workers: int
-    log_format: str | None
+    host: str = setting("EVO_TODO_HOST", "127.0.0.1", parse.text)
+    port: int = setting("EVO_TODO_PORT", "8000", parse.whole_number(1, 65535))
+    workers: int = setting("EVO_TODO_WORKERS", "1", parse.whole_number(1, 64))
+    log_format: str | None = setting("EVO_TODO_LOG_FORMAT", None, parse.one_of("console", "json"))
     """`None`: console on a terminal, else JSON."""
-    log_level: str
-    service_role: str | None
+    log_level: str = setting("EVO_TODO_LOG_LEVEL", "info", parse.one_of("debug", "info", "warning", "error"))
+    service_role: str | None = setting("EVO_TODO_SERVICE_ROLE", None, parse.role)
     """The role that `migrate` creates for `serve`; `None`: none."""
-    service_password: str | None = field(repr=False)
-    allow_rls_bypass: bool
-    sharded: bool
+    service_password: str | None = setting("EVO_TODO_SERVICE_PASSWORD", None, parse.password, is_secret=True)
+    allow_rls_bypass: bool = setting("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean)
+    sharded: bool = setting("EVO_TODO_SHARDED", "false", parse.boolean)
     """Whether the owners' rows are on several servers."""
-    pipeline: bool
+    pipeline: bool = setting("EVO_TODO_PIPELINE", "on", parse.switch)
     """PostgreSQL: whether brief statements share connections."""
+
+    @property
+    def token_rules(self) -> ClaimRules:
+        """The rules for the claims of an access token."""
+        return ClaimRules(
+            issuer=self.issuer,
+            audience=self.audience,
+            leeway=self.leeway,
+            max_lifetime=self.max_token_lifetime,
+            scope=self.scope,
+        )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -87,53 +111,15 @@ class Settings:
         """
         read = _Reader(env)
         base = read("BETTER_AUTH_BASE_URL", "http://localhost:3000", parse.base_url)
-        origin = parse.origin_of(base)
-        jwks_url = read("EVO_TODO_JWKS_URL", f"{base}/api/auth/jwks", parse.url)
+        places = {"base": base, "origin": origin_of(base)}
+        settings = cls(**{one.name: read.declared(one.metadata[_SETTING], places) for one in fields(cls)})
         allow_http = read("EVO_TODO_ALLOW_HTTP_JWKS", "false", parse.boolean)
-        if not (allow_http or jwks_url.startswith("https://") or parse.is_loopback(jwks_url)):
+        if not (allow_http or settings.jwks_url.startswith("https://") or is_loopback(settings.jwks_url)):
             read.refuse(
                 "EVO_TODO_JWKS_URL" if "EVO_TODO_JWKS_URL" in env else "BETTER_AUTH_BASE_URL",
                 "plain http to another machine lets attackers forge keys: use https, or set "
                 "EVO_TODO_ALLOW_HTTP_JWKS=true if the network is private",
             )
-        settings = cls(
-            database_url=read("DATABASE_URL", None, parse.database_url),
-            read_url=read("EVO_TODO_READ_URL", None, parse.postgresql_url),
-            prepared_statements=read("EVO_TODO_PREPARED_STATEMENTS", "on", parse.switch),
-            issuer=read("EVO_TODO_ISSUER", origin, parse.text),
-            audience=read("EVO_TODO_AUDIENCE", origin, parse.text),
-            jwks_url=jwks_url,
-            jwks_ttl=read("EVO_TODO_JWKS_TTL", "600", parse.seconds),
-            jwks_cooldown=read("EVO_TODO_JWKS_COOLDOWN", "30", parse.seconds),
-            jwks_max_stale=read("EVO_TODO_JWKS_MAX_STALE", "86400", parse.seconds),
-            max_token_lifetime=read("EVO_TODO_MAX_TOKEN_LIFETIME", "604800", parse.seconds),
-            leeway=read("EVO_TODO_LEEWAY", "30", parse.leeway),
-            scope=read("EVO_TODO_SCOPE", None, parse.scope),
-            revocation_max_stale=read("EVO_TODO_REVOCATION_MAX_STALE", "30", parse.seconds),
-            audit_retention=read("EVO_TODO_AUDIT_RETENTION", "7776000", parse.seconds),
-            tombstone_retention=read("EVO_TODO_TOMBSTONE_RETENTION", "2592000", parse.seconds),
-            idempotency_retention=read("EVO_TODO_IDEMPOTENCY_RETENTION", "86400", parse.seconds),
-            max_tasks=read("EVO_TODO_MAX_TASKS", f"{MAX_TASKS}", parse.max_tasks),
-            streams_per_user=read("EVO_TODO_STREAMS_PER_USER", f"{STREAMS_PER_USER}", parse.whole_number(1, 1000)),
-            max_streams=read("EVO_TODO_MAX_STREAMS", f"{MAX_STREAMS}", parse.whole_number(1, 1_000_000)),
-            listen_url=read("EVO_TODO_LISTEN_URL", None, parse.postgresql_url),
-            cors_origins=read("EVO_TODO_CORS_ORIGINS", "http://localhost:3000", parse.origins),
-            rate_limit=read("EVO_TODO_RATE_LIMIT", "600/minute", RateLimit.parse),
-            address_rate_limit=read("EVO_TODO_ADDRESS_RATE_LIMIT", "120/minute", parse.address_limit),
-            limits_store=read("EVO_TODO_LIMITS_STORE", "memory", parse.limits_store),
-            trusted_proxies=read("EVO_TODO_TRUSTED_PROXIES", "", parse.networks),
-            root_path=read("EVO_TODO_ROOT_PATH", "", parse.root_path),
-            host=read("EVO_TODO_HOST", "127.0.0.1", parse.text),
-            port=read("EVO_TODO_PORT", "8000", parse.whole_number(1, 65535)),
-            workers=read("EVO_TODO_WORKERS", "1", parse.whole_number(1, 64)),
-            log_format=read("EVO_TODO_LOG_FORMAT", None, parse.one_of("console", "json")),
-            log_level=read("EVO_TODO_LOG_LEVEL", "info", parse.one_of("debug", "info", "warning", "error")),
-            service_role=read("EVO_TODO_SERVICE_ROLE", None, parse.role),
-            service_password=read("EVO_TODO_SERVICE_PASSWORD", None, parse.password),
-            allow_rls_bypass=read("EVO_TODO_ALLOW_RLS_BYPASS", "false", parse.boolean),
-            sharded=read("EVO_TODO_SHARDED", "false", parse.boolean),
-            pipeline=read("EVO_TODO_PIPELINE", "on", parse.one_of("on", "off")) == "on",
-        )
         read.refuse_unknown()
         return settings
 
@@ -157,7 +143,6 @@ def wants_traces(env: Mapping[str, str]) -> bool:
 
 
 _COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-
 _PREFIX: Final = "EVO_TODO_"
 _OF_THE_FRONTEND: Final = frozenset(
     f"{_PREFIX}{name}"
@@ -178,21 +163,6 @@ _OF_THE_FRONTEND: Final = frozenset(
 )
 """Settings of the frontend, which may share the environment."""
 
-_WITH_PASSWORD: Final = re.compile(r"DATABASE_URL|EVO_TODO_(\w+_)?(STORE|PASSWORD|SECRET|LISTEN_URL|READ_URL)")
-"""Settings whose value may be, or contain, a password."""
-_NOT_A_PORT: Final = re.compile(r":(?!//|[0-9]+(/|$))")
-_SECRET_PARAMETER: Final = re.compile(
-    r"([^=&?;\s]*(?:pass|pwd|secret|token|key|auth|sig|cred)[^=&?;\s]*=)[^&;\s]*", re.IGNORECASE
-)
-
-
-def _shown(name: str, value: str) -> str:
-    """What a message may show of a value: nothing that can be a part of a password, however it is misspelt."""
-    may_have_password = "@" in value or (name.endswith("_URL") and _NOT_A_PORT.search(value))
-    if may_have_password or _WITH_PASSWORD.fullmatch(name):
-        return shown(value)
-    return _SECRET_PARAMETER.sub(r"\1…", value)
-
 
 @frozen
 class _Reader:
@@ -210,9 +180,14 @@ class _Reader:
         except ValueError as error:
             self.refuse(name, str(error))
 
+    def declared(self, setting_of_field: tuple[str, str | None, Callable[[str], T]], places: Mapping[str, str]) -> T:
+        """The value of a `setting`."""
+        name, default, parser = setting_of_field
+        return self(name, None if default is None else default.format(**places), parser)
+
     def refuse(self, name: str, reason: str) -> NoReturn:
         # Without its causes: their messages may quote the value.
-        raise SettingError(f"{name}={_shown(name, self.env.get(name, ''))!r}: {reason}") from None
+        raise SettingError(f"{name}={parse.shown_value(name, self.env.get(name, ''))!r}: {reason}") from None
 
     def refuse_unknown(self) -> None:
         """Refuse a name that looks like a setting and is none: its value would be ignored in silence."""

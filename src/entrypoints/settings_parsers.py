@@ -1,17 +1,17 @@
-"""Parsers of setting values. Each raises ValueError with a message that names the accepted values."""
+"""Parsers of setting values, which raise ValueError with a message that names the accepted values."""
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
-from adapters.sql.address import HOST, PASSWORD, USER, DatabaseAddress, has_ports
+from adapters.sql.address import HOST, PASSWORD, USER, DatabaseAddress, has_ports, shown
 from domain.rate_limit import RateLimit
+from entrypoints.origins import is_origin
 
 Network = IPv4Network | IPv6Network
 
-_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _STORE: Final = re.compile(
     rf"(?:redis|valkey)s?://(?:(?:{USER})(?::(?:{PASSWORD}))?@)?(?P<host>{HOST})(?P<rest>[/?#].*)?", re.ASCII
 )
@@ -200,23 +200,17 @@ def _network(entry: str) -> Network:
     return network
 
 
-def is_origin(value: str) -> bool:
-    """Whether this is an origin exactly as browsers send it."""
-    return _ORIGIN.fullmatch(value) is not None and origin_of(value) == value
+_WITH_PASSWORD: Final = re.compile(r"DATABASE_URL|EVO_TODO_(\w+_)?(STORE|PASSWORD|SECRET|LISTEN_URL|READ_URL)")
+"""Settings whose value may be, or contain, a password."""
+_NOT_A_PORT: Final = re.compile(r":(?!//|[0-9]+(/|$))")
+_SECRET_PARAMETER: Final = re.compile(
+    r"([^=&?;\s]*(?:pass|pwd|secret|token|key|auth|sig|cred)[^=&?;\s]*=)[^&;\s]*", re.IGNORECASE
+)
 
 
-def origin_of(url: str) -> str:
-    """Return the URL's origin in its normal form: lower case, no default port (RFC 6454 §6.2)."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    default = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in {None, default} else "")
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def shown_value(name: str, value: str) -> str:
+    """What a message may show of a value: nothing that can be a part of a password, however it is misspelt."""
+    may_have_password = "@" in value or (name.endswith("_URL") and _NOT_A_PORT.search(value))
+    if may_have_password or _WITH_PASSWORD.fullmatch(name):
+        return shown(value)
+    return _SECRET_PARAMETER.sub(r"\1…", value)

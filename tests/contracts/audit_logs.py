@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from application.ports import AuditLog, AuditTrail
-from domain.audit import AuditContext, AuditEvent, AuditKind
+from domain.audit import AuditContext, AuditEvent, AuditKind, AuditQuery
 from domain.identity import SessionId, UserId
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -49,9 +49,9 @@ class AuditContract:
         for one in events:
             log.record(one)
         await flush()
-        assert [one async for one in trail.read(user=ALICE)] == [events[0], events[3]]
-        assert [one async for one in trail.read(since=NOON + timedelta(seconds=2))] == events[2:]
-        assert [one async for one in trail.read(user=BOB, since=NOON + timedelta(seconds=2))] == []
+        assert [one async for one in trail.read(AuditQuery(user=ALICE))] == [events[0], events[3]]
+        assert [one async for one in trail.read(AuditQuery(since=NOON + timedelta(seconds=2)))] == events[2:]
+        assert [one async for one in trail.read(AuditQuery(user=BOB, since=NOON + timedelta(seconds=2)))] == []
 
     async def test_events_are_selected_by_kind_and_limited_to_the_newest(
         self, log: AuditLog, trail: AuditTrail, flush: Flush
@@ -64,11 +64,11 @@ class AuditContract:
             log.record(one)
         await flush()
         some = frozenset({AuditKind.SESSION_SEEN, AuditKind.LIMIT_HIT})
-        assert [one async for one in trail.read(kinds=some)] == [events[0], events[2], events[3], events[5]]
-        assert [one async for one in trail.read(limit=2)] == events[4:]
-        assert [one async for one in trail.read(kinds=some, limit=3)] == [events[2], events[3], events[5]]
-        assert [one async for one in trail.read(limit=9)] == events
-        assert [one async for one in trail.read(user=BOB, limit=9)] == []
+        assert [one async for one in trail.read(AuditQuery(kinds=some))] == [events[0], events[2], events[3], events[5]]
+        assert [one async for one in trail.read(AuditQuery(limit=2))] == events[4:]
+        assert [one async for one in trail.read(AuditQuery(kinds=some, limit=3))] == [events[2], events[3], events[5]]
+        assert [one async for one in trail.read(AuditQuery(limit=9))] == events
+        assert [one async for one in trail.read(AuditQuery(user=BOB, limit=9))] == []
 
     async def test_many_events_are_read_in_order(self, log: AuditLog, trail: AuditTrail, flush: Flush) -> None:
         for number in range(1201):

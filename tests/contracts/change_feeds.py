@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 import pytest
 
-from application.ports import ChangeFeed
+from application.change_feed import ChangeFeed
 from domain.identity import UserId
 
 ALICE, BOB = UserId("alice"), UserId("bob")

@@ -88,7 +88,7 @@ class ChangesContract:
         """Purges the tombstones from before an instant."""
         raise NotImplementedError("each adapter's class returns its own")
 
-    async def test_without_a_token_comes_everything_that_lives_in_the_order_of_revisions(
+    async def test_without_a_token_every_live_task_is_returned_in_the_order_of_revisions(
         self, lists: TaskLists
     ) -> None:
         first, second, third = [await add(lists, new(f"{number}")) for number in range(3)]
@@ -97,14 +97,14 @@ class ChangesContract:
         await add(lists, new("his", owner=BOB))
         assert await changes(lists) == Changes((third, first), SyncToken(Revision(5)), has_more=False)
 
-    async def test_a_list_that_never_was_has_nothing_and_a_token(self, lists: TaskLists) -> None:
+    async def test_a_list_that_never_existed_is_empty_and_has_a_token(self, lists: TaskLists) -> None:
         nothing = Changes((), SyncToken(Revision(0)), has_more=False)
         assert await changes(lists) == nothing
         assert await changes(lists, nothing.token) == nothing
         task = await add(lists, new())
         assert (await changes(lists, nothing.token)).tasks == (task,)
 
-    async def test_with_one_comes_what_changed_since_each_task_once(self, lists: TaskLists) -> None:
+    async def test_with_a_token_what_changed_since_is_returned_each_task_once(self, lists: TaskLists) -> None:
         kept, changed, gone = [await add(lists, new(title)) for title in ("kept", "changed", "gone")]
         before = (await changes(lists)).token
         for _ in range(3):

@@ -40,7 +40,7 @@ class ChangesOverHttpContract:
         assert (third["data"], third["deleted"], third["has_more"]) == ([done], [], False)
         assert await changes(api, third["sync_token"]) == third | {"data": [], "count": 0}
 
-    async def test_an_empty_list_has_a_token_from_which_it_goes_on(self, api: Api) -> None:
+    async def test_an_empty_list_has_a_token_to_continue_from(self, api: Api) -> None:
         nothing = await changes(api)
         assert (nothing["data"], nothing["deleted"], nothing["has_more"]) == ([], [], False)
         task = await api.task()

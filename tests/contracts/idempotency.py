@@ -70,7 +70,7 @@ class IdempotencyContract:
         other, is_replayed = await once(lists, new(), evolve(KEY, text="k-2"))
         assert (other.revision, is_replayed) == (2, False)
 
-    async def test_an_expired_key_is_used_anew(self, lists: TaskLists) -> None:
+    async def test_an_expired_key_can_be_used_again(self, lists: TaskLists) -> None:
         first, _ = await once(lists, new())
         second, is_replayed = await once(lists, new("Bread", after=60), evolve(KEY, request=b"other"), expired_at=START)
         assert (second.title, is_replayed) == ("Bread", False)

@@ -539,7 +539,7 @@ class TaskListsContract:
         assert await page(lists, TaskQuery()) == TaskPage((stored,), stored.revision, None)
         assert (await add(lists, new(owner=BOB))).revision == 1
 
-    async def test_a_list_that_never_was_refuses_them_too(self, lists: TaskLists) -> None:
+    async def test_a_list_that_never_existed_refuses_them_too(self, lists: TaskLists) -> None:
         await lists.erase(ALICE, START)
         with pytest.raises(InvalidToken):
             await add(lists, new())

@@ -22,12 +22,12 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     """The problem in an answer, which has every member that clients rely on (RFC 9457)."""
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
-    told: dict[str, Any] = answer.json()
-    assert told["status"] == status
-    assert told["instance"] == answer.request.url.raw_path.decode().partition("?")[0]
-    assert told["request_id"] == answer.headers["X-Request-Id"]
-    assert all(isinstance(told[member], str) and told[member] for member in ("type", "title", "detail"))
-    return told
+    details: dict[str, Any] = answer.json()
+    assert details["status"] == status
+    assert details["instance"] == answer.request.url.raw_path.decode().partition("?")[0]
+    assert details["request_id"] == answer.headers["X-Request-Id"]
+    assert all(isinstance(details[member], str) and details[member] for member in ("type", "title", "detail"))
+    return details
 
 
 def errors(answer: httpx.Response) -> list[dict[str, str]]:
@@ -89,8 +89,8 @@ class TasksOverHttpContract:
                 ("DELETE", f"/{task['id']}"),
             ):
                 answer = await api(method, f"/api/{owner}/tasks{path}", json={"title": "Mine now"})
-                told = problem(answer, 403)
-                assert "bob" not in told["detail"] + told["title"]
+                details = problem(answer, 403)
+                assert "bob" not in details["detail"] + details["title"]
         assert (await api("GET", f"/api/bob/tasks/{task['id']}", user="bob")).json() == task
 
     async def test_another_users_task_looks_like_no_task_at_all(self, api: Api) -> None:
@@ -99,9 +99,9 @@ class TasksOverHttpContract:
             seen = []
             for task_id in (theirs, NOBODYS):
                 answer = await api(method, f"{LIST}/{task_id}{suffix}", json={})
-                told = problem(answer, 404)
+                details = problem(answer, 404)
                 headers = {name for name in answer.headers if name != "content-length"}
-                seen.append(({**told, "instance": "", "request_id": ""}, headers))
+                seen.append(({**details, "instance": "", "request_id": ""}, headers))
             assert seen[0] == seen[1]
 
     # Updating
@@ -203,11 +203,11 @@ class TasksOverHttpContract:
             problem(await api("GET", one), 404)
             assert (await api("POST", f"{one}/restore")).json()["revision"] == revision
 
-    async def test_somebody_elses_deleted_task_looks_like_no_task_at_all(self, api: Api) -> None:
+    async def test_another_users_deleted_task_looks_like_no_task_at_all(self, api: Api) -> None:
         theirs = (await api.task(user="bob"))["id"]
         await api("DELETE", f"/api/bob/tasks/{theirs}", user="bob")
-        told = [problem(await api("POST", f"{LIST}/{task_id}/restore"), 404) for task_id in (theirs, NOBODYS)]
-        assert [one["detail"] for one in told] == [told[0]["detail"]] * 2
+        details = [problem(await api("POST", f"{LIST}/{task_id}/restore"), 404) for task_id in (theirs, NOBODYS)]
+        assert [one["detail"] for one in details] == [details[0]["detail"]] * 2
         problem(await api("POST", f"/api/bob/tasks/{theirs}/restore"), 403)
         problem(await api("GET", f"/api/bob/tasks/{theirs}", user="bob"), 404)
 
@@ -257,7 +257,7 @@ class TasksOverHttpContract:
         restored = await api("POST", restore, headers={"If-Match": '"9", "2"'})
         assert (restored.status_code, restored.headers["ETag"]) == (200, '"3"')
 
-    async def test_a_condition_on_restoring_what_is_not_deleted_is_judged_as_on_any_task(self, api: Api) -> None:
+    async def test_a_condition_on_restoring_a_live_task_is_checked_as_on_any_task(self, api: Api) -> None:
         task = await api.task()
         restore = f"{LIST}/{task['id']}/restore"
         for known in ("*", '"1"', '"7", "1"'):
@@ -287,7 +287,7 @@ class TasksOverHttpContract:
             ("x", ""),
         ],
     )
-    async def test_a_new_task_that_breaks_a_rule_is_refused_in_words(
+    async def test_a_new_task_that_breaks_a_rule_is_refused_with_an_explanation(
         self, api: Api, body: object, pointer: str
     ) -> None:
         answer = await api("POST", LIST, json=body)
@@ -306,7 +306,9 @@ class TasksOverHttpContract:
             ({"complete": True}, "/complete"),
         ],
     )
-    async def test_an_update_that_breaks_a_rule_is_refused_in_words(self, api: Api, body: object, pointer: str) -> None:
+    async def test_an_update_that_breaks_a_rule_is_refused_with_an_explanation(
+        self, api: Api, body: object, pointer: str
+    ) -> None:
         task = await api.task()
         for method in ("PUT", "PATCH"):
             answer = await api(method, f"{LIST}/{task['id']}", json=body)
@@ -317,7 +319,7 @@ class TasksOverHttpContract:
         assert (await api.task("😀" * 255, description="😀" * 2000))["title"] == "😀" * 255
 
     @pytest.mark.parametrize("body", [{"title": " "}, {"title": "x" * 256}, {"description": "y" * 2001}])
-    async def test_a_rule_is_judged_before_the_task_and_its_revision_are_looked_at(
+    async def test_rules_are_checked_before_the_task_and_its_revision_are_read(
         self, api: Api, body: dict[str, Any]
     ) -> None:
         task = await api.task()
@@ -336,7 +338,9 @@ class TasksOverHttpContract:
             ("x" * 500, f"/{'x' * 100}"),
         ],
     )
-    async def test_an_unknown_member_is_pointed_at_whatever_its_name(self, api: Api, member: str, pointer: str) -> None:
+    async def test_an_unknown_member_is_named_by_a_pointer_whatever_its_name(
+        self, api: Api, member: str, pointer: str
+    ) -> None:
         body = json.dumps({"title": "x", member: 1})
         answer = await api("POST", LIST, content=body, headers={"Content-Type": "application/json"})
         assert [error["pointer"] for error in errors(answer)] == [pointer]
@@ -386,19 +390,19 @@ class TasksOverHttpContract:
         one = f"{LIST}/{(await api.task())['id']}"
         body = {"completed": True}
         for stale in ('"2"', 'W/"1"', '"x"', '"7", "8"', '"01"', f'"{10**30}"'):
-            told = problem(await api(method, f"{one}{suffix}", json=body, headers={"If-Match": stale}), 412)
-            assert "get it again" in told["detail"]
+            details = problem(await api(method, f"{one}{suffix}", json=body, headers={"If-Match": stale}), 412)
+            assert "get it again" in details["detail"]
         assert (await api("GET", one)).json()["revision"] == 1
         fresh = await api(method, f"{one}{suffix}", json=body, headers={"If-Match": '"9", "1"'})
         assert fresh.status_code in {200, 204}
 
-    async def test_any_revision_will_do_for_who_asks_for_any(self, api: Api) -> None:
+    async def test_a_star_matches_any_revision(self, api: Api) -> None:
         one = f"{LIST}/{(await api.task())['id']}"
         assert (await api("PUT", one, json={"title": "x"}, headers={"If-Match": "*"})).status_code == 200
         assert (await api("PUT", f"{LIST}/{NOBODYS}", json={}, headers={"If-Match": "*"})).status_code == 404
 
     @pytest.mark.parametrize("header", ["", "1", '"1', "1, 2", '"1" "2"'])
-    async def test_a_condition_that_is_no_entity_tag_is_refused_in_words(self, api: Api, header: str) -> None:
+    async def test_a_malformed_condition_is_refused_with_an_explanation(self, api: Api, header: str) -> None:
         for task_id in ((await api.task())["id"], "no-such-task"):
             for method, suffix in CHANGES:
                 answer = await api(method, f"{LIST}/{task_id}{suffix}", json={}, headers={"If-Match": header})
@@ -483,7 +487,9 @@ class TasksOverHttpContract:
             ("title=x", "title"),
         ],
     )
-    async def test_a_parameter_out_of_range_is_refused_in_words(self, api: Api, query: str, parameter: str) -> None:
+    async def test_a_parameter_out_of_range_is_refused_with_an_explanation(
+        self, api: Api, query: str, parameter: str
+    ) -> None:
         answer = await api("GET", f"{LIST}?{query}")
         assert [error["parameter"] for error in errors(answer)] == [parameter]
 
@@ -517,7 +523,7 @@ class TasksOverHttpContract:
     @pytest.mark.parametrize(
         "instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"]
     )
-    async def test_a_cursor_that_somebody_made_up_is_refused(self, api: Api, instant: str) -> None:
+    async def test_a_forged_cursor_is_refused(self, api: Api, instant: str) -> None:
         await api.task()
         await api.task()
         real = (await api("GET", f"{LIST}?limit=1&sort=updated_at")).json()["next_cursor"]
@@ -534,7 +540,7 @@ class TasksOverHttpContract:
         answer = await api("GET", httpx.URL("http://api.test").copy_with(raw_path=b"//api/alice/tasks/?limit=1"))
         assert answer.headers["Link"].startswith("</api/alice/tasks?limit=1&cursor=")
 
-    async def test_a_cursor_leads_nowhere_but_into_ones_own_list(self, api: Api) -> None:
+    async def test_a_cursor_works_only_for_its_own_list(self, api: Api) -> None:
         for _ in range(3):
             await api.task("hers")
         cursor = (await api("GET", f"{LIST}?limit=1")).json()["next_cursor"]

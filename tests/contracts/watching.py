@@ -9,8 +9,8 @@ from typing import TypeVar
 import pytest
 from attrs import define, field
 
-from application.notices import Notice
-from application.ports import ChangeFeed, TaskLists
+from application.change_feed import ChangeFeed, Notice
+from application.ports import TaskLists
 from application.sync import Changed, Idle, Reset, Started, Update, WatchChanges
 from domain.changes import Deletion, SyncToken
 from domain.errors import AccessDenied
@@ -184,7 +184,7 @@ class WatchingContract:
         assert (await watcher.next(Changed)).changes == (changed,)
         await watcher.leave()
 
-    async def test_what_was_missed_since_a_position_comes_first_each_task_once(
+    async def test_changes_missed_since_a_position_come_first_each_task_once(
         self, lists: TaskLists, watch: WatchChanges
     ) -> None:
         kept, changed, gone = [await add(lists, new(title)) for title in ("kept", "changed", "gone")]
@@ -229,7 +229,7 @@ class WatchingContract:
         await watcher.leave()
 
     @pytest.mark.parametrize("position", [0, 5, 2**63 - 1])
-    async def test_from_a_position_that_is_unknown_the_list_is_to_be_read_anew(
+    async def test_an_unknown_position_requires_a_new_sync(
         self, lists: TaskLists, watch: WatchChanges, purge: Purge, position: int
     ) -> None:
         gone = await add(lists, new())
@@ -243,7 +243,7 @@ class WatchingContract:
         assert (await watcher.next(Changed)).changes == (task,)
         await watcher.leave()
 
-    async def test_a_watcher_for_whom_a_deletion_was_purged_reads_the_list_anew(
+    async def test_a_watcher_whose_deletion_was_purged_has_to_sync_again(
         self, lists: TaskLists, watch: WatchChanges, purge: Purge
     ) -> None:
         gone = await add(lists, new())

@@ -136,7 +136,7 @@ BREAKS: Final = (
     Break("R16", "domain/identity.py", "has_control_characters(value)", "False"),
     Break("R17", f"{TOKENS}/jws.py::_parse", "(ValueError, RecursionError)", "RecursionError"),
     Break("R18", f"{TOKENS}/claims.py", "not self.issuer or not self.audience", "False"),
-    Break("R18", "entrypoints/settings.py::Settings.from_env", 'jwks_url.startswith("https://")', "True"),
+    Break("R18", "entrypoints/settings.py::Settings.from_env", 'settings.jwks_url.startswith("https://")', "True"),
     Break(
         "K1",
         f"{TOKENS}/jwks_cache.py::JwksCache._refresh",
@@ -573,7 +573,7 @@ BREAKS: Final = (
     ),
     Break(
         "V10",
-        "entrypoints/commands.py::explained",
+        "entrypoints/database_commands.py::explained",
         'f"{what}: {address.name}: {meaning}: {advice}"',
         'f"{what}: {error}: {database_of(settings)}"',
         tests="tests/security/test_identity.py -k not_there",
@@ -595,7 +595,7 @@ BREAKS: Final = (
     Break(
         "V10",
         "entrypoints/settings.py::_Reader.refuse",
-        "_shown(name, self.env.get(name, ''))",
+        "parse.shown_value(name, self.env.get(name, ''))",
         "self.env.get(name, '')",
         tests="tests/security/test_identity.py -k message_about_a_setting",
     ),

@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from adapters.memory.task_lists import MemoryTaskLists
 from application.ports import AuditLog, EditableTaskList, TaskList, TaskLists
 from domain.audit import AuditKind
@@ -132,10 +132,10 @@ async def test_a06_errors_are_problems_for_people_and_tell_nothing_else(api: Api
         await api("PUT", TASKS),
     ]
     for answer in answers:
-        told = answer.json()
+        details = answer.json()
         assert answer.headers["Content-Type"] == "application/problem+json"
-        assert isinstance(told["detail"], str)
-        assert told["request_id"] == answer.headers["X-Request-Id"]
+        assert isinstance(details["detail"], str)
+        assert details["request_id"] == answer.headers["X-Request-Id"]
         assert not {word for word in ("Traceback", "File ", "SELECT", "sqlalchemy", "litestar") if word in answer.text}
 
 
@@ -273,9 +273,9 @@ async def test_a15_every_refusal_is_in_the_audit_log_and_no_secret_is() -> None:
     assert ids[:3] == [answer.headers["X-Request-Id"] for answer in answers]
     refused, denied, *_ = log.events
     assert (refused.user_id, denied.user_id) == (None, "alice"), "a name only where it was proved"
-    told = repr(log.events)
+    recorded = repr(log.events)
     assert not {
-        secret for secret in (*bad.split("."), *token.split("."), "Secret", "example.com", "bob") if secret in told
+        secret for secret in (*bad.split("."), *token.split("."), "Secret", "example.com", "bob") if secret in recorded
     }
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from application.ports import AuditLog
 from domain.audit import AuditKind
 from tests.support.api import Api, InMemory, running

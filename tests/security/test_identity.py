@@ -15,15 +15,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adapters.http.context import Headers, TrustedProxies
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from adapters.sql.address import DatabaseAddress, UnreadableAddress
 from adapters.sql.database import connect
-from adapters.sql.sqlite import exposed_files
+from adapters.sql.diagnostics import exposed_files
 from adapters.system.audit_filters import PER_WINDOW, RateLimitedAuditLog
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.identity import UserId
-from entrypoints.doctor import check_origin
-from entrypoints.doctor_report import as_json, as_text
+from entrypoints.doctor import as_json, as_text
+from entrypoints.origins import check_origin
 from entrypoints.settings import Settings
 from tests.contracts.audit_logs import NOON
 from tests.support.api import InMemory, running
@@ -105,7 +105,7 @@ async def test_v07_a_64_has_one_limit_and_an_entry_with_a_port_is_the_clients() 
             assert await status("1.2.3.4", f"{entry}, 10.0.0.5:8080") == 401
         assert await status("2001:db8::ffff") == 429
         assert await status("2001:db8:0:1::1") == 401
-        assert await status("[2001:db8:0:2::1]:443") == 401, "nobody else is told to wait"
+        assert await status("[2001:db8:0:2::1]:443") == 401, "no other client has to wait"
 
 
 def test_v07_garbage_ends_the_walk_at_the_last_trusted_proxy() -> None:

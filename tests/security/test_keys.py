@@ -13,7 +13,7 @@ from dishka import Provider, Scope, provide
 
 from adapters.tokens.jwks import FETCH_TIMEOUT, HttpJwks, JwksFetchError, PublicKey, key_set_client, parse_key_set
 from adapters.tokens.jwks_cache import FIRST_BACKOFF, MAX_BACKOFF, JwksCache, JwksCacheConfig
-from application.backoff import Backoff
+from application.background import Backoff
 from domain.errors import InvalidToken, KeysUnavailable
 from entrypoints.asgi import create_app
 from tests.support.api import Api, InMemory, lifespan, settings

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 import httpx
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryRevocations
+from adapters.memory.access import MemoryRevocations
 from adapters.sql.database import Database, connect
-from application.ports import BackgroundWork, Clock, Revocations
+from application.background import BackgroundWork
+from application.ports import Clock, Revocations
 from domain.revocation import TokenLifetimes
 from tests.support.api import Api, running_for
 from tests.support.tokens import ACCOUNT_PURGED, Issuer

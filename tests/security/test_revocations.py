@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from adapters.memory.audit_and_revocations import MemoryRevocations
+from adapters.memory.access import MemoryRevocations
 from adapters.sql.database import Database
 from adapters.sql.revocation_reads import START
 from adapters.sql.revocations import SqlRevocations

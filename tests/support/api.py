@@ -11,13 +11,14 @@ from attrs import field, frozen
 from dishka import Provider, Scope, provide
 from litestar.types import ASGIApp
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
-from adapters.memory.change_feed import MemoryChangeFeed
-from adapters.memory.task_lists import MemoryTaskLists
+from adapters.memory.access import MemoryAuditLog, MemoryRevocations
+from adapters.memory.task_lists import MemoryChangeFeed, MemoryTaskLists
 from adapters.tokens.jwks import PublicKey, parse_key_set
 from adapters.tokens.jwks_cache import JwksCache, JwksReadiness
+from application.background import BackgroundWork
+from application.change_feed import ChangeFeed
 from application.health import CheckReadiness, Measurements
-from application.ports import AuditLog, BackgroundWork, ChangeFeed, Clock, Revocations, TaskLists
+from application.ports import AuditLog, Clock, Revocations, TaskLists
 from domain.revocation import TokenLifetimes
 from entrypoints.asgi import create_app
 from entrypoints.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.tokens.jwks import JwksFetchError, PublicKey
 from adapters.tokens.jwks_cache import FIRST_BACKOFF, MAX_BACKOFF, JwksCache, JwksCacheConfig
-from application.backoff import Backoff
+from application.background import Backoff
 from domain.errors import InvalidToken, KeysUnavailable
 from tests.support.fake_issuer import ManualTime, ScriptedFetch, published, settle
 from tests.support.tokens import Issuer

@@ -15,7 +15,8 @@ from dishka import Provider, Scope, provide
 from adapters.http.open_streams import OpenStreams
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
 from application.access import Authenticate
-from application.ports import ChangeFeed, TaskLists
+from application.change_feed import ChangeFeed
+from application.ports import TaskLists
 from application.sync import WatchChanges
 from entrypoints.asgi import create_app
 from entrypoints.settings import Settings

@@ -8,8 +8,7 @@ from click.testing import CliRunner
 from hypothesis import strategies as st
 
 from entrypoints.cli import main
-from entrypoints.doctor import Doctor
-from entrypoints.doctor_report import as_json, as_text
+from entrypoints.doctor import Doctor, as_json, as_text
 from entrypoints.settings import SettingError, Settings
 from tests.support.postgres_local import free_port
 

@@ -12,24 +12,22 @@ from subprocess import DEVNULL
 from tests.support.postgres_local import free_port
 from tests.support.service import HOST, TIMEOUT, eventually
 
-HAPROXY = """
+HAPROXY_START = """
 global
     nbthread 1
 defaults
     mode http
     timeout connect 5s
-    timeout client 30s
-    timeout server 5s
+    timeout client 50s
+    timeout server 50s
 frontend people
     bind {host}:{port}
     default_backend service
 backend service
-    http-reuse always
-    http-request replace-path /todo(/.*) \\1
-    server only {host}:{service}
 """
+"""With the time-outs of Debian's package; it does not start well without any."""
 
-NGINX = """
+NGINX_START = """
 daemon off;
 master_process off;
 pid {folder}/nginx.pid;
@@ -42,7 +40,20 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    upstream service {{
+"""
+
+HAPROXY = (
+    HAPROXY_START
+    + """    timeout server 5s
+    http-reuse always
+    http-request replace-path /todo(/.*) \\1
+    server only {host}:{service}
+"""
+)
+
+NGINX = (
+    NGINX_START
+    + """    upstream service {{
         server {host}:{service};
         keepalive 1;
     }}
@@ -61,37 +72,13 @@ http {{
     }}
 }}
 """
+)
 
-HAPROXY_DEFAULT = """
-global
-    nbthread 1
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 50s
-    timeout server 50s
-frontend people
-    bind {host}:{port}
-    default_backend service
-backend service
-    server only {host}:{service}
-"""
-"""With the time-outs of Debian's package; it does not start well without any."""
+HAPROXY_DEFAULT = HAPROXY_START + "    server only {host}:{service}\n"
 
-NGINX_DEFAULT = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/bodies;
-    proxy_temp_path {folder}/responses;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
+NGINX_DEFAULT = (
+    NGINX_START
+    + """    server {{
         listen {host}:{port};
         location / {{
             proxy_pass http://{host}:{service};
@@ -99,6 +86,7 @@ http {{
     }}
 }}
 """
+)
 """Buffers responses, and speaks HTTP/1.0 to the service."""
 
 COMMANDS = {

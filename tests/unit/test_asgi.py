@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from attrs import define, field
 
-from application.ports import BackgroundWork
+from application.background import BackgroundWork
 from entrypoints.asgi import BackgroundTasks
 
 

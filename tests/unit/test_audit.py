@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from adapters.system import audit_filters as audit
 from adapters.system.audit_filters import LoggingAuditLog, RateLimitedAuditLog
 from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.identity import UserId
-from entrypoints.commands import as_json, as_text, since
+from entrypoints.operator_commands import as_json, as_text, since
 from tests.contracts.audit_logs import FULL, NOON
 from tests.support.fake_issuer import ManualTime
 

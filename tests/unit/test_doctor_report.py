@@ -3,7 +3,7 @@ import json
 import click
 
 from application.health import Finding
-from entrypoints.doctor_report import as_json, as_text
+from entrypoints.doctor import as_json, as_text
 
 FINDINGS = (
     Finding.ok("settings", "all are valid"),

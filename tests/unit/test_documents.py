@@ -33,7 +33,7 @@ def is_read(name: str) -> bool:
 def test_every_documented_setting_is_read_and_no_other_exists() -> None:
     assert all(is_read(name) for name in SETTINGS)
     source = (ROOT / "src" / "entrypoints" / "settings.py").read_text()
-    assert set(re.findall(r'read\("([A-Z_]+)"', source)) == set(SETTINGS)
+    assert set(re.findall(r'(?:read|setting)\(\s*"([A-Z_]+)"', source)) == set(SETTINGS)
     assert len(SETTINGS) == len(fields(Settings)) + 2, "the base URL and the permission for plain http are not stored"
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
+from adapters.memory.access import MemoryAuditLog
 from tests.contracts.audit_logs import AuditContract, Flush
 
 

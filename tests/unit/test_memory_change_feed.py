@@ -1,7 +1,7 @@
 import pytest
 
-from adapters.memory.change_feed import MemoryChangeFeed
-from application.ports import ChangeFeed
+from adapters.memory.task_lists import MemoryChangeFeed
+from application.change_feed import ChangeFeed
 from tests.contracts.change_feeds import ChangeFeedsContract
 
 

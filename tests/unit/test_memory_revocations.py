@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.audit_and_revocations import MemoryRevocations
+from adapters.memory.access import MemoryRevocations
 from application.ports import Revocations
 from domain.revocation import TokenLifetimes
 from tests.contracts.revocations import BOB, NOON, ONE, RevocationsContract, token

@@ -9,10 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from adapters.memory.change_feed import MemoryChangeFeed
-from adapters.memory.task_lists import MemoryTaskLists
-from application.notices import Subscriptions
-from application.ports import ChangeFeed, TaskList, TaskLists
+from adapters.memory.task_lists import MemoryChangeFeed, MemoryTaskLists
+from application.change_feed import ChangeFeed, Subscriptions
+from application.ports import TaskList, TaskLists
 from application.sync import Changed, Idle, Started, WatchChanges
 from domain.changes import Changes, ChangesQuery
 from domain.errors import StorageUnavailable, TaskNotFound
@@ -133,7 +132,7 @@ async def test_a_storage_that_fails_at_first_is_an_error_and_later_a_delay(
     assert (await watcher.next(Changed)).changes == (task,)
 
 
-async def test_one_who_leaves_while_others_read_takes_nothing_from_them(
+async def test_a_client_that_leaves_takes_nothing_from_the_others(
     counted: CountedLists, feed: MemoryChangeFeed
 ) -> None:
     watch = WatchChanges(counted, feed, idle_after=HANG)

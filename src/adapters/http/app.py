@@ -18,10 +18,10 @@ from adapters.http.front import ANY_METHOD, Front
 from adapters.http.metrics import MeasurementCollector
 from adapters.http.problems import MEDIA_TYPE
 from adapters.http.responses import error_response
-from adapters.http.routes import operations, security_events, sync, tasks
+from adapters.http.routes import public, sync, tasks
 from adapters.http.routing import Services
 
-ROUTES: Final = (*tasks.ROUTES, *sync.ROUTES, *security_events.ROUTES, *operations.ROUTES)
+ROUTES: Final = (*tasks.ROUTES, *sync.ROUTES, *public.ROUTES)
 
 Hook = Callable[[], Awaitable[None]]
 

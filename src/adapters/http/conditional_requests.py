@@ -1,9 +1,28 @@
 """Entity tags (RFC 9110 §8.8.3) and the preconditions of requests (§13)."""
 
 import re
+from typing import Any, Final
 
 from adapters.http.problems import RequestError
 from domain.task import ANY_REVISION, Revision, Revisions
+
+HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "If-Match": {
+        "name": "If-Match",
+        "in": "header",
+        "description": "Change only what is still at this revision: an `ETag`, several, or `*`. Otherwise 412.",
+        "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'},
+        "example": '"7"',
+    },
+    "If-None-Match": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` you have: 304 when nothing has changed since.",
+        "schema": {"type": "string"},  # an invalid one is ignored
+        "example": '"7"',
+    },
+}
+"""For the OpenAPI document."""
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")

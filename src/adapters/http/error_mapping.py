@@ -1,8 +1,9 @@
-"""From an error to the problem that describes it, and the headers that go with it."""
+"""From an error to the problem that describes it, and its headers; refusals that HTTP itself names are by status."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Final
 
 from attrs import evolve
 from authlib.oauth2.rfc6750 import InvalidTokenError
@@ -10,16 +11,14 @@ from litestar.exceptions import HTTPException
 from msgspec import UNSET, UnsetType
 
 from adapters.http.context import RequestContext
+from adapters.http.problem_types import PROBLEM_TYPES, ProblemType
 from adapters.http.problems import (
-    PROBLEM_TYPES,
-    STATUS_PROBLEMS,
     FieldProblem,
     InvalidBody,
     InvalidParameter,
     NoCredentials,
     NotReady,
     Problem,
-    ProblemType,
     RequestError,
     Stopping,
 )
@@ -32,6 +31,57 @@ from domain.errors import (
     TooManyStreams,
     Unavailable,
 )
+
+
+def _status(status: HTTPStatus, detail: str = "", when: str = "", example: str = "") -> ProblemType:
+    return ProblemType(status, "", status.phrase, detail or f"{status.phrase}.", when, example)
+
+
+STATUS_PROBLEMS: Final[dict[int, ProblemType]] = {
+    problem.status: problem
+    for problem in (
+        _status(
+            HTTPStatus.BAD_REQUEST,
+            "The request is malformed.",
+            "The body is not JSON, or a header is malformed.",
+            "The body is not JSON.",
+        ),
+        _status(HTTPStatus.NOT_FOUND, "There is nothing at this path. The tasks are at /api/{user_id}/tasks."),
+        _status(HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take this method: see the Allow header."),
+        _status(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "The body is too large: 64 KiB at most.",
+            "The body is larger than 64 KiB.",
+        ),
+        _status(
+            HTTPStatus.REQUEST_URI_TOO_LONG,
+            "The URL is too long: 8 KiB at most.",
+            "The path and the query are longer than 8 KiB.",
+        ),
+        _status(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            when="The body's Content-Type is not JSON, or the body is encoded.",
+            example="Send the body as application/json, in UTF-8, and say so in Content-Type.",
+        ),
+        _status(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The header fields are too large: 32 KiB at most.",
+            "The header fields are larger than 32 KiB.",
+        ),
+        _status(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "Something went wrong in the service. Its operator finds the cause by the request id.",
+        ),
+    )
+}
+"""Refusals that HTTP itself names, by status; their type is `about:blank`."""
+
+DOCUMENTED: Final[dict[HTTPStatus, ProblemType]] = {
+    problem.status: problem
+    for problem in sorted([*PROBLEM_TYPES.values(), *STATUS_PROBLEMS.values()], key=lambda one: one.status)
+    if problem.when
+}
+"""The problem that stands for each status in the OpenAPI document."""
 
 
 def problem_of(error: Exception, context: RequestContext) -> tuple[Problem, Mapping[str, str]]:

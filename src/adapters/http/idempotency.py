@@ -11,6 +11,16 @@ from domain.idempotency import IdempotencyKey
 MAX_KEY: Final = 255
 """Characters of a key, without quotes."""
 
+HEADER: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Chosen by the client, such as a UUID: the same request with the same key gets the first response"
+    " again for 24 hours, and creates nothing. Another body with it is 422.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]*$"},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
+"""For the OpenAPI document."""
+
 _PLAIN: Final = re.compile(r"[ !#-~][ -~]*")
 _QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 """A structured string (RFC 9651 §3.3.3)."""

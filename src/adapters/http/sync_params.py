@@ -45,6 +45,14 @@ STREAM_PARAMETERS: Final = (
 )
 """The same for the event stream."""
 
+LAST_EVENT_ID: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the last event that the client has got: what has changed since comes first.",
+    "schema": {"type": "string", "maxLength": MAX_TOKEN},
+}
+"""The stream's header, for the OpenAPI document."""
+
 UNKNOWN: Final = SyncToken(Revision(2**63 - 1))
 """Ahead of every list: a client that watches from here learns that what changed before is unknown."""
 

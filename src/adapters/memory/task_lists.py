@@ -1,13 +1,14 @@
-"""The task lists in memory: for unit tests, and as the shortest implementation of the port to read."""
+"""The task lists and their change feed in memory: for unit tests, and as the shortest implementation to read."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 
 from attrs import Factory, define, evolve, frozen
 
+from application.change_feed import Notice, Subscriptions
 from application.ports import EditableTaskList, TaskList
 from domain.changes import Change, Changes, ChangesQuery, Deletion, SyncToken
 from domain.errors import InvalidToken, ListFull, TaskNotFound
@@ -196,3 +197,18 @@ class MemoryTaskLists:
             owned.horizon = owned.revision
             owned.keys.clear()
             self._on_change(owner)
+
+
+@frozen
+class MemoryChangeFeed:
+    """The port's ChangeFeed, within this process."""
+
+    _subscriptions: Subscriptions = Factory(Subscriptions)
+
+    def notify(self, owner: UserId) -> None:
+        """See the port."""
+        self._subscriptions.wake(owner)
+
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
+        """See the port."""
+        return self._subscriptions.subscribe(owner)

@@ -12,7 +12,7 @@ from limits.aio.storage import RedisStorage
 from limits.errors import StorageError
 from redis.asyncio import BlockingConnectionPool
 
-from application.backoff import Backoff
+from application.background import Backoff
 from application.ports import LocalRateLimiter
 from domain.rate_limit import RateLimit, RateLimitStatus
 

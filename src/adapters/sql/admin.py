@@ -1,4 +1,4 @@
-"""What the tables' owner does to a database: migrate it, and prepare the role that the service logs in as.
+"""What an operator does to a database: migrate it, prepare the role that the service logs in as, and recover it.
 
 That role owns nothing, row-level security applies to it, and it has only the rights that the service needs.
 """
@@ -13,16 +13,21 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from attrs import field, frozen
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
-from adapters.sql.errors import INSUFFICIENT_PRIVILEGE, STATEMENT_TIMEOUT, sqlstate_of
+from adapters.sql.errors import STATEMENT_TIMEOUT
+from adapters.sql.owners import OWNERS_BATCH, all_owners, set_user
 from adapters.sql.readiness import server_problem
+from adapters.sql.sqlstates import INSUFFICIENT_PRIVILEGE, sqlstate_of
 from adapters.sql.statements import PLANNER
+from adapters.sql.tables import task_lists
 
 _MIGRATION_LOCK: Final = 0x65766F2D746F646F  # PostgreSQL's advisory locks are numbers: this one is "evo-todo"
+LEAP: Final = 1_000_000_000
+"""More changes than a list can have had between a backup and its loss; JavaScript can count a million such leaps."""
 
 
 async def migrate(database: Database, revision: str = "head") -> None:
@@ -169,3 +174,24 @@ def scram_sha_256(password: str) -> str:
     server = hmac.digest(salted, b"Server Key", "sha256")
     salt_text, stored_text, server_text = (base64.b64encode(part).decode() for part in (salt, stored, server))
     return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{salt_text}${stored_text}:{server_text}"
+
+
+async def outdate(database: Database, batch: int = OWNERS_BATCH) -> int:
+    """Raise every list's revision, and its horizon to it; return how many lists there are. Safe to repeat.
+
+    Clients may know revisions that the backup does not have. Without this, other changes would get the same numbers,
+    and what a client holds from before would pass for current: sync tokens, entity tags, pages.
+
+    Raises:
+        StorageUnavailable: the database is unavailable; some lists may have been done.
+    """
+    count = 0
+    raised = task_lists.c.revision + LEAP
+    async for owners in all_owners(database, batch):
+        async with database.writing() as connection:
+            for owner in owners:
+                await set_user(connection, owner)
+                leap = update(task_lists).where(task_lists.c.owner_id == owner).values(revision=raised, horizon=raised)
+                await connection.execute(leap)
+        count += len(owners)
+    return count

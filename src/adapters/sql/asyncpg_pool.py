@@ -5,16 +5,15 @@ to it. One that turns out to be of a standby is given up: the address may lead t
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from math import inf
 from typing import Any, Final
 
 import asyncpg
 from attrs import Factory, define, field
 
 from adapters.sql.errors import ACQUIRE_TIMEOUT, CANCEL_TIMEOUT, CLOSE_TIMEOUT, DEADLINE
-from adapters.sql.postgresql import CONFLICT, CONNECTION_LOST, Run, Standbys, run_alone
+from adapters.sql.pool_limits import Deadlines, Places, Standbys
+from adapters.sql.postgresql import CONFLICT, CONNECTION_LOST, Run, run_alone
 
 CONNECT_PAUSE: Final = 0.1
 """Seconds between a failed attempt to connect and the next one, so that a starting server is not flooded."""
@@ -43,32 +42,33 @@ class AsyncpgPool:
     keeps_standbys: bool = False
     """Whether connections to a standby are kept like all others: those of a replica."""
     _idle: "list[asyncpg.Connection]" = field(init=False, factory=list)
-    _free: int = field(init=False, default=Factory(lambda self: self.size, takes_self=True))
-    """How many more callers may have a connection."""
-    _waiting: "deque[asyncio.Future[None]]" = field(init=False, factory=deque)
+    _places: Places = field(
+        init=False, default=Factory(lambda self: Places(self.size, self.acquire_timeout), takes_self=True)
+    )
+    _deadlines: Deadlines = field(init=False, factory=Deadlines)
     _standbys: Standbys = field(init=False, factory=Standbys)
     _closing: "set[asyncio.Task[None]]" = field(init=False, factory=set)
-    _deadlines: "dict[asyncio.Task[Any], float]" = field(init=False, factory=dict)
-    """For each task that runs a statement, the event loop's time by which it must have finished."""
-    _overdue: "set[asyncio.Task[Any]]" = field(init=False, factory=set)
-    """The tasks that were cancelled because of their deadline."""
-    waits: int = field(init=False, default=0)
-    """How often a caller had to wait for a connection."""
-    timeouts: int = field(init=False, default=0)
-    """How many statements have taken too long."""
-    _next_deadline: float = field(init=False, default=inf)
-    _timer: asyncio.TimerHandle | None = field(init=False, default=None)
     _is_closed: bool = field(init=False, default=False)
 
     @property
     def in_use(self) -> int:
         """Connections that callers have."""
-        return self.size - max(self._free, 0)
+        return self.size - max(self._places.free, 0)
 
     @property
     def waiting(self) -> int:
         """Callers that wait for a connection."""
-        return len(self._waiting)
+        return len(self._places.waiters)
+
+    @property
+    def waits(self) -> int:
+        """How often a caller had to wait for a connection."""
+        return self._places.waits
+
+    @property
+    def timeouts(self) -> int:
+        """How many statements have taken too long."""
+        return self._deadlines.timeouts
 
     async def fetch(
         self, sql: str, arguments: Sequence[Any], *, is_repeatable: bool = False, until: float | None = None
@@ -87,10 +87,10 @@ class AsyncpgPool:
         until = loop.time() + self.statement_timeout if until is None else until
         while True:
             connection = self._acquire_idle() or await self.acquire(until)
-            self._deadlines[task] = until
+            self._deadlines.tasks[task] = until
             try:
-                if until < self._next_deadline:
-                    self._enforce_deadlines()
+                if until < self._deadlines.next:
+                    self._deadlines.enforce()
                 rows = await self.run(connection, sql, arguments)
             except CONNECTION_LOST:
                 self.terminate(connection)
@@ -104,16 +104,14 @@ class AsyncpgPool:
                     raise
             except BaseException as error:
                 self.give_up(connection)
-                is_overdue = isinstance(error, asyncio.CancelledError) and task in self._overdue
-                if is_overdue and task.uncancel() == 0:  # cancelled by nobody else
+                if isinstance(error, asyncio.CancelledError) and self._deadlines.uncancel(task):
                     raise TimeoutError("the statement takes too long") from error
                 raise
             else:
                 self.release(connection)
                 return rows
             finally:
-                del self._deadlines[task]
-                self._overdue.discard(task)
+                self._deadlines.forget(task)
 
     async def acquire(self, until: float) -> "asyncpg.Connection":
         """A connection that has not been noticed to be lost; the caller must `release` or `terminate` it.
@@ -123,10 +121,7 @@ class AsyncpgPool:
         Raises:
             OSError, asyncpg.PostgresError or asyncpg.InterfaceError: no connection can be had.
         """
-        if self._free > 0:
-            self._free -= 1
-        else:
-            await self._wait()
+        await self._places.take()
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed() and self._is_usable(connection):
@@ -137,7 +132,7 @@ class AsyncpgPool:
             async with asyncio.timeout_at(until):
                 connection = await self.open()
         except BaseException:
-            loop.call_later(self.connect_pause, self._wake_next)
+            loop.call_later(self.connect_pause, self._places.give_back)
             raise
         if not self.keeps_standbys:
             self._standbys.note(connection, loop.time())
@@ -149,7 +144,7 @@ class AsyncpgPool:
             self._end(connection)
         else:
             self._idle.append(connection)
-        self._wake_next()
+        self._places.give_back()
 
     def release_after(self, connection: "asyncpg.Connection", error: BaseException) -> None:
         """Return a connection whose server has rejected a statement, and which is in no transaction any more.
@@ -165,7 +160,7 @@ class AsyncpgPool:
     def terminate(self, connection: "asyncpg.Connection") -> None:
         """Return a connection that is lost."""
         self._end(connection)
-        self._wake_next()
+        self._places.give_back()
 
     def give_up(self, connection: "asyncpg.Connection") -> None:
         """Return a connection whose statement is not waited for any longer.
@@ -192,31 +187,15 @@ class AsyncpgPool:
             self.terminate_idle()  # the server does not respond: most likely they are lost too
             self.on_silence(connection)
         finally:
-            self._wake_next()
+            self._places.give_back()
 
     def _acquire_idle(self) -> "asyncpg.Connection | None":
         """An idle connection without waiting; `None` if there is none."""
-        if self._free > 0 and self._idle and not self._standbys and not self._idle[-1].is_closed():
-            self._free -= 1
+        places = self._places
+        if places.free > 0 and self._idle and not self._standbys and not self._idle[-1].is_closed():
+            places.free -= 1
             return self._idle.pop()
         return None
-
-    def _enforce_deadlines(self) -> None:
-        """Cancel the tasks that are overdue, and set the timer for the next deadline.
-
-        One timer serves all: asyncio.timeout() costs a tenth of a read, a timer for each statement some hundredths.
-        """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        overdue = [task for task, until in self._deadlines.items() if until <= now and not task.cancelling()]
-        self._next_deadline = min((until for until in self._deadlines.values() if until > now), default=inf)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if self._next_deadline == inf else loop.call_at(self._next_deadline, self._enforce_deadlines)
-        self.timeouts += len(overdue)
-        for task in overdue:
-            self._overdue.add(task)
-            task.cancel()
 
     def _is_usable(self, connection: "asyncpg.Connection") -> bool:
         return not self._standbys or self._standbys.is_usable(connection, asyncio.get_running_loop().time())
@@ -229,32 +208,3 @@ class AsyncpgPool:
         """Close the connections that nobody uses."""
         while self._idle:
             self._end(self._idle.pop())
-
-    async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(waiter)
-        self.waits += 1
-        timer = loop.call_later(self.acquire_timeout, _time_out, waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._wake_next()  # it was woken and cancelled in the same iteration of the event loop
-            raise
-        finally:
-            timer.cancel()
-
-    def _wake_next(self) -> None:
-        """Hand the place that has become free to the first waiter."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._free += 1
-
-
-def _time_out(waiter: "asyncio.Future[None]") -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError("every connection is busy"))

@@ -2,25 +2,23 @@
 
 import asyncio
 import logging
-import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final
 
-from attrs import Factory, define, field, frozen
+from attrs import define, field, frozen
 from sqlalchemy import Row, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.database import Database
-from adapters.sql.executors import PurgeProgress, delete_in_batches
+from adapters.sql.executors import delete_in_batches
 from adapters.sql.tables import audit_events
-from application.backoff import Backoff
+from application.background import Backoff
 from application.ports import IdGenerator
-from domain.audit import AuditContext, AuditEvent, AuditKind
+from domain.audit import ALL_EVENTS, AuditContext, AuditEvent, AuditKind, AuditQuery
 from domain.errors import StorageUnavailable
-from domain.identity import UserId
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +31,6 @@ CLOSE_TIMEOUT: Final = 1.0
 FIRST_BACKOFF: Final = 0.2
 MAX_BACKOFF: Final = 5.0
 """Seconds between two attempts to write while the database is unavailable, before jitter."""
-PURGE_INTERVAL: Final = 3600.0
-"""Seconds between two deletions of old events, give or take a half; each worker does it."""
 
 
 @define(eq=False)
@@ -143,25 +139,18 @@ class SqlAuditTrail:
 
     _database: Database
 
-    async def read(
-        self,
-        *,
-        user: UserId | None = None,
-        since: datetime | None = None,
-        kinds: frozenset[AuditKind] = frozenset(),
-        limit: int | None = None,
-    ) -> AsyncIterator[AuditEvent]:
+    async def read(self, query: AuditQuery = ALL_EVENTS) -> AsyncIterator[AuditEvent]:
         """See the port."""
         events, key = select(audit_events), tuple_(audit_events.c.at, audit_events.c.id)
-        if user is not None:
-            events = events.where(audit_events.c.user_id == user)
-        if since is not None:
-            events = events.where(audit_events.c.at >= since)
-        if kinds:
-            events = events.where(audit_events.c.kind.in_([kind.value for kind in kinds]))
-        if limit is not None:
+        if query.user is not None:
+            events = events.where(audit_events.c.user_id == query.user)
+        if query.since is not None:
+            events = events.where(audit_events.c.at >= query.since)
+        if query.kinds:
+            events = events.where(audit_events.c.kind.in_([kind.value for kind in query.kinds]))
+        if query.limit is not None:
             newest_first = events.order_by(audit_events.c.at.desc(), audit_events.c.id.desc())
-            first = (await self._database.read(newest_first.offset(limit - 1).limit(1))).one_or_none()
+            first = (await self._database.read(newest_first.offset(query.limit - 1).limit(1))).one_or_none()
             if first is not None:
                 events = events.where(key >= (first.at, first.id))
         page = events.order_by(audit_events.c.at, audit_events.c.id).limit(BATCH_SIZE)
@@ -192,26 +181,3 @@ def _event(row: Row[Any]) -> AuditEvent:
         reason=row.reason,
         token_digest=row.token_digest,
     )
-
-
-@frozen
-class AuditRetention:
-    """Background task: deletes, about once an hour, events that are older than the retention period."""
-
-    _trail: SqlAuditTrail
-    _keep_for: timedelta
-    _now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _interval: float = PURGE_INTERVAL
-    progress: PurgeProgress = Factory(PurgeProgress)
-
-    async def prepare(self) -> None:
-        """Nothing has to be done before the first request."""
-
-    async def run(self) -> None:
-        """Delete until cancelled; after a failure, the next attempt is an interval later."""
-        while True:
-            await asyncio.sleep(self._interval * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
-            try:
-                self.progress.note(await self._trail.purge_before(self._now() - self._keep_for))
-            except StorageUnavailable:
-                continue

@@ -16,8 +16,7 @@ from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
 from adapters.sql.executors import AsyncpgExecutor, Executor, SqlAlchemyExecutor
 from adapters.sql.pipeline import PipelinedExecutor, pipelined
 from adapters.sql.postgresql import Connection, ServerOptions, connector, engine, run_alone, run_in_transaction
-from adapters.sql.sqlite import begin_immediate, configure_connection, create_private
-from adapters.sql.sqlite_reads import InlineReads, ThreadReads
+from adapters.sql.sqlite import InlineReads, ThreadReads, begin_immediate, configure_connection, create_private
 
 READERS: Final = 10
 """PostgreSQL connections for reads of tasks: enough to keep it busy while other rows are on their way."""

@@ -1,36 +1,30 @@
 """The doctor's checks of a database: whether it responds, its tables, and row-level security; nothing is created."""
 
 import asyncio
+import stat
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from attrs import define
-from sqlalchemy import Executable, text
+from sqlalchemy import URL, Executable, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.address import DatabaseAddress
 from adapters.sql.admin import known_revisions
 from adapters.sql.database import Database, connect
 from adapters.sql.distribution import is_distributed
-from adapters.sql.errors import (
-    DEADLINE,
-    DRIVER_ERRORS,
-    INSUFFICIENT_PRIVILEGE,
-    UNDEFINED_TABLE,
-    sqlstate_of,
-)
-from adapters.sql.outages import explain
+from adapters.sql.errors import DEADLINE, DRIVER_ERRORS, DatabaseFailure
 from adapters.sql.pooler_check import Pooler, find_pooler
 from adapters.sql.readiness import BYPASSES, row_security_problem, server_problem, table_problem
-from adapters.sql.sqlite import exposed_files, file_problem, read_only_url
+from adapters.sql.sqlite import PRIVATE
+from adapters.sql.sqlstates import CORRECT_URL, INSUFFICIENT_PRIVILEGE, UNDEFINED_TABLE, sqlstate_of
 from application.health import Finding, Status, quoted
 from domain.errors import StorageUnavailable
 
 DATABASE, TABLES, ROW_SECURITY = "database", "tables", "row-security"
 
 _MIGRATE: Final = "run evo-todo migrate"
-_CORRECT_URL: Final = "correct DATABASE_URL"
-_CHECK_SERVER: Final = f"check that PostgreSQL runs there and accepts connections, or {_CORRECT_URL}"
 _DISTRIBUTED: Final = (
     "up to date and distributed over several servers, of which a change needs all although it concerns one",
     "set EVO_TODO_SHARDED=true",
@@ -43,6 +37,7 @@ _NAMELESS_POOLER: Final = (
     "PgBouncer or another connection pooler is in between, in transaction mode, and knows no prepared statements",
     "set EVO_TODO_PREPARED_STATEMENTS=off, or let it know them (PgBouncer 1.21 or newer: max_prepared_statements)",
 )
+_SQLITE_MAGIC: Final = b"SQLite format 3\0"
 _PING: Final = text("SELECT 1")
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 
@@ -175,24 +170,39 @@ def _no_database(address: DatabaseAddress, meaning: str, advice: str) -> Finding
     return failed, tables, row_security
 
 
-@define
-class DatabaseFailure(Exception):
-    """The database could not be used."""
+def exposed_files(file: Path) -> list[Path]:
+    """The database's file and its logs, as far as they exist and anyone but their owner has rights on them."""
+    files = (file, Path(f"{file}-wal"), Path(f"{file}-shm"))
+    return [one for one in files if one.exists() and stat.S_IMODE(one.stat().st_mode) & ~PRIVATE]
 
-    cause: BaseException
 
-    @classmethod
-    def of(cls, error: BaseException) -> "DatabaseFailure":
-        """The failure behind an exception of this service, of SQLAlchemy or of a driver."""
-        cause = (error.__cause__ or error) if isinstance(error, StorageUnavailable) else error
-        return cls(getattr(cause, "orig", None) or cause)
+def file_problem(file: Path) -> tuple[str, str] | None:
+    """Why the file is no SQLite database, and what to do; an empty file is one without tables."""
+    try:
+        return _file_problem(file)
+    except OSError as error:
+        return f"the file can't be read ({error.strerror})", f"let this user read and write it, or {CORRECT_URL}"
 
-    def explain_at(self, address: DatabaseAddress) -> tuple[str, str]:
-        """The same for the database at this address: a file has no server."""
-        if address.is_sqlite and isinstance(self.cause, TimeoutError):
-            return "another program keeps it locked", "end that program, or wait until it is done"
-        return explain(self.cause)
 
-    def explain(self) -> tuple[str, str]:
-        """What is wrong, and what to do. Nothing of the error's own message, which may quote the address."""
-        return explain(self.cause)
+def _file_problem(file: Path) -> tuple[str, str] | None:
+    if not file.parent.is_dir():
+        return "its folder does not exist", f"create the folder, then run evo-todo migrate, or {CORRECT_URL}"
+    if not file.exists():
+        return "there is no such file", f"run evo-todo migrate, which creates it, or {CORRECT_URL}"
+    if not file.is_file():
+        return "that is not a file", CORRECT_URL
+    with file.open("rb") as opened:
+        header = opened.read(len(_SQLITE_MAGIC))
+    return None if header in {b"", _SQLITE_MAGIC} else ("the file is not a SQLite database", CORRECT_URL)
+
+
+def read_only_url(file: Path) -> str:
+    """An address that opens the file for reading and creates no file beside it.
+
+    While a service has the database open there is a write-ahead log beside it, which must be read too. Without one the
+    file is opened as immutable: an ordinary reader would create a log, which might belong to another user and lock the
+    service out.
+    """
+    has_log = Path(f"{file}-wal").exists()
+    options = {"uri": "true"} | ({"mode": "ro"} if has_log else {"immutable": "1"})
+    return URL.create("sqlite", database=f"file:{quote(str(file))}", query=options).render_as_string()

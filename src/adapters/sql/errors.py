@@ -1,18 +1,27 @@
 """Time limits of the database, and which of its errors mean "unavailable, try later" rather than a fault of ours."""
 
 import asyncio
+import errno
+import logging
+import socket
 import sqlite3
+import ssl
+import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
 import asyncpg
-from attrs import frozen
+from attrs import define
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from adapters.sql.address import DatabaseAddress
+from adapters.sql.sqlstates import CORRECT_URL, find_state, sqlstate_of
 from domain.errors import StorageUnavailable
+
+logger = logging.getLogger(__name__)
 
 DEADLINE: Final = 2.5
 """Seconds that one use of the database may take, including the wait for a connection."""
@@ -28,110 +37,11 @@ STATEMENT_TIMEOUT: Final = DEADLINE + 0.5
 DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What PostgreSQL's driver raises besides OSError; outside SQLAlchemy nothing wraps it."""
 
-UNDEFINED_TABLE: Final = "42P01"
-UNDEFINED_COLUMN: Final = "42703"
-INSUFFICIENT_PRIVILEGE: Final = "42501"
-READ_ONLY: Final = "25006"
-
-
-@frozen
-class SqlState:
-    """A SQLSTATE, or a class of them, that makes the database unavailable (PostgreSQL, appendix A)."""
-
-    prefix: str
-    meaning: str
-    advice: str
-    is_public: bool = False
-    """Whether /readyz, which anyone can read, may say it: the server works, and something else is wrong."""
-
-    def matches(self, code: str) -> bool:
-        """Whether the code is this one, or in this class."""
-        return code.startswith(self.prefix)
-
-
-CORRECT_URL: Final = "correct DATABASE_URL"
-_WAIT: Final = "try again; if it stays so, read the server's log"
-_MIGRATE: Final = "run `evo-todo migrate`"
-_OTHER_VERSION: Final = "the tables are missing or of another version"
-
-_NO_NAMES: Final = "a connection pooler is in between that knows no prepared statements"
-_SAY_SO: Final = (
-    "set EVO_TODO_PREPARED_STATEMENTS=off, or let the pooler know them (PgBouncer 1.21: max_prepared_statements)"
-)
-
-UNAVAILABLE: Final = (
-    SqlState(
-        "08P01",
-        "the server, or a pooler in between, refuses what the connection asks for",
-        "remove the parameters of DATABASE_URL that a pooler refuses, such as options, and set them for the role",
-    ),
-    SqlState("08", "the connection to the server failed", f"check the network and the server, or {CORRECT_URL}"),
-    SqlState(
-        READ_ONLY,
-        "the server is a standby, or its transactions are read-only",
-        f"{CORRECT_URL}: it has to name the primary server; with several hosts, add target_session_attrs=read-write",
-        is_public=True,
-    ),
-    SqlState("25P03", "a transaction was idle for too long", _WAIT),
-    SqlState("26000", _NO_NAMES, _SAY_SO, is_public=True),
-    SqlState("28P01", "the password is wrong, or there is no such role", f"{CORRECT_URL}: its password and role"),
-    SqlState(
-        "28",
-        "the server rejects connections of this role from here",
-        f"{CORRECT_URL}, create the role, or fix pg_hba.conf",
-    ),
-    SqlState(
-        "3D",
-        "the server has no database of that name",
-        f"create it (createdb), then run evo-todo migrate, or {CORRECT_URL}",
-    ),
-    SqlState("40", "a transaction conflicted with another one", _WAIT),
-    SqlState(
-        INSUFFICIENT_PRIVILEGE,
-        "this role may not use the database or its tables",
-        "grant it SELECT, INSERT, UPDATE and DELETE on the tables, USAGE on the schema and CONNECT on the database",
-        is_public=True,
-    ),
-    SqlState(UNDEFINED_TABLE, _OTHER_VERSION, _MIGRATE, is_public=True),
-    SqlState(UNDEFINED_COLUMN, _OTHER_VERSION, _MIGRATE, is_public=True),
-    SqlState("42P05", _NO_NAMES, _SAY_SO, is_public=True),
-    SqlState("42704", "the server does not know a parameter of DATABASE_URL", f"{CORRECT_URL}: its parameters"),
-    SqlState("42883", "a function is missing or of another version", _MIGRATE),
-    SqlState("53300", "the server has no free connection", "raise its max_connections, or lower EVO_TODO_WORKERS"),
-    SqlState("53", "the server is out of memory, disk space or another resource", "read the server's log"),
-    SqlState("55000", "the database does not accept connections", "allow connections to it (ALTER DATABASE)"),
-    SqlState("55P03", "a lock was not released in time", _WAIT),
-    SqlState("57014", "the server cancelled a statement that took too long", _WAIT),
-    SqlState("57P03", "the server is starting or stopping", "wait until it accepts connections"),
-    SqlState("57P", "the server is shutting down", "start it again, or wait until it accepts connections"),
-    SqlState("XX000", "a server that has a part of the rows does not respond, or an internal error", _WAIT),
-)
-"""The states that pass by themselves or that an operator has to fix; the first that matches counts.
-
-Any other state is a fault of this program.
-"""
+OUTAGE_PAUSE: Final = 10.0
+"""Seconds without a failure after which the next one is another outage: each worker asks the database every second."""
 
 COUNTS: Final[Counter[str]] = Counter()
 """How often this process has found the database unavailable, by SQLSTATE, or by the type of the error."""
-
-_SQLITE_MESSAGES: Final = {"no such table": UNDEFINED_TABLE, "no such column": UNDEFINED_COLUMN}
-
-
-def sqlstate_of(error: BaseException | None) -> str:
-    """The SQLSTATE of a driver's error or of SQLAlchemy's wrapper around it; empty if it has none.
-
-    SQLite has no codes: a missing table or column is recognised by its message.
-    """
-    cause = getattr(error, "orig", None) or error
-    if code := getattr(cause, "sqlstate", None):
-        return str(code)
-    message = str(cause)
-    return next((code for begin, code in _SQLITE_MESSAGES.items() if begin in message), "")
-
-
-def find_state(code: str) -> SqlState | None:
-    """The row of UNAVAILABLE for this SQLSTATE."""
-    return next((state for state in UNAVAILABLE if state.matches(code)), None)
 
 
 @asynccontextmanager
@@ -154,8 +64,6 @@ def as_unavailable(error: Exception) -> StorageUnavailable | None:
     """Translate an error that passes or that an operator has to fix, and log it; `None` for any other error."""
     if not _is_unavailability(error):
         return None
-    from adapters.sql.outages import OUTAGE  # noqa: PLC0415  (it explains with the table above)
-
     cause = getattr(error, "orig", None) or error
     COUNTS[getattr(cause, "sqlstate", None) or type(cause).__name__] += 1
     OUTAGE.note(cause)
@@ -181,3 +89,92 @@ def _is_unavailability_in_sqlalchemy(error: DBAPIError) -> bool:
         return find_state(sqlstate_of(error)) is not None
     # SQLite has no SQLSTATE: a locked, full or missing file, or a table that no migration has created yet.
     return type(error).__name__ == "OperationalError"
+
+
+_CHECK_SERVER: Final = f"check that PostgreSQL runs there and accepts connections, or {CORRECT_URL}"
+
+Test = Callable[[BaseException, str], bool]
+
+_EXPLAINED: Final[tuple[tuple[Test, str, str], ...]] = (
+    (
+        lambda error, text: isinstance(error, sqlite3.Error) and ("unable to open" in text or "readonly" in text),
+        "the file can't be opened for writing",
+        f"create its folder, let this user write it and the file, then run evo-todo migrate, or {CORRECT_URL}",
+    ),
+    (
+        lambda error, text: isinstance(error, sqlite3.Error) and "locked" in text,
+        "another program keeps it locked",
+        "end that program, or wait until it is done",
+    ),
+    (
+        lambda error, _: isinstance(error, TimeoutError),
+        f"it does not respond within {DEADLINE:g} s",
+        f"{_CHECK_SERVER}; a firewall may be in between",
+    ),
+    (lambda error, _: isinstance(error, socket.gaierror), "its host can't be found", f"{CORRECT_URL}: its host"),
+    (
+        lambda error, text: isinstance(error, ssl.SSLError) or "rejected SSL upgrade" in text,
+        "the server's TLS is not what DATABASE_URL asks for",
+        f"{CORRECT_URL}: its sslmode and certificates",
+    ),
+    (lambda error, _: isinstance(error, FileNotFoundError), "there is no such socket", _CHECK_SERVER),
+    (  # if a host has several addresses, the error of each is only in the message
+        lambda error, text: isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in text,
+        "connections are refused: nothing listens there",
+        f"start PostgreSQL, or {CORRECT_URL}",
+    ),
+)
+
+
+def explain(cause: BaseException) -> tuple[str, str]:
+    """What is wrong, and what to do. Nothing of the error's own message, which may quote the address."""
+    if (state := find_state(code := sqlstate_of(cause))) is not None:
+        return state.meaning, state.advice
+    for matches, meaning, advice in _EXPLAINED:
+        if matches(cause, str(cause)):
+            return meaning, advice
+    advice = f"restore it from a backup, or {CORRECT_URL}" if isinstance(cause, sqlite3.Error) else _CHECK_SERVER
+    return f"it can't be used ({type(cause).__name__}){f', SQLSTATE {code}' if code else ''}", advice
+
+
+@define
+class Outage:
+    """Logs why the database is unavailable once, and again when that changes; every failure at debug level."""
+
+    _meaning: str = ""
+    _last: float = 0.0
+
+    def note(self, cause: BaseException) -> None:
+        """A use of the database has failed."""
+        meaning, advice = explain(cause)
+        now = time.monotonic()
+        is_new = meaning != self._meaning or now - self._last > OUTAGE_PAUSE
+        self._meaning, self._last = meaning, now
+        logger.log(
+            logging.WARNING if is_new else logging.DEBUG,
+            "database unavailable",
+            extra={"cause": meaning, "remedy": advice, "error": type(cause).__name__},
+        )
+
+
+OUTAGE: Final = Outage()
+"""The one of this process."""
+
+
+@define
+class DatabaseFailure(Exception):
+    """The database could not be used."""
+
+    cause: BaseException
+
+    @classmethod
+    def of(cls, error: BaseException) -> "DatabaseFailure":
+        """The failure behind an exception of this service, of SQLAlchemy or of a driver."""
+        cause = (error.__cause__ or error) if isinstance(error, StorageUnavailable) else error
+        return cls(getattr(cause, "orig", None) or cause)
+
+    def explain_at(self, address: DatabaseAddress) -> tuple[str, str]:
+        """The same for the database at this address: a file has no server."""
+        if address.is_sqlite and isinstance(self.cause, TimeoutError):
+            return "another program keeps it locked", "end that program, or wait until it is done"
+        return explain(self.cause)

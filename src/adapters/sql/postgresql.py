@@ -4,7 +4,6 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from math import inf
 from typing import Any, Final
 
 import asyncpg
@@ -15,7 +14,8 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from adapters.sql.address import DatabaseAddress
-from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE, READ_ONLY, sqlstate_of
+from adapters.sql.errors import ACQUIRE_TIMEOUT, CLOSE_TIMEOUT, DEADLINE
+from adapters.sql.sqlstates import READ_ONLY, sqlstate_of
 
 STANDBY_LIFETIME: Final = 1.0
 """Seconds that a connection to a standby is used: the address may lead to another server by then."""
@@ -198,28 +198,3 @@ def _renew_standby(connection: Any, record: Any, _: Any) -> None:
 def _discard_read_only(context: Any) -> None:
     if sqlstate_of(context.original_exception) == READ_ONLY:
         context.is_disconnect = True
-
-
-@define
-class Standbys:
-    """The connections of a pool that were made to a standby, and until when each is used."""
-
-    _until: "dict[asyncpg.Connection, float]" = field(init=False, factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self._until)
-
-    def note(self, connection: "asyncpg.Connection", now: float) -> None:
-        """Remember a new connection if its server is a standby."""
-        if is_standby(connection):
-            self._until[connection] = now + STANDBY_LIFETIME
-
-    def is_usable(self, connection: "asyncpg.Connection", now: float) -> bool:
-        """Whether it is none, or one of a server that was promoted, or may be used a little longer."""
-        if not is_standby(connection):
-            self.forget(connection)
-        return now < self._until.get(connection, inf)
-
-    def forget(self, connection: "asyncpg.Connection") -> None:
-        """It is closed."""
-        self._until.pop(connection, None)

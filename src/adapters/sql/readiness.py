@@ -6,8 +6,8 @@ from attrs import frozen
 from sqlalchemy import select, text
 
 from adapters.sql.database import Database
-from adapters.sql.errors import READ_ONLY, find_state, sqlstate_of
 from adapters.sql.revocations import SqlRevocations
+from adapters.sql.sqlstates import READ_ONLY, find_state, sqlstate_of
 from adapters.sql.tables import task_lists, tasks
 from domain.errors import StorageUnavailable
 

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import random
 from typing import Final
 
 from attrs import define, field
 
-from adapters.sql.listener import Listener
+from adapters.sql.notifications import Listener
+from adapters.sql.retention import purge_periodically
 from adapters.sql.revocations import CHANNEL, POLL_INTERVAL, SqlRevocations
 from domain.errors import StorageUnavailable
 
@@ -51,7 +51,8 @@ class RevocationSync:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll(), name="read revocations")
             group.create_task(self._read_all(), name="read all revocations again")
-            group.create_task(self._purge(), name="purge revocations")
+            purging = purge_periodically(PURGE_INTERVAL, self._revocations.purge_expired)
+            group.create_task(purging, name="purge revocations")
 
     async def refresh(self) -> None:
         """Refresh once, and log when the revocations become too stale to rely on, or current again."""
@@ -80,11 +81,3 @@ class RevocationSync:
             await asyncio.sleep(self._poll_interval)
             with contextlib.suppress(StorageUnavailable):
                 await self._revocations.read_all_if_due()
-
-    async def _purge(self) -> None:
-        while True:
-            await asyncio.sleep(PURGE_INTERVAL * (0.5 + random.random()))  # noqa: S311  (spreads the workers)
-            try:
-                await self._revocations.purge_expired()
-            except StorageUnavailable:
-                continue

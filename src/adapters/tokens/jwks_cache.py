@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 from attrs import define, field, frozen
 
 from adapters.tokens.jwks import JwksFetchError, PublicKey
-from application.backoff import Backoff
+from application.background import Backoff
 from domain.errors import InvalidToken, KeysUnavailable
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.memory.access import MemoryRateLimiter
 from adapters.redis.rate_limiter import redis_rate_limiter
 from application.ports import RateLimiter
 from tests.contracts.rate_limiters import LIMIT, ManualTime, RateLimitersContract

@@ -139,8 +139,8 @@ def test_what_can_not_be_written_to_the_end_is_counted(on_file: Service) -> None
 
     stopped(on_file)
 
-    (told,) = [line for line in on_file.log_lines if line["event"] == "audit events were dropped"]
-    assert (told["dropped"], told["level"]) == (3, "error")
+    (dropped,) = [line for line in on_file.log_lines if line["event"] == "audit events were dropped"]
+    assert (dropped["dropped"], dropped["level"]) == (3, "error")
 
 
 def test_of_a_flood_there_is_as_much_as_one_can_read(on_file: Service, issuer: LoopbackIssuer) -> None:

@@ -44,7 +44,7 @@ def test_help_keeps_commands_on_lines_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("sevre",), ("serve", "--prot"), ("token",)])
-def test_a_typing_error_is_told_in_words(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_an_invalid_argument_is_explained(arguments: tuple[str, ...], tmp_path: Path) -> None:
     ended = evo_todo(*arguments, folder=tmp_path)
 
     assert ended.returncode == 2
@@ -90,7 +90,7 @@ def test_migrations_run_at_once_and_again_without_harm(database: str, tmp_path: 
     ],
     ids=["nobody there", "no port", "no folder", "no database"],
 )
-def test_a_database_that_cannot_be_migrated_is_told_in_words(address: str, tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_migrated_is_explained(address: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("These are notes.\n" * 100)
 
     ended = evo_todo("migrate", folder=tmp_path, settings={"DATABASE_URL": address})
@@ -129,7 +129,7 @@ def test_a_new_key_is_mentioned_beside_the_token_and_an_old_one_is_not(tmp_path:
     assert first.stdout.count(".") == second.stdout.count(".") == 2
 
 
-def test_a_database_of_a_newer_version_is_told_in_words(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_is_explained(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": "sqlite:///tasks.db"}
     assert evo_todo("migrate", folder=tmp_path, settings=settings).returncode == 0
     with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as newer:
@@ -143,7 +143,7 @@ def test_a_database_of_a_newer_version_is_told_in_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["dev", "serve"])
-def test_a_port_that_is_taken_is_told_before_anything_else_is_said(command: str, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_else(command: str, tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = str(taken.getsockname()[1])
         settings = {"EVO_TODO_PORT": port, "DATABASE_URL": "sqlite:///tasks.db"}

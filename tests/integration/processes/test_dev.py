@@ -81,7 +81,7 @@ def test_in_an_empty_folder_it_serves_and_prints_a_request_that_works(folder: Pa
     assert [path for path in key.parent.iterdir() if "issuer" in path.name] == [key]
 
 
-def test_interrupting_it_ends_it_whoever_is_connected_and_tokens_and_tasks_outlive_it(folder: Path) -> None:
+def test_an_interrupt_ends_it_despite_open_connections_and_tokens_and_tasks_remain_valid(folder: Path) -> None:
     options = ("dev", "--data", "my data", "--user", "bob")
     with running(*options, folder=folder, settings={}) as service:
         status, task = paste(words := printed_request(service), folder)

@@ -26,8 +26,8 @@ MARKS = {"ok": "ok", "note": "note", "failed": "FAIL", "skipped": "--"}
 PASSWORD = "hunter2"
 
 
-class Told:
-    """What a run has told; where there are secrets, it tells none of them, neither as JSON nor in lines."""
+class Report:
+    """The report of a run; it contains none of the secrets, neither as JSON nor in lines."""
 
     def __init__(self, *options: str, folder: Path, settings: dict[str, str], secrets: tuple[str, ...] = ()) -> None:
         self._again = partial(evo_todo, "doctor", *options, folder=folder, settings=settings)
@@ -68,12 +68,12 @@ def around(issuer: LoopbackIssuer, **more: str) -> dict[str, str]:
     return issuer.settings | {"EVO_TODO_CORS_ORIGINS": issuer.url} | more
 
 
-def test_before_the_migration_it_says_migrate_and_after_it_all_is_well(
+def test_before_the_migration_it_says_migrate_and_afterwards_all_checks_pass(
     database_settings: dict[str, str], issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     settings = around(issuer) | database_settings
 
-    before = Told(folder=tmp_path, settings=settings)
+    before = Report(folder=tmp_path, settings=settings)
     assert before.status == 1
     assert any("run evo-todo migrate" in before[name][2] for name in before.failed())
     assert list(tmp_path.iterdir()) == []
@@ -82,7 +82,7 @@ def test_before_the_migration_it_says_migrate_and_after_it_all_is_well(
     files = sorted(tmp_path.iterdir())
 
     token = issuer.token("alice")
-    after = Told("--token", token, folder=tmp_path, settings=settings, secrets=(token, *token.split(".")))
+    after = Report("--token", token, folder=tmp_path, settings=settings, secrets=(token, *token.split(".")))
     assert after.failed() == []
     assert after.status == 0
     assert "opens /api/alice/tasks" in after["token"][1]
@@ -93,49 +93,47 @@ def test_before_the_migration_it_says_migrate_and_after_it_all_is_well(
 
 def test_with_nothing_set_up_each_line_says_what_to_do(tmp_path: Path) -> None:
     settings = {"BETTER_AUTH_BASE_URL": f"http://{HOST}:{free_port()}"}
-    told = Told(folder=tmp_path, settings=settings)
-    assert told.failed() == ["key-set", "cors", "database"]
-    assert "start Better Auth, or set EVO_TODO_JWKS_URL" in told["key-set"][2]
-    assert "add it to EVO_TODO_CORS_ORIGINS" in told["cors"][2]
-    assert "set it to postgresql://" in told["database"][2]
-    assert told["keys"][0] == told["clock"][0] == told["token"][0] == told["tables"][0] == "skipped"
+    report = Report(folder=tmp_path, settings=settings)
+    assert report.failed() == ["key-set", "cors", "database"]
+    assert "start Better Auth, or set EVO_TODO_JWKS_URL" in report["key-set"][2]
+    assert "add it to EVO_TODO_CORS_ORIGINS" in report["cors"][2]
+    assert "set it to postgresql://" in report["database"][2]
+    assert report["keys"][0] == report["clock"][0] == report["token"][0] == report["tables"][0] == "skipped"
 
 
 def test_a_setting_that_cannot_be_read_is_one_failed_line(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": f"mysql://alice:{PASSWORD}@host/x"}
-    told = Told(folder=tmp_path, settings=settings, secrets=(PASSWORD, "Traceback"))
-    assert told.failed() == ["settings"]
-    assert told["settings"][1].startswith("DATABASE_URL=")
+    report = Report(folder=tmp_path, settings=settings, secrets=(PASSWORD, "Traceback"))
+    assert report.failed() == ["settings"]
+    assert report["settings"][1].startswith("DATABASE_URL=")
 
 
 @pytest.mark.parametrize(("mood", "what"), [("failing", "status 500"), ("talking garbage", "a page, not with JSON")])
-def test_an_issuer_that_does_not_hand_out_keys_is_told(
+def test_an_issuer_that_publishes_no_keys_is_reported(
     mood: Any, what: str, own_issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     own_issuer.mood = mood
-    told = Told(folder=tmp_path, settings=around(own_issuer))
-    assert what in told["key-set"][1]
-    assert told["token"][0] == "skipped"
+    report = Report(folder=tmp_path, settings=around(own_issuer))
+    assert what in report["key-set"][1]
+    assert report["token"][0] == "skipped"
 
 
-def test_a_token_for_another_audience_is_told_with_both_names_and_never_repeated(
+def test_a_token_for_another_audience_is_reported_with_both_names_and_not_printed(
     issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     token = issuer.token("alice")
     settings = around(issuer, EVO_TODO_AUDIENCE="http://b.example.com")
-    told = Told("--token", token, folder=tmp_path, settings=settings, secrets=(token, *token.split(".")))
-    status, detail, advice = told["token"]
+    report = Report("--token", token, folder=tmp_path, settings=settings, secrets=(token, *token.split(".")))
+    status, detail, advice = report["token"]
     assert status == "failed"
     assert f'its `aud` is "{issuer.url}", but this service expects "http://b.example.com"' in detail
     assert "set EVO_TODO_AUDIENCE" in advice
 
 
-def test_a_token_with_its_scheme_left_on_is_told_whether_or_not_it_is_one_word(
-    issuer: LoopbackIssuer, tmp_path: Path
-) -> None:
+def test_a_token_with_its_scheme_is_recognised_quoted_or_not(issuer: LoopbackIssuer, tmp_path: Path) -> None:
     token = issuer.token("alice")
-    told = Told("--token", f"Bearer {token}", folder=tmp_path, settings=around(issuer), secrets=(token,))
-    assert "`Bearer` still before it" in told["token"][1]
+    report = Report("--token", f"Bearer {token}", folder=tmp_path, settings=around(issuer), secrets=(token,))
+    assert "`Bearer` still before it" in report["token"][1]
 
     ended = evo_todo("doctor", "--token", "Bearer", token, folder=tmp_path, settings=around(issuer))
     assert ended.returncode == 2
@@ -145,45 +143,43 @@ def test_a_token_with_its_scheme_left_on_is_told_whether_or_not_it_is_one_word(
 
 def test_an_origin_can_be_asked_for(issuer: LoopbackIssuer, tmp_path: Path) -> None:
     settings = around(issuer, EVO_TODO_CORS_ORIGINS="https://app.example.com")
-    assert Told(folder=tmp_path, settings=settings)["cors"][0] == "failed"
-    told = Told("--origin", "https://app.example.com", folder=tmp_path, settings=settings)
-    assert told["cors"][0] == "ok"
-    told = Told("--origin", "https://app.example.com/", folder=tmp_path, settings=settings)
-    assert "a slash at the end" in told["cors"][1]
+    assert Report(folder=tmp_path, settings=settings)["cors"][0] == "failed"
+    report = Report("--origin", "https://app.example.com", folder=tmp_path, settings=settings)
+    assert report["cors"][0] == "ok"
+    report = Report("--origin", "https://app.example.com/", folder=tmp_path, settings=settings)
+    assert "a slash at the end" in report["cors"][1]
 
 
 @pytest.mark.parametrize("how", ["--token", "--origin"])
 def test_what_a_terminal_obeys_never_reaches_it(how: str, issuer: LoopbackIssuer, tmp_path: Path) -> None:
     hostile = "\x1b]0;owned\x07\x1b[2J\r\n\u202e\x9b31m"
-    told = Told(how, hostile, folder=tmp_path, settings=around(issuer))
-    assert all(line.isascii() and line.isprintable() for line in told.lines())
+    report = Report(how, hostile, folder=tmp_path, settings=around(issuer))
+    assert all(line.isascii() and line.isprintable() for line in report.lines())
 
 
 class TestPassword:
-    def test_a_database_that_is_not_there_is_told_without_its_password(
-        self, issuer: LoopbackIssuer, tmp_path: Path
-    ) -> None:
+    def test_a_missing_database_is_reported_without_its_password(self, issuer: LoopbackIssuer, tmp_path: Path) -> None:
         settings = around(issuer, DATABASE_URL=f"postgresql://alice:{PASSWORD}@{HOST}:{free_port()}/tasks")
-        told = Told(folder=tmp_path, settings=settings, secrets=(PASSWORD, "Traceback"))
-        assert told.failed() == ["database"]
-        assert "nothing listens" in told["database"][1]
+        report = Report(folder=tmp_path, settings=settings, secrets=(PASSWORD, "Traceback"))
+        assert report.failed() == ["database"]
+        assert "nothing listens" in report["database"][1]
 
     def test_neither_is_it_with_a_database_of_another_name(
         self, issuer: LoopbackIssuer, postgres_url: str, tmp_path: Path
     ) -> None:
         url = urlsplit(postgres_url)._replace(path="/nowhere", query=f"password={PASSWORD}").geturl()
-        told = Told(folder=tmp_path, settings=around(issuer, DATABASE_URL=url), secrets=(PASSWORD, "Traceback"))
-        assert "no database of that name" in told["database"][1]
+        report = Report(folder=tmp_path, settings=around(issuer, DATABASE_URL=url), secrets=(PASSWORD, "Traceback"))
+        assert "no database of that name" in report["database"][1]
 
 
-def test_everything_that_hangs_is_told_and_the_command_ends(own_issuer: LoopbackIssuer, tmp_path: Path) -> None:
+def test_everything_that_hangs_is_reported_and_the_command_ends(own_issuer: LoopbackIssuer, tmp_path: Path) -> None:
     own_issuer.mood = "dripping"
     with socket.create_server((HOST, 0)) as silent:
         url = f"postgresql://alice:{PASSWORD}@{HOST}:{silent.getsockname()[1]}/tasks"
-        told = Told(folder=tmp_path, settings=around(own_issuer, DATABASE_URL=url))
-    assert "no complete response within 5 s" in told["key-set"][1]
-    assert told.failed() == ["key-set", "database"]
-    assert "does not respond" in told["database"][1]
+        report = Report(folder=tmp_path, settings=around(own_issuer, DATABASE_URL=url))
+    assert "no complete response within 5 s" in report["key-set"][1]
+    assert report.failed() == ["key-set", "database"]
+    assert "does not respond" in report["database"][1]
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def test_a_superuser_that_is_allowed_by_name_serves_and_is_warned_of(
         assert "superuser" in warning["problem"]
 
 
-def test_tables_without_policies_are_told_at_the_start_and_by_the_probe(
+def test_tables_without_policies_are_reported_at_the_start_and_by_the_probe(
     postgres_url: str, issuer: LoopbackIssuer, tmp_path: Path
 ) -> None:
     assert evo_todo("migrate", folder=tmp_path, settings={"DATABASE_URL": postgres_url}).returncode == 0

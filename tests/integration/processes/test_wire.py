@@ -208,7 +208,7 @@ def test_a_declared_body_beyond_the_limit_is_refused_before_it_is_sent(connectio
     assert answer.is_problem
 
 
-def test_who_asks_first_whether_to_send_a_body_is_told(connection: Wire, credentials: str) -> None:
+def test_an_expect_header_gets_an_interim_response(connection: Wire, credentials: str) -> None:
     body = b'{"title":"Buy milk"}'
     create = ("POST /api/alice/tasks HTTP/1.1", HOST, JSON, f"Content-Length: {len(body)}", "Expect: 100-continue")
     connection.send(*create, credentials)
@@ -217,7 +217,7 @@ def test_who_asks_first_whether_to_send_a_body_is_told(connection: Wire, credent
     assert connection.response().status == 201
 
 
-def test_who_may_not_send_a_body_is_told_before_sending_it(connection: Wire) -> None:
+def test_a_body_that_is_not_allowed_is_refused_before_it_is_sent(connection: Wire) -> None:
     connection.send("POST /api/alice/tasks HTTP/1.1", HOST, JSON, "Content-Length: 9", "Expect: 100-continue")
 
     assert connection.response().status == 401
@@ -278,8 +278,8 @@ def test_a_client_that_goes_away_in_a_body_is_no_error_of_ours(
         return [line["level"] for line in service.log_lines if line.get("request_id") == named]
 
     assert eventually(lines) == ["info"]
-    told = next(line for line in service.log_lines if line.get("request_id") == named)
-    assert (told["event"], told["status"]) == ("request", 400)
+    line = next(line for line in service.log_lines if line.get("request_id") == named)
+    assert (line["event"], line["status"]) == ("request", 400)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from attrs import evolve, field, frozen
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.audit import AuditRetention, SqlAuditLog, SqlAuditTrail
+from adapters.sql.audit import SqlAuditLog, SqlAuditTrail
 from adapters.sql.database import Database
+from adapters.sql.retention import AuditRetention
 from adapters.system.clock_and_ids import UuidV7Generator
-from application.backoff import Backoff
+from application.background import Backoff
 from domain.errors import StorageUnavailable
 from domain.task import TaskId
 from tests.contracts.audit_logs import NOON, AuditContract, Flush, event

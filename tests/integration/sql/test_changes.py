@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from adapters.sql.database import Database, connect
+from adapters.sql.retention import SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import SqlTombstones
 from application.ports import TaskLists
 from domain.identity import UserId
 from tests.contracts.changes import SETTINGS, ChangesContract, Purge, SyncModel

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from adapters.sql.database import Database
-from adapters.sql.errors import sqlstate_of
+from adapters.sql.sqlstates import sqlstate_of
 from adapters.sql.task_lists import SqlTaskLists
 from tests.contracts.task_lists import BOB, add, new, save
 

@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 from sqlalchemy import Dialect, Executable
 
-from adapters.sql.admin import grant_to, migrate
+from adapters.sql.admin import grant_to, migrate, outdate
 from adapters.sql.database import Database, connect
 from adapters.sql.distribution import distribute, read_cluster
 from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.readiness import row_security_problem, table_problem
+from adapters.sql.retention import SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import SqlTombstones, outdate
 from application.ports import TaskLists
 from domain.errors import StorageUnavailable
 from domain.identity import UserId

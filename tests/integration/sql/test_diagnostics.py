@@ -12,8 +12,9 @@ from sqlalchemy import URL
 
 from adapters.sql.admin import known_revisions, migrate
 from adapters.sql.database import Database, connect
-from adapters.sql.diagnostics import DatabaseFailure, check_database, check_revisions
-from adapters.sql.errors import UNAVAILABLE, find_state
+from adapters.sql.diagnostics import check_database, check_revisions
+from adapters.sql.errors import explain
+from adapters.sql.sqlstates import UNAVAILABLE, find_state
 from application.health import Finding, Status
 from tests.integration.sql.test_database import driver_threads_end
 from tests.support.postgres import OWNER, PostgresServer, as_role, execute
@@ -184,7 +185,7 @@ class TestPostgres:
     def test_each_sqlstate_has_its_own_explanation(self, sqlstate: str, what: str) -> None:
         error = asyncpg.PostgresError(PASSWORD)
         error.sqlstate = sqlstate
-        meaning, advice = DatabaseFailure(error).explain()
+        meaning, advice = explain(error)
         assert what in meaning
         assert advice
         assert PASSWORD not in meaning
@@ -198,7 +199,7 @@ class TestPostgres:
         ],
     )
     def test_each_connection_error_has_its_own_explanation(self, error: Exception, what: str) -> None:
-        meaning, _ = DatabaseFailure(error).explain()
+        meaning, _ = explain(error)
         assert what in meaning
         assert PASSWORD not in meaning
 

@@ -5,9 +5,9 @@ from attrs import evolve
 from sqlalchemy import func, select
 
 from adapters.sql.database import Database
+from adapters.sql.retention import SqlIdempotencyKeys
 from adapters.sql.tables import idempotency_keys
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import SqlIdempotencyKeys
 from application.ports import TaskLists
 from tests.contracts.idempotency import KEY, IdempotencyContract, once
 from tests.contracts.task_lists import ALICE, BOB, START, new

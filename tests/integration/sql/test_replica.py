@@ -13,8 +13,8 @@ from adapters.sql.admin import grant_to, migrate
 from adapters.sql.database import Database, connect
 from adapters.sql.replica import Replica, ReplicaReadiness
 from adapters.sql.replicated_lists import ReplicatedTaskLists
+from adapters.sql.retention import SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import SqlTombstones
 from application.ports import TaskLists
 from domain.changes import ChangesQuery
 from domain.errors import StorageUnavailable, TaskNotFound

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import func, select, text
 
 from adapters.sql.database import Database
-from adapters.sql.listener import Listener
+from adapters.sql.notifications import Listener
 from adapters.sql.readiness import RevocationsReadiness
 from adapters.sql.revocation_sync import RevocationSync
 from adapters.sql.revocations import FULL_READ_INTERVAL, SqlRevocations
-from application.backoff import Backoff
+from application.background import Backoff
 from domain.errors import RevocationsUnavailable, StorageUnavailable
 from domain.identity import UserId
 from tests.contracts.revocations import ALICE, BOB, NOON, ONE, token

@@ -14,8 +14,8 @@ from sqlalchemy import Dialect, Executable, event
 
 from adapters.sql.database import Database, connect
 from adapters.sql.executors import CompiledStatement, compile_statement
+from adapters.sql.retention import SqlIdempotencyKeys, SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import SqlIdempotencyKeys, SqlTombstones
 from application.ports import TaskLists
 from domain.changes import ChangesQuery, SyncToken
 from domain.task import Revision, Revisions

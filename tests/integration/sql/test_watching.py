@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from adapters.sql.change_feed import PostgresChangeFeed, SqliteChangeFeed
 from adapters.sql.database import Database
-from adapters.sql.listener import Listener
+from adapters.sql.notifications import Listener, PostgresChangeFeed, SqliteChangeFeed
+from adapters.sql.retention import SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import SqlTombstones
-from application.ports import ChangeFeed, TaskLists
+from application.change_feed import ChangeFeed
+from application.ports import TaskLists
 from tests.contracts.changes import Purge
 from tests.contracts.watching import LossyFeed, WatchingContract
 

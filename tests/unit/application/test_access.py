@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import field, frozen
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
+from adapters.memory.access import MemoryAuditLog, MemoryRevocations
 from adapters.tokens.jwt_verifier import Unlimited
 from application.access import Authenticate
 from application.authorization import Authorize

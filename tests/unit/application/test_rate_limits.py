@@ -3,8 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import field, frozen
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
-from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.memory.access import MemoryAuditLog, MemoryRateLimiter
 from application.access import EnforceRateLimits
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import TooManyRequests

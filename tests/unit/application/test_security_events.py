@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import frozen
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog, MemoryRevocations
+from adapters.memory.access import MemoryAuditLog, MemoryRevocations
 from adapters.memory.task_lists import MemoryTaskLists
 from adapters.system.clock_and_ids import UuidV7Generator
 from application.security_events import EraseAccount, ReceiveSecurityEvent, RevokeSession

@@ -161,7 +161,7 @@ async def test_a_tombstone_is_restored_from_the_revision_of_its_deletion_only(wo
         await world.restore(ALICE, ALICES, task.id, expected=only(2))
 
 
-async def test_somebody_elses_deleted_task_looks_like_no_task_at_all(world: World) -> None:
+async def test_another_users_deleted_task_looks_like_no_task_at_all(world: World) -> None:
     task = await world.task()
     await world.delete(ALICE, ALICES, task.id)
     with pytest.raises(TaskNotFound):

@@ -76,14 +76,14 @@ async def test_they_are_written_together_in_their_order_a_moment_after_the_first
     assert {(one.method, one.route, one.status, one.ms) for one in lines.lines} == {("GET", ROUTE, 200, 1.2)}
 
 
-async def test_they_are_written_in_nobodys_name() -> None:
+async def test_they_are_written_outside_of_any_request() -> None:
     with attached() as lines:
         note(AccessLog(), "a")
         await asyncio.wait_for(lines.written.wait(), 10)
     assert lines.contexts == [None]
 
 
-async def test_each_tells_when_its_request_ended() -> None:
+async def test_each_has_the_time_when_its_request_ended() -> None:
     ends = iter((1000.25, 1000.5))
     log = AccessLog(lambda: next(ends))
     with attached() as lines:
@@ -154,7 +154,7 @@ async def test_nothing_waits_once_it_is_closed() -> None:
         assert lines.contexts[-1] is None
 
 
-async def test_what_nobody_wants_to_read_is_not_noted() -> None:
+async def test_lines_below_the_log_level_are_not_collected() -> None:
     log = AccessLog()
     with attached(logging.INFO) as lines:
         note(log, "a", level=logging.DEBUG)

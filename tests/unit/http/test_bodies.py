@@ -56,7 +56,7 @@ async def test_text_that_no_store_can_hold_is_422(api: Api, body: bytes) -> None
         b'{"title":1e999}',
     ],
 )
-async def test_a_hostile_shape_is_a_clients_error_and_never_ours(api: Api, body: bytes) -> None:
+async def test_a_hostile_shape_is_a_client_error_and_never_a_server_error(api: Api, body: bytes) -> None:
     answer = await api("POST", LIST, content=body, headers=AS_JSON)
     assert answer.status_code in {400, 422}
 

@@ -15,7 +15,7 @@ def client(proxies: TrustedProxies, peer: str | None, *forwarded: str) -> str | 
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "10.0.0.1", "::1"])
-def test_without_trusted_proxies_the_client_is_who_holds_the_socket(peer: str) -> None:
+def test_without_trusted_proxies_the_client_is_the_sockets_peer(peer: str) -> None:
     assert client(TrustedProxies(), peer, "203.0.113.9") == peer
 
 
@@ -35,7 +35,7 @@ def test_without_trusted_proxies_the_client_is_who_holds_the_socket(peer: str) -
         ("10.0.0.1", ["203.0.113.9, ::ffff:10.0.0.2"], "203.0.113.9"),
     ],
 )
-def test_the_client_is_the_first_from_the_right_whom_nobody_trusts(peer: str, forwarded: list[str], found: str) -> None:
+def test_the_client_is_the_first_untrusted_address_from_the_right(peer: str, forwarded: list[str], found: str) -> None:
     assert client(PROXIES, peer, *forwarded) == found
 
 

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from adapters.http.app import ROUTES
 from adapters.http.openapi.document import document, document_json
-from adapters.http.problems import PROBLEM_TYPES
+from adapters.http.problem_types import PROBLEM_TYPES
 from adapters.http.schemas import EXAMPLE_TASK_ID
 from tests.support.api import Api
 
@@ -49,13 +49,13 @@ def test_every_call_has_a_name_an_example_and_its_answers() -> None:
 
 
 def test_the_documents_problems_are_those_that_are_answered() -> None:
-    told = {
+    actual = {
         (int(status[len("Problem") :]), content["example"]["type"], content["example"]["title"])
         for status, answer in document(ROUTES)["components"]["responses"].items()
         for content in answer["content"].values()
     }
     known = {(int(kind.status), kind.uri, kind.title) for kind in PROBLEM_TYPES.values()}
-    assert {entry for entry in told if entry[1] != "about:blank"} <= known
+    assert {entry for entry in actual if entry[1] != "about:blank"} <= known
 
 
 async def test_the_document_and_its_page_are_served_without_anything_from_elsewhere(api: Api) -> None:

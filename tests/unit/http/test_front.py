@@ -35,7 +35,7 @@ async def every_kind(api: Api, headers: dict[str, str]) -> list[httpx.Response]:
     ]
 
 
-async def test_every_answer_bears_what_protects_it(api: Api) -> None:
+async def test_every_response_has_the_security_headers(api: Api) -> None:
     for answer in await every_kind(api, {}):
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cache-Control"] == ("no-cache" if answer.request.url.path == "/docs" else "no-store")
@@ -86,19 +86,19 @@ async def test_a_preflight_needs_no_token_and_names_methods_and_headers(api: Api
         assert "*" not in "".join(methods + allowed)
 
 
-async def test_options_without_the_marks_of_a_preflight_is_none(api: Api) -> None:
+async def test_options_without_the_headers_of_a_preflight_is_no_preflight(api: Api) -> None:
     for headers in ({"Origin": ORIGIN}, {"Access-Control-Request-Method": "PUT"}):
         problem(await api.http.options(LIST, headers=headers), 401)
         assert (await api("OPTIONS", LIST, headers=headers)).headers["Allow"]
 
 
-async def test_header_fields_above_32_kib_are_431_whoever_asks(api: Api) -> None:
+async def test_header_fields_above_32_kib_are_431_with_or_without_a_token(api: Api) -> None:
     for path in ("/health", LIST):
         problem(await api("GET", path, headers={"X-Large": "x" * 33_000}), 431)
     assert (await api("GET", LIST, headers={"X-Large": "x" * 30_000})).status_code == 200
 
 
-async def test_an_address_above_8_kib_is_414_whoever_asks(api: Api) -> None:
+async def test_a_target_above_8_kib_is_414_with_or_without_a_token(api: Api) -> None:
     for path in (f"/health?{'x' * 8200}", f"{LIST}/{'x' * 8200}", f"{LIST}?q={'x' * 8200}"):
         problem(await api("GET", path), 414)
     assert (await api("GET", f"{LIST}/{'x' * 8000}")).status_code == 404
@@ -111,7 +111,7 @@ async def test_a_request_names_its_host_once(api: Api) -> None:
     problem(await api.http.send(request), 400)
 
 
-async def test_head_of_the_open_pages_has_no_body(api: Api) -> None:
+async def test_head_of_public_pages_has_no_body(api: Api) -> None:
     for path in ("/health", "/docs", "/openapi.json"):
         got, headed = await api.http.get(path), await api.http.head(path)
         assert (headed.status_code, headed.content) == (200, b"")
@@ -127,17 +127,17 @@ async def ask(app: Any) -> httpx.Response:
         return await http.get("/health?q=secret")
 
 
-async def test_an_error_that_nobody_foresaw_is_a_plain_500_and_a_line_without_its_words(
+async def test_an_unexpected_error_is_a_plain_500_and_a_log_line_without_its_message(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     log = AccessLog()
     with caplog.at_level(logging.INFO):
-        told = problem(await ask(Front(failing, Services(()), Cors.of(()), TrustedProxies(), log)), 500)
+        response = problem(await ask(Front(failing, Services(()), Cors.of(()), TrustedProxies(), log)), 500)
         log.close()
-    assert told["type"] == "about:blank"
+    assert response["type"] == "about:blank"
     ours = [record for record in caplog.records if record.name.startswith("adapters")]
     assert [line.status for record in ours if isinstance(record, AccessLogRecord) for line in record.lines] == [500]
-    assert "secret" not in str(told) + str([record.__dict__ for record in ours])
+    assert "secret" not in str(response) + str([record.__dict__ for record in ours])
     line = next(record for record in caplog.records if record.message == "unexpected error")
     assert line.__dict__["error"] == ["ZeroDivisionError"]
     where = line.__dict__["where"]

@@ -1,4 +1,4 @@
-"""Who asks too much is told so, and when to come back; and nobody pays for another (A14)."""
+"""A client over its limit gets 429 and the time of the next window; others are not affected (A14)."""
 
 import re
 from collections.abc import AsyncIterator
@@ -8,8 +8,7 @@ import httpx
 import pytest
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryAuditLog
-from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.memory.access import MemoryAuditLog, MemoryRateLimiter
 from adapters.tokens.jwks_cache import JwksCache
 from application.ports import AuditLog, RateLimiter
 from tests.contracts.rate_limiters import ManualTime
@@ -45,7 +44,7 @@ async def limited(*overrides: Provider, **env: str) -> AsyncIterator[tuple[Api, 
         yield api, by_hand
 
 
-def told(answer: httpx.Response) -> tuple[str | None, str | None]:
+def limit_headers(answer: httpx.Response) -> tuple[str | None, str | None]:
     return answer.headers.get("RateLimit"), answer.headers.get("RateLimit-Policy")
 
 
@@ -55,7 +54,7 @@ async def test_every_answer_to_a_user_says_what_is_left_and_the_first_too_many_i
         policy = '"default";q=3;w=60'
         asked = [await api("GET", path) for path in (LIST, f"{LIST}/nothing", "/api/bob/tasks", LIST)]
         assert [answer.status_code for answer in asked] == [200, 404, 403, 429]
-        assert [told(answer) for answer in asked] == [
+        assert [limit_headers(answer) for answer in asked] == [
             ('"default";r=2;t=42', policy),
             ('"default";r=1;t=42', policy),
             ('"default";r=0;t=42', policy),
@@ -93,11 +92,11 @@ async def test_a_user_is_the_same_with_another_token_and_another_spelling_of_the
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x.y.z"}, {"Authorization": "Basic eDp5"}])
-async def test_an_address_that_brings_no_valid_token_is_told_401_and_then_429(headers: dict[str, str]) -> None:
+async def test_an_address_without_a_valid_token_gets_401_and_then_429(headers: dict[str, str]) -> None:
     async with limited() as (api, _):
         asked = [await api.http.get(LIST, headers=headers) for _ in range(4)]
         assert [answer.status_code for answer in asked] == [401, 401, 429, 429]
-        assert told(asked[0]) == ('"address";r=1;t=60', '"address";q=2;w=60')
+        assert limit_headers(asked[0]) == ('"address";r=1;t=60', '"address";q=2;w=60')
         assert "WWW-Authenticate" not in asked[-1].headers
         assert asked[-1].headers["Retry-After"] == "60"
 
@@ -112,7 +111,7 @@ async def test_where_the_address_is_over_its_limit_known_tokens_work_and_new_one
         assert (await api.http.get(LIST, headers=known)).status_code == 200
         refused = await api.http.get(LIST, headers=new)
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "60")
-        assert told(refused) == ('"address";r=0;t=60', '"address";q=2;w=60')
+        assert limit_headers(refused) == ('"address";r=0;t=60', '"address";q=2;w=60')
         by_hand.clock.seconds += 60
         assert (await api.http.get(LIST, headers=new)).status_code == 200
 
@@ -136,13 +135,13 @@ async def test_a_path_that_does_not_exist_counts_too() -> None:
         assert [answer.status_code for answer in asked] == [401, 401, 429]
 
 
-async def test_the_open_paths_and_preflights_are_not_limited() -> None:
+async def test_public_paths_and_preflights_are_not_limited() -> None:
     async with limited() as (api, _):
         for path in ("/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"):
             for _ in range(5):
                 answer = await api.http.get(path)
                 assert answer.status_code == 200
-                assert told(answer) == (None, None)
+                assert limit_headers(answer) == (None, None)
         preflight = {"Origin": ORIGIN, "Access-Control-Request-Method": "PUT"}
         for _ in range(5):
             assert (await api.http.options(LIST, headers=preflight)).status_code == 204
@@ -169,20 +168,20 @@ class NoKeys(Provider):
         return JwksCache(fetch)  # type: ignore[arg-type]  # it never answers
 
 
-async def test_what_can_not_be_judged_for_want_of_keys_counts_against_its_address() -> None:
+async def test_tokens_that_cannot_be_verified_without_keys_count_against_their_address() -> None:
     async with limited(NoKeys()) as (api, _):
         asked = [await api("GET", LIST) for _ in range(4)]
         assert [answer.status_code for answer in asked] == [503, 503, 429, 429]
-        assert told(asked[0]) == ('"address";r=1;t=60', '"address";q=2;w=60')
+        assert limit_headers(asked[0]) == ('"address";r=1;t=60', '"address";q=2;w=60')
         assert all(answer.headers["Retry-After"] for answer in asked)
 
 
 async def test_limits_that_are_off_limit_nobody_and_say_nothing() -> None:
     async with limited(EVO_TODO_RATE_LIMIT="off", EVO_TODO_ADDRESS_RATE_LIMIT="off") as (api, _):
         for _ in range(10):
-            assert told(await api("GET", LIST)) == (None, None)
+            assert limit_headers(await api("GET", LIST)) == (None, None)
             refused = await api.http.get(LIST)
-            assert (refused.status_code, told(refused)) == (401, (None, None))
+            assert (refused.status_code, limit_headers(refused)) == (401, (None, None))
 
 
 async def test_the_audit_log_says_whose_limit_was_hit_once() -> None:
@@ -202,12 +201,12 @@ async def statuses(api: Api, *forwarded_for: str) -> list[int]:
     return [(await api.http.get(LIST, headers={"X-Forwarded-For": value})).status_code for value in forwarded_for]
 
 
-async def test_whom_nobody_trusts_can_not_say_to_be_another() -> None:
+async def test_an_untrusted_peer_cannot_claim_another_address() -> None:
     async with limited() as (api, _):
         assert await statuses(api, *(f"192.0.2.{number}" for number in range(4))) == [401, 401, 429, 429]
 
 
-async def test_whoever_a_trusted_proxy_names_is_counted() -> None:
+async def test_the_client_that_a_trusted_proxy_names_is_counted() -> None:
     async with limited(**PROXIES) as (api, _):
         assert await statuses(api, *(f"192.0.2.{number}" for number in range(4))) == [401] * 4
         assert await statuses(api, *(f"{made_up}.2.3.4, 192.0.2.1, 10.0.0.1" for made_up in range(3))) == [

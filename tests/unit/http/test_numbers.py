@@ -33,7 +33,7 @@ async def test_any_number_in_a_member_that_the_server_sets_is_ignored(api: Api, 
 
 @pytest.mark.parametrize("number", HUGE)
 @pytest.mark.parametrize("member", ["title", "description", "completed"])
-async def test_any_number_in_a_clients_member_is_pointed_at(api: Api, member: str, number: bytes) -> None:
+async def test_a_number_in_a_text_member_is_named_by_a_pointer(api: Api, member: str, number: bytes) -> None:
     one = f"{LIST}/{(await api.task())['id']}"
     body = b'{"%b":%b}' % (member.encode(), number)
     complete = [("PATCH", f"{one}/complete")] if member == "completed" else []
@@ -52,7 +52,7 @@ async def test_a_number_that_breaks_off_is_not_json(api: Api) -> None:
 
 @pytest.mark.parametrize("depth", [2000, 30_000])
 @pytest.mark.parametrize("member", ["title", "revision", "x"])
-async def test_what_is_nested_too_deeply_is_said_to_be(api: Api, member: str, depth: int) -> None:
+async def test_deep_nesting_is_reported_as_such(api: Api, member: str, depth: int) -> None:
     body = b'{"%b":%b1%b}' % (member.encode(), b"[" * depth, b"]" * depth)
     assert errors(await api("POST", LIST, content=body, headers=AS_JSON))
 

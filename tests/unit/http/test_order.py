@@ -45,7 +45,7 @@ def spelled(path: str) -> httpx.URL:
 
 
 @pytest.mark.parametrize(("method", "path"), EVERY_CALL + WRONG_CALLS)
-async def test_without_credentials_every_path_but_the_open_ones_is_401(api: Api, method: str, path: str) -> None:
+async def test_without_credentials_every_path_but_the_public_ones_is_401(api: Api, method: str, path: str) -> None:
     answer = await api.http.request(method, spelled(path), content="{")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -66,7 +66,7 @@ async def test_a_bad_token_is_401_with_the_error_code_and_nothing_of_the_token(
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/docs", "/openapi.json", "/", "/docs/"])
-async def test_the_open_paths_need_no_token_and_mind_no_bad_one(api: Api, path: str) -> None:
+async def test_public_paths_need_no_token_and_ignore_an_invalid_one(api: Api, path: str) -> None:
     for headers in ({}, BAD):
         assert (await api.http.get(path, headers=headers)).status_code in {200, 307}
 
@@ -84,7 +84,7 @@ async def test_the_open_paths_need_no_token_and_mind_no_bad_one(api: Api, path: 
         ("GET", "/x/y/z"),
     ],
 )
-async def test_anothers_path_is_403_before_anything_else_is_said(api: Api, method: str, suffix: str) -> None:
+async def test_another_users_path_is_403_before_anything_else(api: Api, method: str, suffix: str) -> None:
     for content, headers in (("{", {}), ("x" * 70_000, {"Content-Type": "text/plain"}), ("", {"If-Match": "x"})):
         problem(await api(method, f"/api/bob/tasks{suffix}", content=content, headers=headers), 403)
     problem(await api("GET", "/api/bob/tasks?limit=0"), 403)
@@ -96,7 +96,7 @@ async def test_a_path_is_compared_once_decoded_and_to_the_letter(api: Api) -> No
         problem(await api("GET", path), 403)
 
 
-async def test_a_method_that_does_nothing_is_405_with_what_does(api: Api) -> None:
+async def test_an_unsupported_method_is_405_and_the_response_lists_the_supported_ones(api: Api) -> None:
     for method in ("DELETE", "PUT", "PATCH", "TRACE", "PROPFIND"):
         answer = await api(method, LIST, content="{")
         assert problem(answer, 405)["detail"]
@@ -108,7 +108,7 @@ async def test_a_method_that_does_nothing_is_405_with_what_does(api: Api) -> Non
         assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
 
 
-async def test_options_says_what_can_be_done(api: Api) -> None:
+async def test_options_lists_the_methods(api: Api) -> None:
     for path, allowed in (
         (LIST, "GET, HEAD, OPTIONS, POST"),
         (f"{LIST}/x", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),

@@ -92,7 +92,7 @@ async def test_a_page_is_read_once_for_each_revision(api: Api, lists: CountedLis
     assert len(lists.pages) == 2
 
 
-async def test_lists_at_the_same_revision_are_told_apart(api: Api) -> None:
+async def test_lists_at_the_same_revision_are_distinguished(api: Api) -> None:
     await api.task("Hers")
     await api.task("His", user="bob")
     hers, his = await api("GET", TASKS), await api("GET", "/api/bob/tasks", user="bob")
@@ -101,7 +101,7 @@ async def test_lists_at_the_same_revision_are_told_apart(api: Api) -> None:
     assert [task["title"] for task in his.json()["data"]] == ["His"]
 
 
-async def test_queries_are_told_apart(api: Api) -> None:
+async def test_different_queries_are_distinguished(api: Api) -> None:
     await api.task("A")
     await api.task("B")
     first = (await api("GET", f"{TASKS}?limit=1")).json()
@@ -109,7 +109,7 @@ async def test_queries_are_told_apart(api: Api) -> None:
     assert [page["data"][0]["title"] for page in (first, then)] == ["A", "B"]
 
 
-async def test_what_a_client_has_is_not_sent_again_and_what_it_lacks_is(api: Api, lists: CountedLists) -> None:
+async def test_a_page_that_the_client_has_is_not_sent_again_others_are(api: Api, lists: CountedLists) -> None:
     await api.task("Milk")
     tag = (await api("GET", TASKS)).headers["etag"]
 
@@ -123,7 +123,7 @@ async def test_what_a_client_has_is_not_sent_again_and_what_it_lacks_is(api: Api
     assert len(lists.pages) == 2
 
 
-async def test_nothing_that_was_erased_is_sent_again(api: Api, lists: CountedLists) -> None:
+async def test_no_erased_page_is_sent_again(api: Api, lists: CountedLists) -> None:
     await api.task("Milk")
     await api("GET", TASKS)
     await erase(lists)
@@ -149,7 +149,7 @@ def test_a_page_is_forgotten_when_its_time_is_up_used_or_not() -> None:
     assert stored.find(ALICE, b"") is None
 
 
-async def test_what_is_forgotten_is_let_go_of_though_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_expired_pages_are_evicted_without_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_cache, "EVICTION_INTERVAL", 0)
     now = [0.0]
     stored = PageCache(lambda: now[0])

@@ -2,7 +2,8 @@ import pytest
 
 from adapters.http.context import Headers, RequestContext
 from adapters.http.error_mapping import problem_of
-from adapters.http.problems import PROBLEM_TYPES, FieldProblem, InvalidBody, InvalidParameter
+from adapters.http.problem_types import PROBLEM_TYPES
+from adapters.http.problems import FieldProblem, InvalidBody, InvalidParameter
 from adapters.http.responses import error_response
 from domain import errors
 from domain.audit import AuditContext
@@ -46,7 +47,7 @@ def test_a_challenge_says_why_in_the_terms_of_rfc_6750() -> None:
     assert headers == {"WWW-Authenticate": 'Bearer error="invalid_token", error_description="The token has expired."'}
 
 
-def test_a_member_of_the_body_is_pointed_at_and_a_parameter_named() -> None:
+def test_a_member_of_the_body_has_a_pointer_and_a_parameter_its_name() -> None:
     for error, expected in (
         (InvalidField("title", "is odd"), FieldProblem("is odd", pointer="/title")),
         (InvalidBody("/title", "is odd"), FieldProblem("is odd", pointer="/title")),

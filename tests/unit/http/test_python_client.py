@@ -32,7 +32,7 @@ BASE = "http://api.test/api"
 
 
 class Network(httpx.AsyncBaseTransport):
-    """The way to the application. It records requests, and fails as it is told to: before or after the application."""
+    """The way to the application. It records requests, and fails on demand: before or after the application."""
 
     def __init__(self, inner: httpx.AsyncClient) -> None:
         self.inner = inner

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from dishka import Provider, Scope, provide
 
-from adapters.memory.audit_and_revocations import MemoryRevocations
+from adapters.memory.access import MemoryRevocations
 from adapters.tokens.jwks import PublicKey
 from adapters.tokens.jwks_cache import JwksCache
 from application.ports import Clock, Revocations
@@ -107,7 +107,7 @@ async def test_an_event_opens_nothing_as_a_token(api: Api) -> None:
     assert await status(api, api.issuer.security_event(exp=int(api.issuer.now()) + 900, sub="alice")) == 401
 
 
-async def test_an_address_that_sends_what_is_refused_is_told_to_stop() -> None:
+async def test_an_address_whose_events_are_refused_gets_429() -> None:
     async with running(InMemory(), EVO_TODO_ADDRESS_RATE_LIMIT="2/minute") as api:
         answers = [await push(api, "a.b.c") for _ in range(3)]
         assert [answer.status_code for answer in answers] == [400, 400, 429]
@@ -146,7 +146,7 @@ class NothingKept(Provider):
 
 
 @pytest.mark.parametrize("away", [NoKeys(), NothingKept()])
-async def test_what_can_not_be_judged_or_kept_is_not_acknowledged(away: Provider) -> None:
+async def test_events_that_cannot_be_verified_or_stored_are_not_acknowledged(away: Provider) -> None:
     async with running(InMemory(), away) as api:
         for event in (api.issuer.security_event(session="s-1"), api.issuer.security_event(ACCOUNT_PURGED)):
             answer = await push(api, event)

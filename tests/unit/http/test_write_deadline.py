@@ -48,13 +48,13 @@ async def connections() -> AsyncIterator[Connections]:
         deadline.cancel()
 
 
-async def test_beyond_the_limit_who_has_waited_longest_is_aborted(connections: Connections) -> None:
+async def test_beyond_the_limit_the_client_that_has_stalled_longest_is_aborted(connections: Connections) -> None:
     for _ in range(5):
         connections.stick()
     assert connections.aborted == [True, True, False, False, False]
 
 
-async def test_who_reads_is_spared(connections: Connections) -> None:
+async def test_clients_that_read_are_not_aborted(connections: Connections) -> None:
     first = connections.stick()
     connections.stick()
     connections.stick()
@@ -63,7 +63,7 @@ async def test_who_reads_is_spared(connections: Connections) -> None:
     assert connections.aborted == [False, True, False, False]
 
 
-async def test_who_has_read_everything_counts_no_longer(connections: Connections) -> None:
+async def test_clients_that_have_read_everything_no_longer_count(connections: Connections) -> None:
     connections.stick()
     connections.deadlines[0].cancel()
     for _ in range(3):

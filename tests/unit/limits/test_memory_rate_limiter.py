@@ -1,6 +1,6 @@
 import pytest
 
-from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.memory.access import MemoryRateLimiter
 from application.ports import LocalRateLimiter
 from tests.contracts.rate_limiters import LIMIT, LocalRateLimitersContract, ManualTime
 

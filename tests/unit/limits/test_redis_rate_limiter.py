@@ -8,9 +8,9 @@ import pytest
 from attrs import define, field
 from limits.errors import StorageError
 
-from adapters.memory.rate_limiter import MemoryRateLimiter
+from adapters.memory.access import MemoryRateLimiter
 from adapters.redis.rate_limiter import FIRST_BACKOFF, MAX_BACKOFF, RedisRateLimiter
-from application.backoff import Backoff
+from application.background import Backoff
 from tests.contracts.rate_limiters import LIMIT, ManualTime
 
 

@@ -12,7 +12,8 @@ import pytest
 from adapters.tokens import jws
 from adapters.tokens.claims import ClaimRules
 from adapters.tokens.doctor.malformed import UnverifiedToken
-from adapters.tokens.doctor.token_check import EXPLANATIONS, RejectedToken, check_token, explain
+from adapters.tokens.doctor.refusals import EXPLANATIONS, RejectedToken, explain
+from adapters.tokens.doctor.token_check import check_token
 from adapters.tokens.jwks import PublicKey
 from application.health import Finding, Status
 from tests.support.fake_issuer import published

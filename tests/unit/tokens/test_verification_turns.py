@@ -108,7 +108,7 @@ class TestTurns:
 
 
 class TestSize:
-    """Beyond a number of waiters, who has the least right to wait is told to come back."""
+    """Beyond a number of waiters, the one with the lowest priority is refused."""
 
     async def test_beyond_the_limit_a_client_without_a_better_right_is_refused(self) -> None:
         queue = VerificationQueue(3)

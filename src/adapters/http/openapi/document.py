@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.http import list_params, sync_params
-from adapters.http.idempotency import MAX_KEY
-from adapters.http.problems import DOCUMENTED, MEDIA_TYPE, Problem, ProblemType
+from adapters.http import conditional_requests, idempotency, list_params, sync_params
+from adapters.http.error_mapping import DOCUMENTED
+from adapters.http.problem_types import ProblemType
+from adapters.http.problems import MEDIA_TYPE, Problem
 from adapters.http.request import JSON, Body
 from adapters.http.routing import Operation, Route
 from adapters.http.schemas import (
@@ -47,32 +48,14 @@ _LIMITS: Final = {
     "RateLimit-Policy": _header('The limit: `"default";q=600;w=60`, requests and seconds.'),
 }
 _NOT_MODIFIED: Final = {"description": "Nothing has changed since.", "headers": {"ETag": _ETAG}}
-_CONDITIONS: Final = {
-    "If-Match": "Change only what is still at this revision: an `ETag`, several, or `*`. Otherwise 412.",
-    "If-None-Match": "The `ETag` you have: 304 when nothing has changed since.",
-}
-
-
 _QUERIES: Final[dict[str, Any]] = {
     "listTasks": list_params.PARAMETERS,
     "listChanges": sync_params.PARAMETERS,
     "watchTasks": sync_params.STREAM_PARAMETERS,
 }
-
-_LAST_EVENT_ID: Final = {
-    "name": "Last-Event-ID",
-    "in": "header",
-    "description": "The id of the last event that the client has got: what has changed since comes first.",
-    "schema": {"type": "string", "maxLength": sync_params.MAX_TOKEN},
-}
-
-_IDEMPOTENCY_KEY: Final = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "Chosen by the client, such as a UUID: the same request with the same key gets the first response"
-    " again for 24 hours, and creates nothing. Another body with it is 422.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]*$"},
-    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "createTask": idempotency.HEADER,
+    "watchTasks": sync_params.LAST_EVENT_ID,
 }
 
 _OF_ONE_TASK: Final = ("getTask", "updateTask", "patchTask", "completeTask", "deleteTask")
@@ -85,11 +68,10 @@ _OF_EVERY_TASK_CALL: Final = tuple(map(HTTPStatus, (401, 403, 414, 429, 431, 503
 @cache
 def document_json(routes: tuple[Route, ...], root_path: str = "") -> bytes:
     """The document as it is served, and kept in `contracts/`; the root path is where a proxy serves the API."""
-    described = document(routes) | {"servers": [{"url": root_path or "/"}]}
-    return json.dumps(described, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(document(routes, root_path), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
+def document(routes: Iterable[Route], root_path: str = "") -> dict[str, Any]:
     """The document as JSON's own types."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -106,7 +88,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "description": _DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root_path or "/"}],
         "tags": [
             {"name": "tasks", "description": "A user's own tasks."},
             {"name": "security events", "description": "For the issuer."},
@@ -166,22 +148,11 @@ def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
             yield {**place, "schema": {"type": "string"}, "example": example}
     for name, schema, description in _QUERIES.get(operation.id, ()):
         yield {"name": name, "in": "query", "description": description, "schema": schema}
-    if operation.id == "createTask":
-        yield _IDEMPOTENCY_KEY
-    if operation.id == "watchTasks":
-        yield _LAST_EVENT_ID
+    if operation.id in _HEADERS:
+        yield _HEADERS[operation.id]
     if operation.condition is not None:
-        tags = {"type": "string"}
-        if operation.condition == "If-Match":  # an invalid If-None-Match is ignored
-            tags["pattern"] = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
-        description = _CONDITIONS[operation.condition] + operation.condition_note
-        yield {
-            "name": operation.condition,
-            "in": "header",
-            "description": description,
-            "schema": tags,
-            "example": '"7"',
-        }
+        header = conditional_requests.HEADERS[operation.condition]
+        yield {**header, "description": header["description"] + operation.condition_note}
 
 
 def _success(operation: Operation) -> dict[str, Any]:

@@ -126,3 +126,29 @@ def _describe_value(value: object) -> str:
     return {bool: "a boolean", int: "a number", float: "a number", dict: "an object", list: "a mixed list"}.get(
         type(value), "null"
     )
+
+
+_LOOPBACK: Final = re.compile(r"(?<=//)(localhost|127\.0\.0\.1|\[::1\])(?=[:/]|$)", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"^https?(?=:)", re.IGNORECASE)
+
+_NORMALIZERS: Final[tuple[tuple[Callable[[str], str], str], ...]] = (
+    (lambda name: name.rstrip("/"), "a slash at the end"),
+    (str.lower, "upper and lower case"),
+    (str.strip, "white space"),
+    (lambda name: _LOOPBACK.sub("localhost", name), "localhost and 127.0.0.1, which are two names here"),
+    (lambda name: _SCHEME.sub("http", name), "http and https"),
+)
+
+
+def near_miss(actual: object, expected: str) -> str:
+    """Name the difference when a value, or one in a list, differs from the expected one in one respect; else empty."""
+    names = actual if isinstance(actual, list) else [actual]
+    for normalize, difference in _NORMALIZERS:
+        if any(isinstance(name, str) and normalize(name) == normalize(expected) for name in names):
+            return f" (the only difference is {difference})"
+    return ""
+
+
+def duration(number: float) -> str:
+    """A duration of any size."""
+    return f"{round(number, 0):.10g} s"

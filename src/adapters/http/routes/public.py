@@ -1,4 +1,4 @@
-"""Probes, metrics and the API's documentation: for operators and developers, without a token."""
+"""The calls that need no token: the issuer's security events (RFC 8935), probes, metrics and the documentation."""
 
 import re
 from hashlib import sha256
@@ -7,50 +7,63 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from adapters.http.auth import count_refusal
 from adapters.http.context import RequestContext
 from adapters.http.openapi.document import document_json
 from adapters.http.openapi.html import PAGE_POLICY, page
 from adapters.http.problems import NotReady
-from adapters.http.request import JSON
+from adapters.http.request import JSON, Body
 from adapters.http.responses import Response, json_response
-from adapters.http.routing import Operation, Services, route
-from adapters.http.schemas import Health, Readiness
+from adapters.http.routing import Operation, Route, Services, route
+from adapters.http.schemas import DeliveryProblem, Health, Readiness
+from domain.errors import InvalidSecurityEvent
 
-_HEALTH: Final = {"status": "ok"}
-
-
-@route(
-    "GET",
-    "/health",
-    Operation(
-        id="health",
-        summary="Say that the process responds.",
-        result="It does.",
-        response=Health,
-        example=_HEALTH,
-        tag="operations",
-    ),
-)
-async def health(_: Services, __: RequestContext, ___: None) -> Response:
-    """Say that the process responds."""
-    return json_response(Health())
+SECURITY_EVENT: Final = "application/secevent+jwt"
 
 
 @route(
-    "GET",
-    "/livez",
+    "POST",
+    "/api/security-events",
     Operation(
-        id="livez",
-        summary="Say that the process responds, for a load balancer.",
-        result="It does.",
-        response=Health,
-        example=_HEALTH,
-        tag="operations",
+        id="receiveSecurityEvent",
+        summary="Receive a Security Event Token (RFC 8417) from the issuer: session-revoked or account-purged.",
+        status=HTTPStatus.ACCEPTED,
+        result="The event has taken effect.",
+        errors=tuple(map(HTTPStatus, (413, 415, 429, 503))),
+        refusal=DeliveryProblem,
+        tag="security events",
     ),
+    body=Body(str, "eyJhbGciOiJFZERTQSIs….eyJpc3MiOiJodHRwczov….c2lnbmF0dXJl…", media_types=(SECURITY_EVENT,)),
 )
-async def livez(_: Services, __: RequestContext, ___: None) -> Response:
+async def receive_security_event(services: Services, request: RequestContext, event: str) -> Response:
+    """Do what the event says, then respond. No token is needed: the event's signature proves who sent it."""
+    try:
+        client = services.enforce_rate_limits.client(request.audit)
+        await services.receive_security_event(event, request.audit, client.identity)
+    except InvalidSecurityEvent as error:
+        await services.refusal_pacing.wait()
+        await count_refusal(services, request)
+        refusal = DeliveryProblem(error.code, error.reason)
+        return json_response(refusal, status=400, headers=[(b"content-language", b"en")])
+    return Response(202, [(b"content-length", b"0")])
+
+
+async def _respond(_: Services, __: RequestContext, ___: None) -> Response:
     """Say that the process responds, whatever the state of its dependencies."""
     return json_response(Health())
+
+
+def _sign_of_life(path: str, summary: str) -> Route:
+    name = path.removeprefix("/")
+    example = {"status": "ok"}
+    operation = Operation(
+        id=name, summary=summary, result="It does.", response=Health, example=example, tag="operations"
+    )
+    return route("GET", path, operation)(_respond)
+
+
+health = _sign_of_life("/health", "Say that the process responds.")
+livez = _sign_of_life("/livez", "Say that the process responds, for a load balancer.")
 
 
 @route(
@@ -120,4 +133,4 @@ def _document(body: bytes, media_type: str, *headers: tuple[bytes, bytes]) -> Re
     return Response(200, own, body)
 
 
-ROUTES: Final = (health, livez, readyz, metrics, root, openapi, docs)
+ROUTES: Final = (receive_security_event, health, livez, readyz, metrics, root, openapi, docs)

@@ -1,4 +1,4 @@
-from application.backoff import Backoff
+from application.background import Backoff
 
 
 def test_each_failure_in_a_row_doubles_the_delay_up_to_the_maximum() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from application.health import Finding, Status
-from entrypoints.doctor import check_origin
+from entrypoints.origins import check_origin
 
 ALLOWED = ("https://app.example.com", "http://localhost:3000")
 

@@ -9,7 +9,7 @@ from sqlalchemy import Dialect, Executable, Integer, column, text
 from adapters.sql.database import Database, connect
 from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.page_statements import page_of, page_parameters
-from adapters.sql.sqlite_reads import SQLITE, InlineReads
+from adapters.sql.sqlite import SQLITE, InlineReads
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable

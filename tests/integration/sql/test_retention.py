@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select, text
 
+from adapters.sql.admin import LEAP, outdate
 from adapters.sql.database import Database, connect
+from adapters.sql.retention import ListRetention, SqlTombstones
 from adapters.sql.tables import tasks
 from adapters.sql.task_lists import SqlTaskLists
-from adapters.sql.tombstones import LEAP, ListRetention, SqlTombstones, outdate
 from application.ports import TaskLists
 from domain.changes import ChangesQuery, SyncToken
 from domain.errors import ListFull, SyncTokenExpired, TaskNotFound

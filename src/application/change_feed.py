@@ -1,11 +1,14 @@
-"""Who in this process waits for changes of which list."""
+"""The port of change notices, and who in this process waits for changes of which list."""
 
 import asyncio
 import time
 from collections.abc import Generator, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from attrs import define, field
+
+from domain.identity import UserId
 
 
 class Notice(asyncio.Event):
@@ -19,6 +22,22 @@ class Notice(asyncio.Event):
         if not self.is_set():
             self.at = time.monotonic()
             super().set()
+
+
+class ChangeFeed(Protocol):
+    """Says that a list has changed, to those who watch it, in every process.
+
+    A notice is a hint, the list is the truth: a notice may be lost or repeated, and tells nothing of the change.
+    """
+
+    def notify(self, owner: UserId) -> None:
+        """Say that the owner's list has changed, after the commit; never waits and never fails."""
+
+    def subscribe(self, owner: UserId) -> AbstractContextManager[Notice]:
+        """An event that every change of the owner's list sets from now on, shortly after it; to be cleared by its user.
+
+        May be set without a change.
+        """
 
 
 @define(eq=False)

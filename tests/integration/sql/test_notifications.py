@@ -11,12 +11,19 @@ from typing import Any
 import asyncpg
 import pytest
 
-from adapters.sql.change_feed import CHANNEL, DIGEST_LENGTH, MAX_OWNERS, PostgresChangeFeed, SqliteChangeFeed, digest
 from adapters.sql.database import connect
-from adapters.sql.listener import Listener
+from adapters.sql.notifications import (
+    CHANNEL,
+    DIGEST_LENGTH,
+    MAX_OWNERS,
+    Listener,
+    PostgresChangeFeed,
+    SqliteChangeFeed,
+    digest,
+)
 from adapters.sql.task_lists import SqlTaskLists
-from application.backoff import Backoff
-from application.ports import ChangeFeed
+from application.background import Backoff
+from application.change_feed import ChangeFeed
 from domain.identity import UserId
 from tests.contracts.change_feeds import ALICE, BOB, ChangeFeedsContract
 from tests.contracts.task_lists import add, new

@@ -1,12 +1,26 @@
-"""Exponential backoff between attempts."""
+"""Work beside the requests: the port of background tasks, and the backoff between attempts."""
 
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NewType, Protocol
 
 from attrs import define, field
 
 _MAX_DOUBLINGS: Final = 16
+
+
+class BackgroundTask(Protocol):
+    """Work that each worker does beside its requests, until it is cancelled."""
+
+    async def prepare(self) -> None:
+        """Run before the first request. Must not fail if a dependency is unavailable."""
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+
+
+BackgroundWork = NewType("BackgroundWork", tuple[BackgroundTask, ...])
+"""All background tasks of a worker."""
 
 
 @define
