@@ -38,9 +38,9 @@ async def create_tables() -> None:
     task = await add(SqlTaskLists(owner), new("from before", owner=UserId("earlier")))
     async with owner.writes.begin() as connection:
         await grant_to(connection, SERVICE)
-    for statement in (await read_cluster(owner)).statements(keeps_force=False):
+    for statement in (await read_cluster(owner, SERVICE)).statements(keeps_force=False):
         await distribute(owner, statement)
-    assert [*(await read_cluster(owner)).statements(keeps_force=False)] == []
+    assert [*(await read_cluster(owner, SERVICE)).statements(keeps_force=False)] == []
     await owner.dispose()
     service = connect(as_role(URL, SERVICE), is_sharded=True)
     assert await get(SqlTaskLists(service), task.id, UserId("earlier")) == task
@@ -55,6 +55,7 @@ def tables() -> None:
         "DROP FUNCTION IF EXISTS set_user(text)",
     )
     make_roles(URL)
+    execute(URL, f"ALTER ROLE {SERVICE} IN DATABASE {urlsplit(URL).path[1:]} RESET ALL")
     asyncio.run(create_tables())
 
 
