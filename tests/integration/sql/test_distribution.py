@@ -14,7 +14,7 @@ import pytest
 from adapters.sql.admin import ServiceRole, prepare_service_role
 from adapters.sql.database import Database, connect
 from adapters.sql.diagnostics import check_database
-from adapters.sql.distribution import OWNED, SETTING, CannotDistribute, distribute, read_cluster
+from adapters.sql.distribution import OWNED, SETTINGS, CannotDistribute, distribute, read_cluster
 from adapters.sql.readiness import UNPLANNED, UNPROPAGATED, row_security_problem
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
@@ -37,7 +37,7 @@ CITUS = (
     $$
     """,
     f"GRANT ALL ON pg_dist_partition TO {OWNER}",
-    f"GRANT SET ON PARAMETER {SETTING} TO {OWNER}",  # anybody may set it where Citus is loaded
+    f"GRANT SET ON PARAMETER {', '.join(SETTINGS)} TO {OWNER}",  # anybody may set them where Citus is loaded
     "UPDATE pg_extension SET extname = 'citus' WHERE extname = 'plpgsql'",  # in this database alone
 )
 
@@ -101,10 +101,10 @@ async def test_tables_are_distributed_beside_each_other_once(
     assert await get(SqlTaskLists(coordinator), task.id) == task
 
 
-@pytest.mark.parametrize("done", [1, 4, 6])
+@pytest.mark.parametrize("done", [1, 5, 7])
 async def test_it_goes_on_where_it_was_interrupted(coordinator: Database, cluster_url: str, done: int) -> None:
     statements = [*(await read_cluster(coordinator)).statements(keeps_force=True)]
-    assert len(statements) == 10
+    assert len(statements) == 11
     for statement in statements[:done]:
         await distribute(coordinator, statement)
     await run(coordinator, keeps_force=True)
@@ -138,7 +138,7 @@ async def test_servers_that_do_not_learn_the_user_are_not_ready(
     cluster_url: str, value: str, problem: str | None
 ) -> None:
     name = urlsplit(cluster_url).path[1:]
-    execute(cluster_url, f"ALTER DATABASE {name} SET {SETTING} = '{value}'")
+    execute(cluster_url, f"ALTER DATABASE {name} SET citus.propagate_set_commands = '{value}'")
     database = connect(cluster_url, is_sharded=True)
     assert await row_security_problem(database) == problem
     await database.dispose()
@@ -171,7 +171,7 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(cluster_url: str
     done = evo_todo("distribute", folder=tmp_path, settings=settings)
     assert (done.returncode, done.stderr) == (0, "The tables are distributed.\n")
     assert done.stdout == planned.stdout
-    assert done.stdout.count("\n") == 7
+    assert done.stdout.count("\n") == 8
     assert evo_todo("distribute", folder=tmp_path, settings=settings).stdout == ""
 
 
