@@ -1,5 +1,5 @@
-# The service and its run-time dependencies only. It runs as user 10001 and writes only to /data, which only SQLite uses,
-# so it also runs with
+# The service and its run-time dependencies only, those for traces among them. It runs as user 10001 and writes only to
+# /data, which only SQLite uses, so it also runs with
 #   docker run --init --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges
 ARG PYTHON_IMAGE=python:3.13-slim
 
@@ -18,9 +18,9 @@ RUN python -m venv --without-pip tools \
     && pip --python tools/bin/python install --quiet --disable-pip-version-check --no-cache-dir \
         --no-deps --require-hashes -r requirements/build.txt
 
-COPY requirements/run.txt requirements/
+COPY requirements/tracing.txt requirements/
 RUN python -m venv --without-pip /opt/evo-todo \
-    && tools/bin/uv pip install --quiet --no-deps --require-hashes -r requirements/run.txt
+    && tools/bin/uv pip install --quiet --no-deps --require-hashes -r requirements/tracing.txt
 
 # Project and dependencies are separate layers, so that a new version changes only the small one.
 COPY pyproject.toml README.md LICENSE ./

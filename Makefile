@@ -70,7 +70,7 @@ lint: $(READY)/dev audit ## check style, types, the direction of imports, and kn
 
 .PHONY: audit
 audit: $(READY)/dev ## check the run-time dependencies for known vulnerabilities
-	$(BIN)/pip-audit --requirement requirements/run.txt --no-deps --disable-pip --progress-spinner off
+	$(BIN)/pip-audit --requirement requirements/tracing.txt --no-deps --disable-pip --progress-spinner off
 
 .PHONY: format
 format: $(READY)/dev ## format the sources

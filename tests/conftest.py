@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.pgbouncer import PGBOUNCER
+from tests.support.pgbouncer import FIRST_THAT_PREPARES, PGBOUNCER, VERSION
 from tests.support.postgres import (
     OWNER,
     Installation,
@@ -90,6 +90,8 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if PGBOUNCER is None:
         terminalreporter.write_line("PgBouncer: not installed, its tests are left out")
+    elif VERSION < FIRST_THAT_PREPARES:
+        terminalreporter.write_line("PgBouncer: before 1.21, tests of its prepared statements are left out")
     for note in config.stash[NOTES]:
         terminalreporter.write_line(f"PostgreSQL: {note}")
     if in_ci() and (count := unproven(terminalreporter)):

@@ -162,7 +162,7 @@ def distribute(settings: Settings, report: Callable[[str], None], *, is_dry_run:
     """
 
     async def run(database: Database) -> None:
-        cluster = await distribution.read_cluster(database)
+        cluster = await distribution.read_cluster(database, settings.service_role)
         for statement in cluster.statements(keeps_force=settings.service_role is None):
             report(statement)
             if not is_dry_run:

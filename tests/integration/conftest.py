@@ -10,7 +10,14 @@ from sqlalchemy import Dialect, Executable, event
 from adapters.sql.admin import grant_to, migrate
 from adapters.sql.database import Database, connect
 from adapters.sql.executors import CompiledStatement, compile_statement
+from tests.support.pgbouncer import FIRST_THAT_PREPARES, PGBOUNCER, VERSION, pgbouncer
 from tests.support.postgres import SERVICE, as_role, fresh_database
+
+POOLERS = [
+    *(["pgbouncer"] if PGBOUNCER else []),
+    *(["pgbouncer with prepared statements"] if VERSION >= FIRST_THAT_PREPARES else []),
+]
+"""The ways in which a pooler may be in between; a way that is not installed makes no tests."""
 
 
 @pytest.fixture(params=["postgresql", "sqlite"])
@@ -55,11 +62,35 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(scope="session")
+def pooled_server(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of PgBouncer in front of the server."""
+    with pgbouncer(postgres_server, tmp_path_factory.mktemp("pooler")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def preparing_server(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PgBouncer that keeps account of prepared statements."""
+    with pgbouncer(postgres_server, tmp_path_factory.mktemp("pooler"), prepares=True) as url:
+        yield url
+
+
+def pooled(request: pytest.FixtureRequest, way: str, url: str) -> str:
+    """A database's address behind the pooler, with the parameter that says what the pooler does not know."""
+    prepares = way != "pgbouncer"
+    pooler = request.getfixturevalue("preparing_server" if prepares else "pooled_server")
+    netloc = f"{urlsplit(url).netloc.rpartition('@')[0]}@{urlsplit(pooler).netloc.rpartition('@')[2]}"
+    query = "sslmode=disable" if prepares else "sslmode=disable&pgbouncer=true"
+    return urlsplit(url)._replace(netloc=netloc, query=query).geturl()
+
+
+@pytest.fixture(params=["postgresql", "sqlite", *POOLERS])
 def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database of each kind, one after the other; on PostgreSQL for the service's role."""
-    if request.param == "postgresql":
-        return as_role(request.getfixturevalue("migrated_postgres_url"), SERVICE)
+    if request.param != "sqlite":
+        url = as_role(request.getfixturevalue("migrated_postgres_url"), SERVICE)
+        return url if request.param == "postgresql" else pooled(request, request.param, url)
     file = tmp_path / "tasks.db"
     shutil.copy(request.getfixturevalue("sqlite_template"), file)
     return f"sqlite:///{file}"

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from tests.support.postgres_local import free_port
 from tests.support.service import HOST
-from tests.support.tokens import ABSENT, Issuer
+from tests.support.tokens import ABSENT, SESSION_REVOKED, Issuer
 
 Mood = Literal["fine", "failing", "talking garbage", "hanging", "dripping"]
 
@@ -52,9 +52,9 @@ class LoopbackIssuer:
     def token(self, user: str, *, session: str | None = None) -> str:
         return self._signer.token(user, sid=ABSENT if session is None else session)
 
-    def security_event(self, user: str, *, session: str | None) -> str:
-        """A Security Event Token: a session, or every session of a user, has been revoked."""
-        return self._signer.security_event(user=user, session=ABSENT if session is None else session)
+    def security_event(self, user: str, *, session: str | None, kind: str = SESSION_REVOKED) -> str:
+        """A Security Event Token: a session, or every session of a user, has been revoked, or of another kind."""
+        return self._signer.security_event(kind, user=user, session=ABSENT if session is None else session)
 
     def forged_token(self, user: str) -> str:
         """A token that is valid except for its key, which is not this issuer's."""

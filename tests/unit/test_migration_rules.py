@@ -1,4 +1,7 @@
-"""A migration adds what the version before does not notice; what it takes away has to be unused since a version."""
+"""A migration adds what the version before does not notice; what it takes away has to be unused since a version.
+
+Nor does it keep readers waiting while it changes rows.
+"""
 
 import ast
 import re
@@ -13,7 +16,9 @@ FIRST_RELEASE = "0006"
 """Migrations up to this one were made before anybody could have had an earlier version."""
 _TAKES_AWAY = {"drop_table", "drop_column", "alter_column", "rename_table"}
 _TAKES_AWAY_IN_SQL = re.compile(
-    r"\b(DROP (TABLE|COLUMN|FUNCTION)|RENAME|ALTER COLUMN|SET NOT NULL|TRUNCATE)\b", re.IGNORECASE
+    r"\b(DROP (TABLE|COLUMN|FUNCTION)|RENAME|ALTER COLUMN|SET NOT NULL|TRUNCATE|LOCK TABLE"
+    r"|(NO )?FORCE ROW LEVEL SECURITY)\b",
+    re.IGNORECASE,
 )
 
 
@@ -58,6 +63,8 @@ def test_a_migration_takes_nothing_from_the_version_before(migration: Path) -> N
         ("op.alter_column('tasks', 'title', nullable=False)", ["alter_column"]),
         ("op.execute('ALTER TABLE tasks RENAME title TO name')", ["RENAME"]),
         ("op.execute('alter table tasks drop column title')", ["drop column"]),
+        ("op.execute('ALTER TABLE tasks NO FORCE ROW LEVEL SECURITY')", ["NO FORCE ROW LEVEL SECURITY"]),
+        ("op.execute('LOCK TABLE tasks')", ["LOCK TABLE"]),
     ],
 )
 def test_what_would_break_it_is_found(upgrade: str, found: list[str]) -> None:

@@ -59,7 +59,6 @@ class Database:
     """SQLite: searches, in threads of its own."""
     is_sharded: bool = False
     """PostgreSQL: the owners' rows are on several servers."""
-
     trace: Callable[[Executor], Executor] = lambda executor: executor
     """Wraps the executor of the statements on tasks where traces are made."""
     prepared_statements: bool = True
@@ -84,11 +83,13 @@ class Database:
 
     @property
     def poll_executor(self) -> Executor:
-        """Runs the revocation poll: quickly, as it blocks the event loop each second, and without queueing.
-
-        No number of requests, `/readyz` among them, can keep the poll waiting for a connection.
-        """
+        """Runs the revocation poll: quickly, as it blocks the event loop each second, and waiting for no request."""
         return self.asyncpg_poll_executor or self._executor
+
+    @property
+    def upkeep_executor(self) -> Executor:
+        """Runs changes beside those of tasks, on connections that no request for tasks uses."""
+        return self.trace(SqlAlchemyExecutor(self.read, self.writing))
 
     async def read(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> CursorResult[Any]:
         """Run a single read; it may be sent twice.
@@ -190,10 +191,6 @@ def _sqlite(address: DatabaseAddress) -> Database:
     is_read_only = not {"mode", "immutable"}.isdisjoint(address.options)
     url = URL.create("sqlite+aiosqlite", database=address.database, query=address.options)
 
-    def create_file(*_: Any) -> None:
-        if not is_read_only:
-            create_private(file)
-
     def sqlite_engine(size: int, **options: Any) -> AsyncEngine:
         made = create_async_engine(
             url,
@@ -204,7 +201,8 @@ def _sqlite(address: DatabaseAddress) -> Database:
             connect_args={"timeout": ACQUIRE_TIMEOUT},
             **options,
         )
-        event.listen(made.sync_engine, "do_connect", create_file)
+        if not is_read_only:
+            event.listen(made.sync_engine, "do_connect", lambda *_: create_private(file))
         event.listen(made.sync_engine, "connect", configure_connection)
         return made
 

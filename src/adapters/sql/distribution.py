@@ -11,18 +11,29 @@ from attrs import frozen
 from sqlalchemy import text
 
 from adapters.sql.database import Database
+from adapters.sql.statements import PLANNER
 
 OWNED: Final = ("task_lists", "tasks", "idempotency_keys")
 """The owners' tables; the first one is distributed first, the others beside it."""
 
-SETTING: Final = "citus.propagate_set_commands"
-"""Makes `SET LOCAL` hold on every server of a transaction: row-level security goes by it there."""
+SETTINGS: Final = {"citus.propagate_set_commands": "local", "citus.override_table_visibility": "off"}
+"""The database's: `SET LOCAL` holds on every server of a transaction, as row-level security goes by it there.
+
+The other: reads of the catalog, of which the driver makes one for each connection, take milliseconds and not seconds.
+"""
+
+PLANS: Final = "plan_cache_mode"
+"""The service's role must not have statements planned once for all owners: such a plan names no server."""
 
 _STATE: Final = text(
     "SELECT quote_ident(current_database()) AS name,"
     " EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus,"
-    " EXISTS (SELECT FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase"
-    "  WHERE datname = current_database() AND setrole = 0 AND :setting = ANY (setconfig)) AS is_set,"
+    " ARRAY (SELECT setting FROM unnest(CAST(:settings AS text[])) AS setting WHERE NOT EXISTS"
+    "  (SELECT FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase"
+    "   WHERE datname = current_database() AND setrole = 0 AND setting = ANY (setconfig))) AS unset,"
+    " (SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = :role AND :plans = ANY (rolconfig) AND NOT EXISTS"
+    "  (SELECT FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase"
+    "   WHERE datname = current_database() AND setrole = pg_roles.oid AND setconfig::text LIKE :has_plans)) AS generic,"
     " ARRAY (SELECT relname::text FROM pg_class WHERE relforcerowsecurity AND oid IN"
     "  (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)) AS forced,"
     " ARRAY (SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing"
@@ -41,8 +52,10 @@ class Cluster:
 
     name: str
     """The database's, quoted."""
-    is_set: bool
-    """Whether the database has SETTING."""
+    unset: tuple[str, ...]
+    """Those of SETTINGS that the database has not, as `name=value`."""
+    generic: str | None
+    """The service's role, quoted, if its statements are planned once for all owners."""
     forced: frozenset[str]
     """The tables whose policies apply to their owner, too."""
     distributed: frozenset[str]
@@ -53,8 +66,11 @@ class Cluster:
         The rows can't be copied while policies apply to the tables' owner, nor moved between servers later. So in the
         end they do only if `keeps_force`: where the service logs in as the owner.
         """
-        if not self.is_set:
-            yield f"ALTER DATABASE {self.name} SET {SETTING} = 'local'"
+        for setting in self.unset:
+            name, _, value = setting.partition("=")
+            yield f"ALTER DATABASE {self.name} SET {name} = '{value}'"
+        if self.generic:
+            yield f"ALTER ROLE {self.generic} IN DATABASE {self.name} SET {PLANS} = 'auto'"
         first, *others = OWNED
         copied = [table for table in OWNED if table not in self.distributed]
         for table in OWNED:
@@ -81,8 +97,8 @@ async def is_distributed(database: Database) -> bool:
     return "tasks" in (await database.read(_DISTRIBUTED)).scalars().all()
 
 
-async def read_cluster(database: Database) -> Cluster:
-    """The state of the cluster whose coordinator this database is on.
+async def read_cluster(database: Database, role: str | None = None) -> Cluster:
+    """The state of the cluster whose coordinator this database is on; `role` is the service's.
 
     Raises:
         CannotDistribute: it is none, or has not the tables of this version.
@@ -91,14 +107,22 @@ async def read_cluster(database: Database) -> Cluster:
     if database.dialect != "postgresql":
         raise CannotDistribute("SQLite has one server")
     async with database.writes.begin() as connection:
-        parameters: dict[str, Any] = {"setting": f"{SETTING}=local", "tables": list(OWNED)}
+        parameters: dict[str, Any] = {
+            "settings": [f"{name}={value}" for name, value in SETTINGS.items()],
+            "role": role,
+            "plans": f"{PLANS}={PLANNER[PLANS]}",
+            "has_plans": f"%{PLANS}=%",
+            "tables": list(OWNED),
+        }
         found = (await connection.execute(_STATE, parameters)).one()
         if not found.has_citus:
             raise CannotDistribute("this database has no extension citus: run CREATE EXTENSION citus on every server")
         if found.missing:
             raise CannotDistribute(f"there is no table {found.missing[0]}: run evo-todo migrate first")
         distributed = (await connection.execute(_DISTRIBUTED)).scalars().all()
-    return Cluster(found.name, found.is_set, frozenset(found.forced), frozenset(distributed) & {*OWNED})
+    return Cluster(
+        found.name, tuple(found.unset), found.generic, frozenset(found.forced), frozenset(distributed) & {*OWNED}
+    )
 
 
 async def distribute(database: Database, statement: str) -> None:

@@ -23,6 +23,10 @@ UNPROPAGATED: Final = (
     "the servers that have its tables do not learn which user is set, so that every change is refused: run evo-todo"
     " distribute, or set citus.propagate_set_commands to local for this database"
 )
+UNPLANNED: Final = (
+    "its role has statements planned once for all owners, which fails where their tables are on several servers: run"
+    " evo-todo distribute with EVO_TODO_SERVICE_ROLE"
+)
 
 _EVERY_COLUMN: Final = (
     select(tasks, task_lists).join_from(tasks, task_lists, tasks.c.owner_id == task_lists.c.owner_id).limit(0)
@@ -35,7 +39,10 @@ _ROW_SECURITY: Final = text(
     " AND NOT row_security_active(oid)) AS unguarded FROM pg_roles WHERE rolname = current_user"
 )
 # "none" is Citus's default; elsewhere there is no such setting.
-_PROPAGATES: Final = text("SELECT current_setting('citus.propagate_set_commands', true) IS DISTINCT FROM 'none'")
+_SHARDED: Final = text(
+    "SELECT current_setting('citus.propagate_set_commands', true) IS DISTINCT FROM 'none' AS propagates,"
+    " current_setting('plan_cache_mode') = 'force_generic_plan' AS is_unplanned"
+)
 
 
 _SERVER: Final = text(
@@ -96,8 +103,12 @@ async def row_security_problem(database: Database) -> str | None:
     found = (await database.read(_ROW_SECURITY)).one()
     if found.bypasses:
         return BYPASSES
-    if database.is_sharded and not (await database.read(_PROPAGATES)).scalar_one():
-        return UNPROPAGATED
+    if database.is_sharded:
+        sharded = (await database.read(_SHARDED)).one()
+        if not sharded.propagates:
+            return UNPROPAGATED
+        if sharded.is_unplanned:
+            return UNPLANNED
     return UNGUARDED if found.unguarded else None
 
 

@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from attrs import define, field
-from sqlalchemy import Executable, delete, func, literal, select, tuple_
+from sqlalchemy import Executable, bindparam, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql.database import Database
@@ -32,6 +33,8 @@ POLL_INTERVAL: Final = 1.0
 
 PURGE_BATCH: Final = 1000
 """Rows deleted in one transaction."""
+
+_NOTIFY: Final = select(func.pg_notify(CHANNEL, ""))
 
 
 def _now() -> datetime:
@@ -101,10 +104,18 @@ class SqlRevocations:
         """See the port."""
         revocation = Revocation(user_id, session_id, at, self._now() + self._lifetimes.retention(token_lifetime))
         self._revoked.add(revocation)
-        async with self._database.writing() as connection:
-            await connection.execute(self._upsert(revocation))
-            if self._database.dialect == "postgresql":
-                await connection.execute(select(func.pg_notify(CHANNEL, "")))  # sent when this commits
+        row = {
+            "user": user_id,
+            "session": session_id or ALL_SESSIONS,
+            "revoked": at,
+            "expires": revocation.expires_at,
+        }
+        is_postgresql = self._database.dialect == "postgresql"
+        async with self._database.upkeep_executor.transaction() as transaction:
+            recorded = {} if is_postgresql else {"recorded": self._now()}
+            await transaction.run(_upsert(self._database.dialect), row | recorded)
+            if is_postgresql:
+                await transaction.run(_NOTIFY, {})  # sent when this commits
 
     async def refresh(self) -> None:
         """Read the revocations since the last refresh; the first one reads all of them.
@@ -179,25 +190,26 @@ class SqlRevocations:
             if expires_at + 1 > now:
                 add(user_id, None if session_id == ALL_SESSIONS else session_id, revoked_at, expires_at + 1)
 
-    def _upsert(self, revocation: Revocation) -> Executable:
-        """Insert the row; if there is one already, keep the later of each date."""
-        is_postgresql = self._database.dialect == "postgresql"
-        insert: Any = (postgresql if is_postgresql else sqlite).insert(revocations)
-        later = func.greatest if is_postgresql else func.max
-        now = func.clock_timestamp() if is_postgresql else literal(self._now(), revocations.c.recorded_at.type)
-        row = insert.values(
-            user_id=revocation.user_id,
-            session_id=revocation.session_id or ALL_SESSIONS,
-            revoked_at=revocation.revoked_at,
-            expires_at=revocation.expires_at,
-            recorded_at=now,
-        )
-        statement: Executable = row.on_conflict_do_update(
-            index_elements=[revocations.c.user_id, revocations.c.session_id],
-            set_={
-                "revoked_at": later(revocations.c.revoked_at, row.excluded.revoked_at),
-                "expires_at": later(revocations.c.expires_at, row.excluded.expires_at),
-                "recorded_at": row.excluded.recorded_at,
-            },
-        )
-        return statement
+
+@cache
+def _upsert(dialect: str) -> Executable:
+    """Insert a row; if there is one already, keep the later of each date."""
+    is_postgresql = dialect == "postgresql"
+    insert: Any = (postgresql if is_postgresql else sqlite).insert(revocations)
+    later = func.greatest if is_postgresql else func.max
+    row = insert.values(
+        user_id=bindparam("user"),
+        session_id=bindparam("session"),
+        revoked_at=bindparam("revoked"),
+        expires_at=bindparam("expires"),
+        recorded_at=func.clock_timestamp() if is_postgresql else bindparam("recorded"),
+    )
+    statement: Executable = row.on_conflict_do_update(
+        index_elements=[revocations.c.user_id, revocations.c.session_id],
+        set_={
+            "revoked_at": later(revocations.c.revoked_at, row.excluded.revoked_at),
+            "expires_at": later(revocations.c.expires_at, row.excluded.expires_at),
+            "recorded_at": row.excluded.recorded_at,
+        },
+    )
+    return statement

@@ -11,6 +11,7 @@ from dishka import Provider, Scope, provide
 
 from adapters.sql.database import Database
 from tests.support.api import Api, running
+from tests.support.pgbouncer import DIRECT
 
 LIST = "/api/alice/tasks"
 ROW = r"^\| ([^|]+) \| (\d+) \| (\d+) \|$"
@@ -64,6 +65,7 @@ async def watched(database: Database, **env: str) -> AsyncIterator[Api]:
         yield api
 
 
+@DIRECT
 @pytest.mark.parametrize(("what", "method", "path", "more", "expected"), COSTS, ids=[cost[0] for cost in COSTS])
 async def test_a_call_costs_its_statements_and_no_more(
     database: Database,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.processes.test_faults import TASKS
 from tests.support.loopback_issuer import LoopbackIssuer
-from tests.support.pgbouncer import pgbouncer
+from tests.support.pgbouncer import FIRST_THAT_PREPARES, VERSION, pgbouncer
 from tests.support.postgres import SERVICE, as_role
 from tests.support.service import Service, evo_todo, running
 
@@ -97,3 +97,17 @@ def test_what_a_pooler_refuses_is_a_503_that_names_the_setting(
     settings = {"DATABASE_URL": migrated} | issuer.settings
     with running("serve", folder=tmp_path, settings=settings) as service:
         assert every_call(service, issuer.token("alice")) <= {200, 201, 204, 401, 404, 405, 422, 503}
+
+
+if VERSION >= FIRST_THAT_PREPARES:  # an older one can't; the summary of the test run says so
+
+    @pytest.mark.usefixtures("migrated")
+    def test_a_pooler_that_keeps_account_of_prepared_statements_needs_no_setting(
+        postgres_url: str, issuer: LoopbackIssuer, tmp_path: Path
+    ) -> None:
+        with pgbouncer(postgres_url, tmp_path / "preparing", prepares=True) as owners:
+            url = as_role(owners, SERVICE)
+            settings = {"DATABASE_URL": url, "EVO_TODO_WORKERS": "2"} | issuer.settings
+            with running("serve", folder=tmp_path, settings=settings) as service:
+                assert every_call(service, issuer.token("alice")) == {200, 201, 204}
+                assert database_check(url, tmp_path)["status"] == "ok"

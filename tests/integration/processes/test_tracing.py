@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +12,7 @@ from tests.integration.processes.test_logs import PASSWORD, USER, everything_a_c
 from tests.support.collector import Collector, a_collector, attributes
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.service import Service, eventually, evo_todo, running
+from tests.support.tokens import ACCOUNT_PURGED
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TASKS = "/api/alice/tasks"
@@ -38,6 +40,14 @@ def traced(collector: Collector, own_issuer: LoopbackIssuer, address: str, tmp_p
     }
     with running("serve", "--migrate", folder=tmp_path, settings=settings | own_issuer.settings) as service:
         yield service
+
+
+def below(parent: Any, collector: Collector) -> Iterator[Any]:
+    """The spans that are parts of this one."""
+    for one in collector.spans:
+        if one.parent_span_id == parent.span_id:
+            yield one
+            yield from below(one, collector)
 
 
 def stop(service: Service) -> None:
@@ -91,6 +101,32 @@ def test_a_request_is_a_span_of_the_clients_trace_and_has_its_work_below_it(
     assert get.status.code == 0
     assert {resource["service.name"] for resource in collector.resources} == {"evo-todo"}
     assert {resource["deployment.environment.name"] for resource in collector.resources} == {"test"}
+
+
+@pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
+def test_what_a_security_event_stores_is_below_it(
+    traced: Service, collector: Collector, own_issuer: LoopbackIssuer
+) -> None:
+    events = {
+        own_issuer.security_event("Secret-Ann", session="Secret-Session"): ["revocations"],
+        own_issuer.security_event("Secret-Ann", session=None, kind=ACCOUNT_PURGED): [
+            "revocations",
+            "task_lists",
+            "tasks",
+        ],
+    }
+    for event in events:
+        headers = {"Content-Type": "application/secevent+jwt", "traceparent": f"00-{TRACE}-{PARENT}-01"}
+        with traced.client() as client:
+            assert client.post("/api/security-events", content=event, headers=headers).status_code == 202
+    stop(traced)
+    received = collector.named("POST /api/security-events")
+    assert {(one.trace_id.hex(), one.parent_span_id.hex()) for one in received} == {(TRACE, PARENT)}
+    for one, tables in zip(received, events.values(), strict=True):
+        texts = [attributes(span).get("db.query.text", "") for span in below(one, collector)]
+        for table in tables:
+            assert [text for text in texts if f" {table} " in text], (table, texts)
+    assert b"secret" not in collector.raw.lower()
 
 
 @pytest.mark.parametrize("address", ["sqlite"], indirect=True)

@@ -13,6 +13,7 @@ from adapters.sql.statements import PLANNER
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from tests.contracts.task_lists import START, add, erase, get, new, save
+from tests.support.pgbouncer import DIRECT
 from tests.support.postgres import OWNER, SERVICE, PostgresServer, as_role, execute
 
 PASSWORD = 'it\'s a "long" one\\'
@@ -146,6 +147,7 @@ def test_a_password_is_not_shown() -> None:
     assert "secret" not in repr(ServiceRole("app", "secret"))
 
 
+@DIRECT
 async def test_sqlite_has_no_roles(database: Database) -> None:
     if database.dialect == "sqlite":
         await prepare_service_role(database, ServiceRole("app", PASSWORD))

@@ -10,6 +10,7 @@ from adapters.sql.database import Database
 from adapters.sql.sqlstates import sqlstate_of
 from adapters.sql.task_lists import SqlTaskLists
 from tests.contracts.task_lists import BOB, add, new, save
+from tests.support.pgbouncer import DIRECT
 
 BLANKS = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 
@@ -58,6 +59,7 @@ async def filled(database: Database) -> Database:
     return database
 
 
+@DIRECT
 @pytest.mark.usefixtures("filled")
 async def test_each_value_that_breaks_a_rule_is_refused(admin_database: Database) -> None:
     cases = [("tasks", *case) for case in TASKS] + [("task_lists", *case) for case in LISTS]
@@ -74,6 +76,7 @@ async def test_each_value_that_breaks_a_rule_is_refused(admin_database: Database
         assert isinstance(refused.value, IntegrityError) or is_too_long, refused.value
 
 
+@DIRECT
 @pytest.mark.usefixtures("filled")
 async def test_what_is_just_within_the_rules_is_taken(admin_database: Database) -> None:
     for column, value in (

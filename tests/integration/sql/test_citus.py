@@ -14,18 +14,25 @@ from adapters.sql.admin import grant_to, migrate, outdate
 from adapters.sql.database import Database, connect
 from adapters.sql.distribution import distribute, read_cluster
 from adapters.sql.executors import CompiledStatement, compile_statement
+from adapters.sql.notifications import Listener, PostgresChangeFeed
 from adapters.sql.readiness import row_security_problem, table_problem
 from adapters.sql.retention import SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
+from application.change_feed import ChangeFeed
 from application.ports import TaskLists
 from domain.errors import StorageUnavailable
 from domain.identity import UserId
 from domain.task_list import TaskQuery
 from tests.contracts.changes import ChangesContract, Purge
+from tests.contracts.changes_over_http import ChangesOverHttpContract
 from tests.contracts.idempotency import IdempotencyContract
+from tests.contracts.idempotency_over_http import IdempotencyOverHttpContract
 from tests.contracts.task_lists import TaskListsContract, add, get, new, page
 from tests.contracts.task_pages import TaskPagesContract
+from tests.contracts.tasks_over_http import TasksOverHttpContract
+from tests.contracts.watching import LossyFeed, WatchingContract
 from tests.integration.sql.test_sharding import every_call
+from tests.support.api import Api, running
 from tests.support.postgres import OWNER, SERVICE, as_role, execute, make_roles
 
 URL = os.environ["CITUS_TEST_URL"]
@@ -38,9 +45,9 @@ async def create_tables() -> None:
     task = await add(SqlTaskLists(owner), new("from before", owner=UserId("earlier")))
     async with owner.writes.begin() as connection:
         await grant_to(connection, SERVICE)
-    for statement in (await read_cluster(owner)).statements(keeps_force=False):
+    for statement in (await read_cluster(owner, SERVICE)).statements(keeps_force=False):
         await distribute(owner, statement)
-    assert [*(await read_cluster(owner)).statements(keeps_force=False)] == []
+    assert [*(await read_cluster(owner, SERVICE)).statements(keeps_force=False)] == []
     await owner.dispose()
     service = connect(as_role(URL, SERVICE), is_sharded=True)
     assert await get(SqlTaskLists(service), task.id, UserId("earlier")) == task
@@ -55,6 +62,7 @@ def tables() -> None:
         "DROP FUNCTION IF EXISTS set_user(text)",
     )
     make_roles(URL)
+    execute(URL, f"ALTER ROLE {SERVICE} IN DATABASE {urlsplit(URL).path[1:]} RESET ALL")
     asyncio.run(create_tables())
 
 
@@ -79,6 +87,29 @@ class TestOnCitus(TaskListsContract, TaskPagesContract, ChangesContract, Idempot
     @pytest.fixture
     def purge(self, sharded: Database) -> Purge:
         return SqlTombstones(sharded).purge_before
+
+
+class TestWatchingOnCitus(WatchingContract):
+    @pytest.fixture
+    def feed(self, sharded: Database) -> ChangeFeed:
+        assert sharded.connect is not None
+        return PostgresChangeFeed(Listener(sharded.connect))
+
+    @pytest.fixture
+    def lists(self, sharded: Database, lossy: LossyFeed) -> TaskLists:
+        return SqlTaskLists(sharded, on_change=lossy.notify)
+
+    @pytest.fixture
+    def purge(self, sharded: Database) -> Purge:
+        return SqlTombstones(sharded).purge_before
+
+
+class TestEveryCallOnCitus(TasksOverHttpContract, ChangesOverHttpContract, IdempotencyOverHttpContract):
+    @pytest.fixture
+    async def api(self, tables: None) -> AsyncIterator[Api]:  # noqa: ARG002
+        execute(URL, f"TRUNCATE {', '.join(OWNED)}")
+        async with running(DATABASE_URL=as_role(URL, SERVICE), EVO_TODO_SHARDED="true") as api:
+            yield api
 
 
 async def test_it_is_ready(sharded: Database) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import make_url, text
 
 from adapters.sql.admin import migrate
 from adapters.sql.database import Database, connect
+from adapters.sql.pooler_check import Pooler, find_pooler
 from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.task_lists import SqlTaskLists
 from domain.errors import StorageUnavailable
@@ -132,3 +133,14 @@ async def test_an_error_never_quotes_a_users_text(database: Database, admin_data
     while chain is not None:
         assert "secret" not in repr(chain) + str(chain)
         chain = chain.__cause__
+
+
+async def test_tests_behind_a_pooler_are_behind_it(database: Database, request: pytest.FixtureRequest) -> None:
+    expected = {
+        "sqlite": None,
+        "postgresql": Pooler.NONE,
+        "pgbouncer": Pooler.NAMELESS,
+        "pgbouncer with prepared statements": Pooler.FITTING,
+    }
+    found = None if database.connect is None else await find_pooler(database.connect)
+    assert found is expected[request.node.callspec.params["migrated_url"]]

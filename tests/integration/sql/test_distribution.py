@@ -6,19 +6,21 @@ Like Citus, the functions refuse to copy a table whose policies apply to its own
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from adapters.sql.admin import ServiceRole, prepare_service_role
 from adapters.sql.database import Database, connect
 from adapters.sql.diagnostics import check_database
-from adapters.sql.distribution import OWNED, SETTING, CannotDistribute, distribute, read_cluster
-from adapters.sql.readiness import UNPROPAGATED, row_security_problem
+from adapters.sql.distribution import OWNED, SETTINGS, CannotDistribute, distribute, read_cluster
+from adapters.sql.readiness import UNPLANNED, UNPROPAGATED, row_security_problem
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from application.health import Finding, Status
 from tests.contracts.task_lists import add, get, new
-from tests.support.postgres import OWNER, execute
+from tests.support.postgres import OWNER, as_role, execute
 from tests.support.service import evo_todo
 
 CITUS = (
@@ -35,7 +37,7 @@ CITUS = (
     $$
     """,
     f"GRANT ALL ON pg_dist_partition TO {OWNER}",
-    f"GRANT SET ON PARAMETER {SETTING} TO {OWNER}",  # anybody may set it where Citus is loaded
+    f"GRANT SET ON PARAMETER {', '.join(SETTINGS)} TO {OWNER}",  # anybody may set them where Citus is loaded
     "UPDATE pg_extension SET extname = 'citus' WHERE extname = 'plpgsql'",  # in this database alone
 )
 
@@ -62,8 +64,18 @@ async def forced(url: str) -> set[str]:
     return {row["relname"] for row in rows}
 
 
-async def run(database: Database, *, keeps_force: bool) -> list[str]:
-    statements = [*(await read_cluster(database)).statements(keeps_force=keeps_force)]
+@pytest.fixture
+async def role(coordinator: Database, cluster_url: str, postgres_server: str) -> AsyncIterator[str]:
+    """The service's, as `evo-todo migrate` creates it."""
+    name = f"evo_todo_{uuid4().hex}"
+    await prepare_service_role(coordinator, ServiceRole(name))
+    yield name
+    admin = urlsplit(postgres_server)._replace(path=urlsplit(cluster_url).path).geturl()
+    execute(admin, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+async def run(database: Database, *, keeps_force: bool, role: str | None = None) -> list[str]:
+    statements = [*(await read_cluster(database, role)).statements(keeps_force=keeps_force)]
     for statement in statements:
         await distribute(database, statement)
     return statements
@@ -89,10 +101,10 @@ async def test_tables_are_distributed_beside_each_other_once(
     assert await get(SqlTaskLists(coordinator), task.id) == task
 
 
-@pytest.mark.parametrize("done", [1, 4, 6])
+@pytest.mark.parametrize("done", [1, 5, 7])
 async def test_it_goes_on_where_it_was_interrupted(coordinator: Database, cluster_url: str, done: int) -> None:
     statements = [*(await read_cluster(coordinator)).statements(keeps_force=True)]
-    assert len(statements) == 10
+    assert len(statements) == 11
     for statement in statements[:done]:
         await distribute(coordinator, statement)
     await run(coordinator, keeps_force=True)
@@ -126,10 +138,30 @@ async def test_servers_that_do_not_learn_the_user_are_not_ready(
     cluster_url: str, value: str, problem: str | None
 ) -> None:
     name = urlsplit(cluster_url).path[1:]
-    execute(cluster_url, f"ALTER DATABASE {name} SET {SETTING} = '{value}'")
+    execute(cluster_url, f"ALTER DATABASE {name} SET citus.propagate_set_commands = '{value}'")
     database = connect(cluster_url, is_sharded=True)
     assert await row_security_problem(database) == problem
     await database.dispose()
+
+
+async def test_a_service_whose_statements_are_planned_once_for_all_owners_is_not_ready(
+    coordinator: Database, cluster_url: str, role: str
+) -> None:
+    async def problem() -> str | None:
+        service = connect(as_role(cluster_url, role), is_sharded=True)
+        found = await row_security_problem(service)
+        await service.dispose()
+        return found
+
+    await run(coordinator, keeps_force=False)
+    assert await problem() == UNPLANNED
+    name = urlsplit(cluster_url).path[1:]
+    setting = f"ALTER ROLE {role} IN DATABASE {name} SET plan_cache_mode = 'auto'"
+    assert await run(coordinator, keeps_force=False, role=role) == [setting]
+    assert await problem() is None
+    await prepare_service_role(coordinator, ServiceRole(role))  # as the next version's migration does
+    assert await problem() is None
+    assert await run(coordinator, keeps_force=False, role=role) == []
 
 
 def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(cluster_url: str, tmp_path: Path) -> None:
@@ -139,7 +171,7 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(cluster_url: str
     done = evo_todo("distribute", folder=tmp_path, settings=settings)
     assert (done.returncode, done.stderr) == (0, "The tables are distributed.\n")
     assert done.stdout == planned.stdout
-    assert done.stdout.count("\n") == 7
+    assert done.stdout.count("\n") == 8
     assert evo_todo("distribute", folder=tmp_path, settings=settings).stdout == ""
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.admin import alembic_config, grant_to, migrate
@@ -169,3 +169,39 @@ async def test_a_migration_that_changes_rows_and_does_not_see_them_fails(
             await migrate(database)
     finally:
         await database.dispose()
+
+
+async def test_texts_are_folded_anew_and_meanwhile_every_list_is_read_and_changed(postgres_url: str) -> None:
+    old, dotted = (
+        connect(postgres_url),
+        text("UPDATE tasks SET search_text = 'di\u0307ti\u0307' WHERE owner_id = :owner"),
+    )
+    await migrate(old, "0006")
+    async with old.writes.begin() as connection:
+        await grant_to(connection, SERVICE)
+    service = connect(for_the_service(postgres_url))
+    lists = SqlTaskLists(service)
+    try:
+        tasks = [await add(lists, new("d\u0130t\u0130", owner=owner)) for owner in (ALICE, BOB)]
+        async with old.writes.begin() as connection:
+            for owner in (ALICE, BOB):
+                await connection.execute(select(func.set_user(owner)))
+                await connection.execute(dotted, {"owner": owner})
+        async with old.writes.begin() as connection:
+            await connection.execute(text("SET LOCAL row_security = off"))
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "0007"))
+            # The migration has not been committed.
+            for owner in (ALICE, BOB):
+                assert len((await page(lists, TaskQuery(), owner)).tasks) == 1
+                await add(lists, new("another", owner=owner))
+            await connection.execute(select(func.set_user(ALICE)))
+            with pytest.raises(DBAPIError, match="row-level security"):
+                await connection.execute(dotted, {"owner": ALICE})
+            await connection.rollback()
+        await migrate(old)
+        for task in tasks:
+            for words in ("d\u0130t\u0130", "diti"):
+                assert (await page(lists, TaskQuery(text=words), task.owner)).tasks == (task,)
+    finally:
+        await service.dispose()
+        await old.dispose()

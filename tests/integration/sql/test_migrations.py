@@ -11,6 +11,7 @@ from adapters.sql.readiness import DatabaseReadiness
 from adapters.sql.tables import metadata
 from adapters.sql.task_lists import SqlTaskLists
 from tests.contracts.task_lists import add, get, new
+from tests.support.pgbouncer import DIRECT
 
 
 def differences(connection: Connection) -> list[object]:
@@ -36,6 +37,7 @@ async def test_the_migrations_create_the_tables_of_the_code(database: Database) 
         }
 
 
+@DIRECT
 async def test_the_migrations_can_be_reverted_and_repeated(admin_database: Database) -> None:
     async with admin_database.writes.begin() as connection:
         await connection.run_sync(lambda sync: command.downgrade(alembic_config(sync), "base"))

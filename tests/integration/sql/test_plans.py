@@ -23,6 +23,7 @@ from domain.changes import ChangesQuery, SyncToken
 from domain.identity import UserId
 from domain.task import Revision, Revisions, TaskId
 from domain.task_list import Order, PageKey, TaskQuery
+from tests.support.pgbouncer import DIRECT
 from tests.support.postgres import SERVICE, as_role
 
 ALICE = UserId("alice")
@@ -134,6 +135,7 @@ async def postgresql_shape(
     return [f"{node['Node Type']} {node.get('Index Name', '')}" for node in found]
 
 
+@DIRECT
 async def test_changes_are_ranges_of_an_index_and_nothing_new_reads_no_task(filled: Database) -> None:
     for since, most in (
         (None, LIMIT + 1),
@@ -165,6 +167,7 @@ async def test_changes_are_ranges_of_an_index_and_nothing_new_reads_no_task(fill
                     assert node["Actual Loops"] * node["Actual Rows"] <= most
 
 
+@DIRECT
 async def test_each_page_of_a_long_list_is_a_range_of_an_index_at_any_position(filled: Database) -> None:
     for order in Order:
         first, deepest = await shape(filled, query(order, deep=False)), await shape(filled, query(order, deep=True))

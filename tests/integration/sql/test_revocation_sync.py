@@ -14,6 +14,7 @@ from application.background import Backoff
 from domain.errors import RevocationsUnavailable, StorageUnavailable
 from domain.identity import UserId
 from tests.contracts.revocations import ALICE, BOB, NOON, ONE, token
+from tests.support.pgbouncer import DIRECT
 from tests.support.worker_clock import WorkerClock
 
 
@@ -124,6 +125,7 @@ async def listening(listener: Listener) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+@DIRECT
 async def test_a_notification_starts_a_refresh_also_after_the_listener_was_lost(
     database: Database, here: SqlRevocations, hand: WorkerClock
 ) -> None:

@@ -1,5 +1,6 @@
 """Row-level security: PostgreSQL shows each user only their own rows, whatever a statement selects."""
 
+import re
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -24,6 +25,11 @@ INSERT_HIS = (
     "INSERT INTO tasks (owner_id, id, title, completed, created_at, updated_at, revision, search_text)"
     " VALUES ('bob', gen_random_uuid(), 'x', false, now(), now(), 1, 'x')"
 )
+GATE = re.compile(r"One-Time Filter: \((me\.id|\$\d+) = \(\$1\)::")
+"""What set_user has returned is compared with the statement's parameter, the one with a cast.
+
+Before version 17, EXPLAIN writes what an outer query hands to a subquery as `$` and a number of its own.
+"""
 
 
 @pytest.fixture(params=[SERVICE, OWNER])
@@ -175,7 +181,7 @@ class TestPolicies:
                 is_decided = steps[place].split()[:2] == ["One-Time", "Filter:"] and "me.id" in steps[place]
                 gate, _, found_by = steps[place - 3 : place]
                 is_of_found = "app.purging" in steps[place] and "Index Cond: (owner_id = " in found_by
-                assert is_decided or (is_of_found and "One-Time Filter: (me.id = " in gate), "\n".join(steps)
+                assert is_decided or (is_of_found and GATE.search(gate)), "\n".join(steps)
 
     async def test_a_rejection_by_a_policy_is_unavailability(self, guarded: Database) -> None:
         lists = SqlTaskLists(guarded)
