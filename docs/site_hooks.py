@@ -14,6 +14,8 @@ ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "reporting.md",
+    "clients/python/README.md": "clients/python.md",
+    "clients/typescript/README.md": "clients/typescript.md",
 }
 """Documents outside of docs/ that are pages of the site."""
 LINK = re.compile(r"(\[[^]\n]*(?:\n[^]\n]+)?\]\()(?!\w+:)([^)#\s]+)(#[^)\s]*)?\)|(\bsrc(?:set)?=\")(?!\w+:)([^\"]+)")
