@@ -109,6 +109,13 @@ def test_the_page_of_the_api_has_each_operation_with_its_parameters_and_response
             assert set(re.findall(r"^\| (\d{3}) \|", part, re.MULTILINE)) == set(operation["responses"])
             count = len(item.get("parameters", [])) + len(operation.get("parameters", []))
             assert len(re.findall(r"^\| `", part, re.MULTILINE)) == count
+            assert ("\nBody: " in part) == ("requestBody" in operation)
+    _, _, shapes = page.partition("\n## Shapes\n")
+    for name, schema in CONTRACT["components"]["schemas"].items():
+        _, _, part = shapes.partition(f"### {name} {{ #shape-{name} }}\n")
+        assert re.findall(r"^\| `(\w+)`", part.partition("\n### ")[0], re.MULTILINE) == [*schema["properties"]]
+    assert "integer, 1 to 1000, default <code>1000</code>" in page
+    assert set(re.findall(r'href="#(shape-\w+)"', page)) <= set(re.findall(r"\{ #(shape-\w+) \}", page))
 
 
 def test_one_version_everywhere() -> None:
