@@ -61,6 +61,10 @@ e2e: $(READY)/e2e $(BUILT) ## test the frontend: units, real tokens, a real brow
 	cd frontend && npm run --silent check
 	$(BIN)/python -m pytest $(or $(ARGS),tests/interop tests/e2e)
 
+.PHONY: compat
+compat: $(READY)/e2e $(BUILT) ## test the frontend with the newest Better Auth 1.x and Next, in a copy; ARGS="better-auth@1.7.20"
+	$(BIN)/python -m tests.interop.newest $(ARGS)
+
 .PHONY: lint
 lint: $(READY)/dev audit ## check style, types, the direction of imports, and known vulnerabilities
 	$(BIN)/ruff check src tests benchmarks docs clients/python
@@ -105,7 +109,7 @@ mutants: $(READY)/dev ## mutate src and list the mutants that the tests miss
 
 .PHONY: bench
 bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "growth", "floods", "soak", "crashes", "streams", "revocation", "instructions", "steps", "files", "docs", "deployments"
-	$(BIN)/python -m benchmarks $(ARGS)
+	PYTHONPATH="$(CURDIR)/clients/python/src" $(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks
 breaks: $(READY)/dev ## break each rule of docs/security.md in a copy and see its tests fail; ARGS="R4 P" selects

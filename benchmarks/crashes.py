@@ -15,9 +15,12 @@ from attrs import define, field
 
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.world import SERVICE, World, world
-from tests.support.list_clients import Reader, Writer, all_tasks, lost
+from evo_todo_client import ApiProblem, AsyncClient, Task, Unreachable
+from tests.support.list_clients import Follower, Reader, Writer, all_tasks, client_of, lost
 
 READERS: Final = 8
+FOLLOWERS: Final = 2
+"""Readers that use the Python client's watch."""
 WRITERS: Final = 4
 WORKERS: Final = 3
 WRITES: Final = 30
@@ -86,8 +89,10 @@ async def _run(made: World, server: Server, rounds: int, until: float) -> dict[s
         trust_env=False,
         verify=_NO_TLS,
     ) as http:
-        readers, writers = [Reader(http) for _ in range(READERS)], [Writer(http) for _ in range(WRITERS)]
-        reading = [asyncio.create_task(reader.run()) for reader in readers]
+        client = client_of(http, token)
+        readers, writers = [Reader(http) for _ in range(READERS)], [Writer(client) for _ in range(WRITERS)]
+        copies: list[Reader | Follower] = [*readers, *(Follower(client) for _ in range(FOLLOWERS))]
+        reading = [asyncio.create_task(one.run()) for one in copies]
         while not all(reader.streams for reader in readers):
             await asyncio.sleep(0.05)
         writing = [asyncio.create_task(writer.run()) for writer in writers]
@@ -100,7 +105,7 @@ async def _run(made: World, server: Server, rounds: int, until: float) -> dict[s
             await killer.kill()
             done += 1
         await _end(writing)
-        truth = await _settled(http, readers)
+        truth = await _settled(client, copies)
         failed = sum(task.done() for task in reading)
         await _end(reading)
     await administrator.close()
@@ -114,7 +119,7 @@ async def _run(made: World, server: Server, rounds: int, until: float) -> dict[s
         "lost writes": lost(writers, truth),
         "doubled events": sum(reader.doubled for reader in readers),
         "ids that do not rise": sum(reader.disordered for reader in readers),
-        "readers with another list": sum(reader.copy != truth for reader in readers),
+        "readers with another list": sum(one.copy != truth for one in copies),
         "readers that failed": failed,
     }
 
@@ -125,13 +130,13 @@ async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _settled(http: httpx.AsyncClient, readers: Sequence[Reader]) -> dict[str, Any]:
+async def _settled(client: AsyncClient, copies: Sequence[Reader | Follower]) -> dict[str, Task]:
     """The list, once every reader has it or the time is up."""
-    until, truth = time.monotonic() + SETTLE, dict[str, Any]()
+    until, truth = time.monotonic() + SETTLE, dict[str, Task]()
     while time.monotonic() < until:
-        with suppress(httpx.HTTPError):
-            truth = await all_tasks(http)
-            if all(reader.copy == truth for reader in readers):
+        with suppress(Unreachable, ApiProblem):
+            truth = await all_tasks(client)
+            if all(one.copy == truth for one in copies):
                 break
         await asyncio.sleep(0.2)
     return truth

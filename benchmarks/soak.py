@@ -17,6 +17,7 @@ from benchmarks.machine import memory_mib
 from benchmarks.servers import Server, evo_todo, migrate
 from benchmarks.soak_attacks import Soak, attacks
 from benchmarks.world import SERVICE, World, fill, user, world
+from evo_todo_client import ApiProblem, AsyncClient, Unreachable
 from tests.support.tokens import Issuer
 
 SET: Final = {"Content-Type": "application/secevent+jwt"}
@@ -64,30 +65,41 @@ async def _watch(server: Server, seen: Soak, seconds: float) -> None:
 
 
 async def _good(made: World, server: Server, seen: Soak, until: float, number: int) -> None:
-    chance, mine = random.Random(number), {"Authorization": f"Bearer {made.token(number)}"}
-    path, ids = f"/api/{user(number)}/tasks", list[str]()
+    """A user of the Python client, which repeats reads and creates."""
+    mine, ids = user(number), list[str]()
+
+    async def fetch_token() -> str:
+        return made.token(number)
+
+    async def count(response: httpx.Response) -> None:
+        seen.statuses[response.status_code] += 1
+
     async with httpx.AsyncClient(
-        base_url=server.url, headers=mine, timeout=10, trust_env=False, verify=_NO_TLS
-    ) as client:
+        timeout=10, trust_env=False, verify=_NO_TLS, event_hooks={"response": [count]}
+    ) as http:
+        client = AsyncClient(f"{server.url}/api", fetch_token, http=http)
         while time.monotonic() < until:
-            what = chance.random()
             try:
-                if what < 0.4 or not ids:
-                    response = await client.post(path, json={"title": f"Task {len(ids)}"})
-                    if response.status_code == httpx.codes.CREATED:
-                        ids.append(response.json()["id"])
-                        seen.kept[ids[-1]] = user(number)
-                elif what < 0.6:
-                    response = await client.get(f"{path}/{chance.choice(ids)}")
-                elif what < 0.8:
-                    response = await client.get(path, params={"limit": 20})
-                else:
-                    response = await client.patch(f"{path}/{chance.choice(ids)}/complete")
-            except httpx.TransportError as error:
-                seen.broken[type(error).__name__] += 1
-                continue
-            seen.statuses[response.status_code] += 1
+                await _use(client, mine, ids, seen, random.random())
+            except Unreachable as error:
+                seen.broken[type(error.__cause__).__name__] += 1
+            except ApiProblem:
+                pass  # counted above
             await asyncio.sleep(0.02)
+
+
+async def _use(client: AsyncClient, mine: str, ids: list[str], seen: Soak, what: float) -> None:
+    if what < 0.4 or not ids:
+        ids.append((await client.create_task(mine, f"Task {len(ids)}")).id)
+        seen.kept[ids[-1]] = mine
+    elif what < 0.6:
+        await client.get_task(mine, random.choice(ids))
+    elif what < 0.75:
+        await anext(client.changes(mine))
+    elif what < 0.8:
+        await client.list_tasks(mine)
+    else:
+        await client.set_completed(mine, random.choice(ids), what < 0.9)
 
 
 async def _hostile(made: World, server: Server, seen: Soak, until: float, number: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import posixpath
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "reporting.md",
+    "clients/python/README.md": "clients/python.md",
+    "clients/typescript/README.md": "clients/typescript.md",
 }
 """Documents outside of docs/ that are pages of the site."""
 LINK = re.compile(r"(\[[^]\n]*(?:\n[^]\n]+)?\]\()(?!\w+:)([^)#\s]+)(#[^)\s]*)?\)|(\bsrc(?:set)?=\")(?!\w+:)([^\"]+)")
@@ -44,15 +47,17 @@ def _help(command: click.Command, name: str) -> str:
 
 
 def api_page(document: dict[str, Any]) -> str:
-    """Each operation of an OpenAPI document with its parameters and responses."""
+    """Each operation of an OpenAPI document with its parameters, body and responses, and the shapes of what is sent."""
     operations = [
         _operation(document, f"{method.upper()} {path}", item, item[method])
         for path, item in document["paths"].items()
         for method in METHODS
         if method in item
     ]
+    shapes = [_shape(name, schema) for name, schema in document["components"]["schemas"].items()]
     version = document["info"]["version"]
-    return "\n".join([f"# Parameters and responses\n\nFrom the OpenAPI document of version {version}.\n", *operations])
+    head = f"# Parameters and responses\n\nFrom the OpenAPI document of version {version}.\n"
+    return "\n".join([head, *operations, "## Shapes\n", *shapes])
 
 
 def _operation(document: dict[str, Any], title: str, item: dict[str, Any], operation: dict[str, Any]) -> str:
@@ -68,11 +73,30 @@ def _operation(document: dict[str, Any], title: str, item: dict[str, Any], opera
     for one in parameters:
         name = f"`{one['name']}`" + (" (required)" if one.get("required") else "")
         meaning = _cell(one.get("description", ""))
-        lines.append(f"| {name} | {one['in']} | {_type(document, one['schema'])} | {meaning} |")
-    lines += ["", "| status | meaning |", "|---|---|"]
+        lines.append(f"| {name} | {one['in']} | {_type(one['schema'], one.get('example'))} | {meaning} |")
+    if "requestBody" in operation:
+        lines += ["", f"Body: {_contents(operation['requestBody'])}"]
+    lines += ["", "| status | meaning | body |", "|---|---|---|"]
     for status, response in operation["responses"].items():
-        lines.append(f"| {status} | {_cell(_resolved(document, response).get('description', ''))} |")
+        whole = _resolved(document, response)
+        lines.append(f"| {status} | {_cell(whole.get('description', ''))} | {_contents(whole)} |")
     return "\n".join([*lines, ""])
+
+
+def _shape(name: str, schema: dict[str, Any]) -> str:
+    required = schema.get("required", ())
+    lines = [f"### {name} {{ #shape-{name} }}\n", schema.get("description", ""), ""]
+    lines += ["| member | type | meaning |", "|---|---|---|"]
+    for member, part in schema.get("properties", {}).items():
+        named = f"`{member}`" + (" (required)" if member in required else "")
+        lines.append(
+            f"| {named} | {_type(part, *part.get('examples', ())[:1])} | {_cell(part.get('description', ''))} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _contents(body: dict[str, Any]) -> str:
+    return " or ".join(f"{_type(one['schema'])} as `{kind}`" for kind, one in body.get("content", {}).items())
 
 
 def _resolved(document: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
@@ -84,17 +108,13 @@ def _resolved(document: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]
     return value
 
 
-def _type(document: dict[str, Any], schema: dict[str, Any]) -> str:
-    schema = _resolved(document, schema)
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    kind = schema.get("type", "any")
-    limits = [
-        f"{name} {json.dumps(schema[name])}"
-        for name in ("default", "minimum", "maximum", "maxLength")
-        if name in schema
-    ]
-    return _cell(", ".join([" or ".join(kind) if isinstance(kind, list) else kind, *limits]))
+def _type(schema: dict[str, Any], example: Any = None) -> str:
+    """Type, range, default and example in words, as on the service's own page."""
+    from adapters.http.openapi.schema_text import limits_of, type_of  # noqa: PLC0415  (as above)
+
+    text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+    shown = "" if example is None else f"for example <code>{escape(text, quote=False)}</code>"
+    return _cell(", ".join(filter(None, [type_of(schema), limits_of(schema), shown])))
 
 
 def _cell(text: str) -> str:

@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process"
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { createServer, type IncomingMessage } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -87,4 +89,61 @@ describe("the client as a package", () => {
     },
     60_000,
   )
+
+  it("does what its README shows", async () => {
+    const requests: string[] = []
+    const task = {
+      id: "t1",
+      user_id: "ada",
+      title: "Buy milk",
+      description: null,
+      completed: false,
+      revision: 1,
+    }
+    const answer = ({ method, url }: IncomingMessage): unknown => {
+      if (url === "/api/auth/token") return { token: "a.b.c" }
+      requests.push(`${method} ${url}`)
+      return method === "GET" ? { data: [task], count: 1, next_cursor: null } : task
+    }
+    const server = createServer((request, response) =>
+      response
+        .setHeader("Content-Type", "application/json")
+        .writeHead(request.method === "POST" ? 201 : 200)
+        .end(JSON.stringify(answer(request))),
+    )
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const here = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    try {
+      const readme = await readFile(join(PACKAGE, "README.md"), "utf8")
+      const [, example = ""] = /```ts\n(.*?)```/s.exec(readme) ?? []
+      const written = example.replace(/https:\/\/(todo|api)\.example\.com/g, here)
+      await writeFile(
+        join(folder, "readme.ts"),
+        `const userId: string = "ada"\n${written}\nconsole.log(open.length)\n`,
+      )
+      const options = [
+        "--strict",
+        "--target",
+        "es2022",
+        "--lib",
+        "es2023,dom,dom.iterable",
+        "--module",
+        "nodenext",
+      ]
+      await inProject(
+        process.execPath,
+        join(FRONTEND, "node_modules/typescript/bin/tsc"),
+        ...options,
+        "readme.ts",
+      )
+      expect(await inProject(process.execPath, "readme.js")).toBe("1\n")
+      expect(requests.map((request) => request.split("?")[0])).toEqual([
+        "POST /api/ada/tasks",
+        "PATCH /api/ada/tasks/t1/complete",
+        "GET /api/ada/tasks",
+      ])
+    } finally {
+      server.close()
+    }
+  }, 120_000)
 })

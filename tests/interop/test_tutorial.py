@@ -1,19 +1,22 @@
-"""docs/tutorial.md and docs/how-to/sign-out.md, as written but for ports and npm install."""
+"""docs/tutorial.md and the how-to pages that go on from it, as written but for ports and installations."""
 
 import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.code_blocks import shell_blocks, titled_blocks
-from tests.support.postgres_local import free_port
-from tests.support.service import TIMEOUT, eventually, running
+import httpx
 
-MODULES = Path(__file__).parents[2] / "frontend" / "node_modules"
+from tests.support.code_blocks import shell_blocks, titled_blocks
+from tests.support.frontend import FRONTEND
+from tests.support.postgres_local import free_port
+from tests.support.service import TIMEOUT, end, environment, eventually, running
+
 PAGE = "tutorial.md"
 
 
@@ -34,6 +37,7 @@ for second in $(seq 60); do
 done
 """
 SIGN_OUT = "how-to/sign-out.md"
+OWN_APP = "how-to/your-own-app.md"
 
 
 @contextmanager
@@ -44,14 +48,15 @@ def better_auth(folder: Path, port: int, api_port: int) -> Iterator[None]:
     auth = files["auth.mjs"]
     assert auth.count("  plugins: [jwt(jwtOptions)],\n") == 1
     files["auth.mjs"] = import_line + "\n" + auth.replace("  plugins: [jwt(jwtOptions)],", plugins_line)
-    (folder / "node_modules").symlink_to(MODULES)
+    (folder / "node_modules").symlink_to(FRONTEND / "node_modules")
     for name, text in files.items():
         text_here = re.sub(r"(?<=[:(])3000\b", str(port), text).replace(":8000", f":{api_port}")
         (folder / name).write_text(text_here)
+    _, make_secret, start, *_ = shell_blocks(PAGE)
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["sh", "-euc", shell_blocks(PAGE)[1].replace("node auth", "exec node auth")],
+            ["sh", "-euc", make_secret + start.replace("node ", "exec node ")],
             cwd=folder,
             env={"PATH": os.environ["PATH"], "HOME": str(folder)},
             stdout=output,
@@ -67,7 +72,7 @@ def better_auth(folder: Path, port: int, api_port: int) -> Iterator[None]:
 
 def test_the_tutorial_leads_to_a_task_and_signing_out_holds(tmp_path: Path) -> None:
     port, api_port = free_port(), free_port()
-    install, _, serve, sign_up, first_task, other_user = shell_blocks(PAGE)
+    install, _, _, serve, sign_up, first_task, other_user, doctor = shell_blocks(PAGE)
     assert install.splitlines()[-1].startswith("npm install better-auth ")
     assert serve.endswith("evo-todo serve --migrate\n")
     settings = dict(line.removeprefix("export ").split("=", 1) for line in serve.splitlines() if "export" in line)
@@ -75,7 +80,10 @@ def test_the_tutorial_leads_to_a_task_and_signing_out_holds(tmp_path: Path) -> N
     [sign_out] = shell_blocks(SIGN_OUT)
     assert "\nsleep 2\n" in sign_out, "replaced, because a busy machine may need longer"
     sign_out = sign_out.replace("\nsleep 2\n", f"\n{UNTIL_REVOKED}\n")
-    commands = f"{sign_up}{first_task}{other_user}{IN_A_PAGE}{sign_out}".replace(":3000", f":{port}")
+    exports = "".join(line for line in serve.splitlines(keepends=True) if "export" in line)
+    explain = f'({exports}echo "$TOKEN" | {doctor.strip()}) > explained\n'
+    commands = f"{sign_up}{first_task}{other_user}{explain}{IN_A_PAGE}{sign_out}".replace(":3000", f":{port}")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     with (
         better_auth(tmp_path, port, api_port),
         running("serve", "--migrate", folder=tmp_path, settings=settings | {"EVO_TODO_PORT": str(api_port)}),
@@ -83,7 +91,7 @@ def test_the_tutorial_leads_to_a_task_and_signing_out_holds(tmp_path: Path) -> N
         ran = subprocess.run(
             ["sh", "-euc", commands.replace(":8000", f":{api_port}")],
             cwd=tmp_path,
-            env={"PATH": os.environ["PATH"]},
+            env=environment({"EVO_TODO_CORS_ORIGINS": f"http://localhost:{port}"}, tmp_path),
             capture_output=True,
             text=True,
             timeout=TIMEOUT,
@@ -96,6 +104,31 @@ def test_the_tutorial_leads_to_a_task_and_signing_out_holds(tmp_path: Path) -> N
     assert in_a_page == listed["data"]
     assert signed_out == {"success": True}
     assert revoked["status"] == 401
+    assert "\nok    token            accepted " in (tmp_path / "explained").read_text()
+
+
+def test_an_own_app_accepts_the_same_tokens(tmp_path: Path) -> None:
+    port, app_port = free_port(), free_port()
+    sign_up = shell_blocks(PAGE)[4]
+    install, serve, call = shell_blocks(OWN_APP)
+    assert install == "pip install httpx joserfc\n"
+    for name, text in titled_blocks(OWN_APP).items():
+        (tmp_path / name).write_text(text)
+    here = environment({"PATH": f"{sys.prefix}/bin{os.pathsep}{os.environ['PATH']}"}, tmp_path)
+
+    def in_a_terminal(commands: str) -> "subprocess.Popen[bytes]":
+        commands = commands.replace(":3000", f":{port}").replace("8001", f"{app_port}")
+        return subprocess.Popen(
+            ["sh", "-euc", commands], cwd=tmp_path, env=here, stdout=subprocess.PIPE, start_new_session=True
+        )
+
+    with better_auth(tmp_path, port, free_port()), in_a_terminal(serve) as app:
+        try:
+            eventually(lambda: httpx.get(f"http://127.0.0.1:{app_port}/notes", trust_env=False).status_code == 401)
+            printed, _ = in_a_terminal(f"{sign_up}{call}").communicate(timeout=TIMEOUT)
+        finally:
+            end(app)
+    assert read_documents(printed.decode())[-1] == []
 
 
 def read_documents(text: str) -> list[Any]:

@@ -1,21 +1,32 @@
-"""Clients of one list: readers that keep a copy by event streams, and writers that remember what was acknowledged.
+"""Clients of one list: some keep a copy, by streams or with the Python client; writers remember what was done.
 
-Neither gives up while workers and database connections are killed under them.
+None gives up while workers and database connections are killed under it.
 """
 
 import asyncio
 import random
 from collections.abc import Iterable
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import aclosing, suppress
+from typing import Final
 
 import httpx
 from attrs import define, field
 
+from evo_todo_client import ApiProblem, AsyncClient, Changed, Deleted, Reset, Task, Unreachable, WatchTimes
 from tests.support.live import EVENTS, EventStream
 
 LIST: Final = EVENTS.removesuffix("/events")
-PAGE: Final = 1000
+USER: Final = "alice"
+_QUICK: Final = WatchTimes(retry=0.05, restart=0.05, max_backoff=0.5, poll=0.1, polling=1.0)
+
+
+def client_of(http: httpx.AsyncClient, token: str) -> AsyncClient:
+    """The Python client of the service that `http` is for."""
+
+    async def fetch_token() -> str:
+        return token
+
+    return AsyncClient(str(http.base_url.join("/api")), fetch_token, http=http)
 
 
 @define
@@ -23,7 +34,7 @@ class Reader:
     """Keeps a copy of the list by streams, each of which goes on where the one before ended."""
 
     http: httpx.AsyncClient
-    copy: dict[str, Any] = field(factory=dict)
+    copy: dict[str, Task] = field(factory=dict)
     last_id: str | None = None
     revision: int = 0
     streams: int = 0
@@ -56,7 +67,7 @@ class Reader:
                 self._note(event.data["revision"])
                 self.last_id = event.id
                 if event.name == "task.changed":
-                    self.copy[event.data["id"]] = event.data
+                    self.copy[event.data["id"]] = Task.from_json(event.data)
                 else:
                     self.copy.pop(event.data["id"], None)
 
@@ -69,10 +80,31 @@ class Reader:
 
 
 @define
+class Follower:
+    """Keeps a copy of the list as a user of the Python client does."""
+
+    client: AsyncClient
+    copy: dict[str, Task] = field(factory=dict)
+
+    async def run(self) -> None:
+        """Follow the list until cancelled."""
+        async with aclosing(self.client.watch(USER, times=_QUICK)) as events:
+            async for event in events:
+                match event:
+                    case Reset():
+                        self.copy = await all_tasks(self.client)
+                    case Changed(task):
+                        known = self.copy.setdefault(task.id, task)
+                        self.copy[task.id] = max(known, task, key=lambda one: one.revision)
+                    case Deleted(task_id):
+                        self.copy.pop(task_id, None)
+
+
+@define
 class Writer:
     """Creates, changes and deletes tasks; what it gets no response to may or may not have been done."""
 
-    http: httpx.AsyncClient
+    client: AsyncClient
     done: int = 0
     """Acknowledged writes."""
     kept: dict[str, int] = field(factory=dict)
@@ -83,44 +115,33 @@ class Writer:
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            with suppress(httpx.TransportError):
-                self.done += await self._write()
+            with suppress(Unreachable, ApiProblem):
+                await self._write()
+                self.done += 1
             await asyncio.sleep(0)
 
-    async def _write(self) -> bool:
+    async def _write(self) -> None:
         chosen = random.choice([*self.kept]) if self.kept and random.random() < 0.6 else None
         if chosen is None:
-            answer = await self.http.post(LIST, json={"title": "Buy milk"})
+            task = await self.client.create_task(USER, "Buy milk")
+            self.kept[task.id] = task.revision
         elif random.random() < 0.5:
-            answer = await self.http.patch(f"{LIST}/{chosen}/complete")
+            self.kept[chosen] = (await self.client.set_completed(USER, chosen, random.random() < 0.5)).revision
         else:
             del self.kept[chosen]
-            answer = await self.http.delete(f"{LIST}/{chosen}")
-            if answer.is_success:
-                self.deleted.add(chosen)
-            return answer.is_success
-        if answer.is_success:
-            task = answer.json()
-            self.kept[task["id"]] = task["revision"]
-        return answer.is_success
+            await self.client.delete_task(USER, chosen)
+            self.deleted.add(chosen)
 
 
-def lost(writers: Iterable[Writer], truth: dict[str, Any]) -> int:
+def lost(writers: Iterable[Writer], truth: dict[str, Task]) -> int:
     """How many acknowledged writes are not in the list."""
     count = 0
     for writer in writers:
-        count += sum(one not in truth or truth[one]["revision"] < least for one, least in writer.kept.items())
+        count += sum(one not in truth or truth[one].revision < least for one, least in writer.kept.items())
         count += sum(one in truth for one in writer.deleted)
     return count
 
 
-async def all_tasks(http: httpx.AsyncClient) -> dict[str, Any]:
-    """The list, by pages."""
-    found: dict[str, Any] = {}
-    cursor: dict[str, str] = {}
-    while True:
-        page = (await http.get(LIST, params={"limit": PAGE, **cursor})).raise_for_status().json()
-        found |= {task["id"]: task for task in page["data"]}
-        if page["next_cursor"] is None:
-            return found
-        cursor = {"cursor": page["next_cursor"]}
+async def all_tasks(client: AsyncClient) -> dict[str, Task]:
+    """The list."""
+    return {task.id: task for task in await client.list_tasks(USER)}

@@ -74,20 +74,20 @@ NGINX = (
 """
 )
 
-HAPROXY_DEFAULT = HAPROXY_START + "    server only {host}:{service}\n"
+HAPROXY_DEFAULT = HAPROXY_START + "    {lines}\n    server only {host}:{service}\n"
 
 NGINX_DEFAULT = (
     NGINX_START
     + """    server {{
         listen {host}:{port};
-        location / {{
-            proxy_pass http://{host}:{service};
-        }}
+        {lines}
     }}
 }}
 """
 )
 """Buffers responses, and speaks HTTP/1.0 to the service."""
+
+PASS = f"location / {{ proxy_pass http://{HOST}:8000; }}"
 
 COMMANDS = {
     "haproxy": (HAPROXY, ("-db", "-f")),
@@ -105,12 +105,17 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def proxy(name: str, service_port: int, folder: Path) -> Generator[int]:
-    """Start the proxy on a free port, which this yields."""
+def proxy(name: str, service_port: int, folder: Path, lines: str = "") -> Generator[int]:
+    """Start the proxy on a free port, which this yields.
+
+    `lines` of a document, for the service at port 8000, take the place of PASS in `nginx-default`, and come before the
+    server in `haproxy-default`.
+    """
     template, options = COMMANDS[name]
+    lines = (lines or (PASS if name == "nginx-default" else "")).replace(":8000", f":{service_port}")
     port = free_port()
     file = folder / f"{name}.conf"
-    file.write_text(template.format(host=HOST, port=port, service=service_port, folder=folder))
+    file.write_text(template.format(host=HOST, port=port, service=service_port, folder=folder, lines=lines))
     process = subprocess.Popen([program(name.partition("-")[0]), *options, str(file)], stdin=DEVNULL, stdout=DEVNULL)
     try:
         eventually(lambda: process.poll() is not None or is_listening(port))

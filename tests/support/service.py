@@ -173,7 +173,7 @@ def group(process: "subprocess.Popen[bytes]") -> Iterator[psutil.Process]:
                 yield one
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[Any]") -> None:
     """Kill the process and its children, which are alone in its process group."""
     if list(group(process)):
         with suppress(ProcessLookupError):

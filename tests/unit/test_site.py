@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -80,7 +81,9 @@ def test_links_on_the_site_lead_to_pages_of_it(page: str) -> None:
         ("index.md", 'src="docs/images/a.png"', 'src="images/a.png"'),
         ("live.md", "[a](../CHANGELOG.md)", "[a](changelog.md)"),
         ("how-to/proxy.md", "[a\nb](../operations.md#x)", "[a\nb](../operations.md#x)"),
-        ("how-to/proxy.md", "[a](../../clients/typescript/README.md)", "a (`clients/typescript/README.md`)"),
+        ("how-to/proxy.md", "[a](../../clients/typescript/README.md)", "[a](../clients/typescript.md)"),
+        ("clients/python.md", "[a](../../docs/live.md)", "[a](../live.md)"),
+        ("how-to/proxy.md", "[a](../../frontend/package.json)", "a (`frontend/package.json`)"),
         ("live.md", "[a](https://example.com/x.md)", "[a](https://example.com/x.md)"),
         ("live.md", "[a](#watch)", "[a](#watch)"),
     ],
@@ -106,6 +109,13 @@ def test_the_page_of_the_api_has_each_operation_with_its_parameters_and_response
             assert set(re.findall(r"^\| (\d{3}) \|", part, re.MULTILINE)) == set(operation["responses"])
             count = len(item.get("parameters", [])) + len(operation.get("parameters", []))
             assert len(re.findall(r"^\| `", part, re.MULTILINE)) == count
+            assert ("\nBody: " in part) == ("requestBody" in operation)
+    _, _, shapes = page.partition("\n## Shapes\n")
+    for name, schema in CONTRACT["components"]["schemas"].items():
+        _, _, part = shapes.partition(f"### {name} {{ #shape-{name} }}\n")
+        assert re.findall(r"^\| `(\w+)`", part.partition("\n### ")[0], re.MULTILINE) == [*schema["properties"]]
+    assert "integer, 1 to 1000, default <code>1000</code>" in page
+    assert set(re.findall(r'href="#(shape-\w+)"', page)) <= set(re.findall(r"\{ #(shape-\w+) \}", page))
 
 
 def test_one_version_everywhere() -> None:
@@ -121,6 +131,46 @@ def test_python_code_is_valid_on_every_page() -> None:
     assert len(blocks) >= 5
     for title, text in blocks.items():
         compile(text, title, "exec")
+
+
+BLOCKS = {
+    ("index.md", "sh"): (2, "integration/processes/test_readme.py"),
+    ("live.md", "sh"): (7, "integration/processes/test_readme.py"),
+    ("tutorial.md", "sh"): (8, "interop/test_tutorial.py"),
+    ("tutorial.md", "js"): (2, "interop/test_tutorial.py"),
+    ("how-to/sign-out.md", "sh"): (1, "interop/test_tutorial.py"),
+    ("how-to/sign-out.md", "js"): (2, "interop/test_tutorial.py"),
+    ("how-to/your-own-app.md", "sh"): (3, "interop/test_tutorial.py"),
+    ("how-to/your-own-app.md", "python"): (4, "security/test_own_apps.py"),
+    ("how-to/leave-hs256.md", "python"): (1, "security/test_own_verifier.py"),
+    ("how-to/backup.md", "sh"): (2, "integration/processes/test_documented_commands.py"),
+    ("how-to/backup.md", "python"): (1, "unit/test_site.py"),
+    ("how-to/hosted-postgresql.md", "sh"): (1, "integration/processes/test_documented_commands.py"),
+    ("how-to/proxy.md", "sh"): (1, "interop/test_documented_proxies.py"),
+    ("how-to/proxy.md", "nginx"): (1, "interop/test_documented_proxies.py"),
+    ("operations.md", "sh"): (2, "integration/processes/test_documented_commands.py"),
+    ("operations.md", "nginx"): (2, "interop/test_documented_proxies.py"),
+    ("operations.md", "haproxy"): (2, "interop/test_documented_proxies.py"),
+    ("operations.md", "console"): (2, None),  # they need Kubernetes and Docker
+    ("scaling.md", "console"): (1, None),  # it needs a cluster of Citus
+    ("adr/0012-row-level-security.md", "sql"): (1, None),  # an outline, with left out parts
+    ("clients/python.md", "python"): (1, "interop/test_python_client.py"),
+    ("clients/python.md", "console"): (1, None),  # it installs a package
+    ("clients/typescript.md", "ts"): (1, "../frontend/scripts/client-package.test.ts"),
+    ("clients/typescript.md", "console"): (1, None),  # as client-package.test.ts does in a folder of its own
+}
+"""How many blocks of each language a page has, and which test runs them."""
+
+
+def test_every_code_block_is_known_to_the_test_that_runs_it() -> None:
+    written = WRITTEN | {page: GENERATED[page] for page in HOOKS.ROOT_PAGES.values()}
+    found = Counter(
+        (page, language)
+        for page, text in written.items()
+        for language in re.findall(r"^ *```(\w+)[^\n]*\n.*?^ *```$", text, re.DOTALL | re.MULTILINE)
+    )
+    assert found == {block: count for block, (count, _) in BLOCKS.items()}
+    assert all((ROOT / "tests" / test).is_file() for _, test in BLOCKS.values() if test)
 
 
 def test_the_backup_of_a_database_in_use_has_what_its_file_alone_lacks(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.integration.processes.test_revocations import push
-from tests.support.list_clients import LIST, Reader, Writer, all_tasks, lost
+from tests.support.list_clients import LIST, Follower, Reader, Writer, all_tasks, client_of, lost
 from tests.support.live import EVENTS, HANG, Event, EventStream
 from tests.support.loopback_issuer import LoopbackIssuer
 from tests.support.service import Service, eventually, running
@@ -102,9 +102,12 @@ def kill_a_worker(service: Service) -> None:
 async def test_readers_lose_and_double_nothing_while_workers_are_killed(
     service: Service, issuer: LoopbackIssuer
 ) -> None:
-    async with client(service, issuer.token("alice")) as http:
-        readers, writers = [Reader(http) for _ in range(READERS)], [Writer(http) for _ in range(2)]
-        reading = [asyncio.create_task(reader.run()) for reader in readers]
+    token = issuer.token("alice")
+    async with client(service, token) as http:
+        python = client_of(http, token)
+        readers, writers = [Reader(http) for _ in range(READERS)], [Writer(python) for _ in range(2)]
+        copies: list[Reader | Follower] = [*readers, Follower(python)]
+        reading = [asyncio.create_task(one.run()) for one in copies]
         async with asyncio.timeout(HANG):
             while not all(reader.streams for reader in readers):  # noqa: ASYNC110  (another task's work)
                 await asyncio.sleep(0.05)
@@ -121,12 +124,12 @@ async def test_readers_lose_and_double_nothing_while_workers_are_killed(
         for writer in writing:
             writer.cancel()
         await asyncio.gather(*writing, return_exceptions=True)
-        truth = await all_tasks(http)
+        truth = await all_tasks(python)
         async with asyncio.timeout(HANG):
-            while any(reader.copy != truth for reader in readers):
+            while any(one.copy != truth for one in copies):
                 assert not any(reader.done() for reader in reading), [one.result() for one in reading if one.done()]
                 await asyncio.sleep(0.05)
-                truth = await all_tasks(http)
+                truth = await all_tasks(python)
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)

@@ -1,10 +1,14 @@
 """The Python client against the real application: every call, conditions, keys, tokens, retries and delta sync."""
 
 import ast
+import asyncio
 import dataclasses
 import inspect
 import re
+import threading
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,8 @@ from evo_todo_client import (
 from evo_todo_client.event_stream import EventStreamParser, ServerEvent
 from tests.support.api import Api, InMemory, running
 
+HANG = 30.0
+"""Seconds after which a test fails instead of waiting on."""
 BASE = "http://api.test/api"
 
 
@@ -232,10 +238,37 @@ async def test_one_token_serves_until_the_api_rejects_it_then_another_once(sessi
             await client.list_tasks("alice")
 
 
+async def test_calls_that_begin_together_fetch_one_token(session: Session) -> None:
+    async with session.client() as client:
+        await asyncio.gather(*(client.list_tasks("alice") for _ in range(5)))
+        assert session.fetched == 1
+        session.network.before = [401] * 5
+        await asyncio.gather(*(client.list_tasks("alice") for _ in range(5)))
+        assert session.fetched == 2
+
+
+def test_threads_that_begin_together_fetch_one_token() -> None:
+    fetched, together = list[str](), threading.Barrier(5)
+
+    def fetch_token() -> str:
+        fetched.append("a.b.c")
+        time.sleep(0.05)  # as long as a response takes: others begin meanwhile
+        return fetched[-1]
+
+    def list_tasks(client: Client) -> list[Task]:
+        together.wait(HANG)
+        return client.list_tasks("alice")
+
+    network = httpx.MockTransport(lambda _: httpx.Response(200, json={"data": [], "next_cursor": None}))
+    with Client(BASE, fetch_token, http=httpx.Client(transport=network)) as client, ThreadPoolExecutor(5) as threads:
+        assert list(threads.map(list_tasks, [client] * 5)) == [[]] * 5
+    assert fetched == ["a.b.c"]
+
+
 async def test_a_token_is_renewed_shortly_before_it_expires(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     async with session.client() as client:
         await client.list_tasks("alice")
-        tokens = client._operations.tokens
+        tokens = client._session.tokens
         later = tokens._renew_at + 1
         monkeypatch.setattr(tokens, "_now", lambda: later)
         await client.list_tasks("alice")

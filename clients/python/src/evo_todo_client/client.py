@@ -1,27 +1,41 @@
-"""The synchronous client."""
+"""The synchronous client: the same calls, each run to its end on the calling thread."""
 
-from collections.abc import Callable, Generator
-from types import TracebackType
-from typing import Self
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from evo_todo_client.interruptions import WatchTimes
-from evo_todo_client.models import Changes, Event, Sort, Status, Task
-from evo_todo_client.operations import UNSET, Operations, Unset
-from evo_todo_client.tokens import Tokens
-from evo_todo_client.transport import TIMEOUT, Transport
-from evo_todo_client.watch import Watch
+from evo_todo_client.async_client import TIMEOUT, Calls
+from evo_todo_client.network import Network, each, result_of
+from evo_todo_client.session import Session
 
-_TIMES = WatchTimes()
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _blocking(
+    method: Callable[Concatenate[Calls, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["Client", P], T]:
+    @wraps(method)
+    def call(client: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return result_of(method(client._calls, *args, **kwargs))  # noqa: SLF001  (a method of it)
+
+    return call
+
+
+def _iterated(
+    method: Callable[Concatenate[Calls, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate["Client", P], Generator[T, None, None]]:
+    @wraps(method)
+    def call(client: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Generator[T, None, None]:
+        return each(method(client._calls, *args, **kwargs))  # noqa: SLF001  (a method of it)
+
+    return call
 
 
 class Client:
     """A client of the tasks API for one signed-in user; threads may share it.
-
-    Every method raises Unauthorized when the session has ended, another ApiProblem for any other error response, and
-    Unreachable when there is no response. Reads and creates (by their `Idempotency-Key`) are attempted up to three
-    times, other changes once.
 
     Args:
         base_url: of the API, ending in `/api`.
@@ -32,15 +46,14 @@ class Client:
     def __init__(
         self, base_url: str, fetch_token: Callable[[], str | None], *, http: httpx.Client | None = None
     ) -> None:
-        self._operations = Operations(Tokens())
         self._is_own = http is None
-        self._http = httpx.Client(timeout=TIMEOUT) if http is None else http
-        self._transport = Transport(base_url, fetch_token, self._http, self._operations.tokens)
+        self._http = http or httpx.Client(timeout=TIMEOUT)
+        self._calls = Calls(Session(base_url, Network(self._http, fetch_token)))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -50,71 +63,14 @@ class Client:
 
     def sign_out(self) -> None:
         """Forget the token: the next call fetches another."""
-        self._operations.tokens.clear()
+        self._calls.sign_out()
 
-    def list_tasks(
-        self,
-        user_id: str,
-        *,
-        completed: bool | None = None,
-        q: str | None = None,
-        sort: Sort | None = None,
-        deleted: bool = False,
-    ) -> list[Task]:
-        """All tasks that match; fetches every page. `deleted`: those that can still be restored."""
-        return self._transport.run(self._operations.list_tasks(user_id, q, sort, completed=completed, deleted=deleted))
-
-    def changes(self, user_id: str, *, since: str | None = None) -> Generator[Changes, None, None]:
-        """What changed since a sync token, a page at a time; the whole list without one, or if it has expired."""
-        return self._transport.emitted(self._operations.changes(user_id, since))
-
-    def watch(
-        self,
-        user_id: str,
-        *,
-        since: str | None = None,
-        on_status: Callable[[Status], object] = lambda _: None,
-        times: WatchTimes = _TIMES,
-    ) -> Generator[Event, None, None]:
-        """The list's changes as they happen; reconnects by itself, loses nothing meanwhile, and ends only by an error.
-
-        Polls where something on the way holds the stream back. Without `since`, the first event is a Reset. Leave the
-        loop to stop; it blocks until there is an event.
-        """
-        return self._transport.emitted(Watch(self._operations.tokens, user_id, since, on_status, times).steps())
-
-    def create_task(
-        self, user_id: str, title: str, description: str | None = None, *, idempotency_key: str | None = None
-    ) -> Task:
-        """Create a task. Repeat the key of an earlier call to get the task that it created, if it did."""
-        return self._transport.run(self._operations.create_task(user_id, title, description, idempotency_key))
-
-    def get_task(self, user_id: str, task_id: str) -> Task:
-        """The task."""
-        return self._transport.run(self._operations.get_task(user_id, task_id))
-
-    def update_task(
-        self,
-        user_id: str,
-        task_id: str,
-        *,
-        title: str | Unset = UNSET,
-        description: str | Unset | None = UNSET,
-        completed: bool | Unset = UNSET,
-        revision: int | None = None,
-    ) -> Task:
-        """Change these fields. `revision`: only if the task is still at it, else ChangedElsewhere is raised."""
-        members = {"title": title, "description": description, "completed": completed}
-        return self._transport.run(self._operations.update_task(user_id, task_id, members, revision))
-
-    def set_completed(self, user_id: str, task_id: str, completed: bool, *, revision: int | None = None) -> Task:  # noqa: FBT001  (reads well by position)
-        """Set whether the task is completed. Idempotent."""
-        return self._transport.run(self._operations.set_completed(user_id, task_id, revision, completed=completed))
-
-    def delete_task(self, user_id: str, task_id: str, *, revision: int | None = None) -> None:
-        """Delete the task; `restore_task` undoes it."""
-        self._transport.run(self._operations.delete_task(user_id, task_id, revision))
-
-    def restore_task(self, user_id: str, task_id: str) -> Task:
-        """Restore a deleted task. Idempotent."""
-        return self._transport.run(self._operations.restore_task(user_id, task_id))
+    list_tasks = _blocking(Calls.list_tasks)
+    changes = _iterated(Calls.changes)
+    watch = _iterated(Calls.watch)
+    create_task = _blocking(Calls.create_task)
+    get_task = _blocking(Calls.get_task)
+    update_task = _blocking(Calls.update_task)
+    set_completed = _blocking(Calls.set_completed)
+    delete_task = _blocking(Calls.delete_task)
+    restore_task = _blocking(Calls.restore_task)

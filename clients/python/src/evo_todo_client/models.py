@@ -1,8 +1,10 @@
-"""What the API sends. Members that a later version of the API adds are ignored."""
+"""What the API sends, and how a watch waits. Members that a later version of the API adds are ignored."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
+
+from evo_todo_client.problems import unexpected_response
 
 Sort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "-deleted_at"]
 
@@ -37,6 +39,14 @@ class Task:
             revision=data["revision"],
             deleted_at=None if deleted_at is None else datetime.fromisoformat(deleted_at),
         )
+
+    @classmethod
+    def received(cls, data: Any) -> Self:
+        """Raises ApiProblem for what is not a task."""
+        try:
+            return cls.from_json(data)
+        except (KeyError, TypeError, ValueError) as error:
+            raise unexpected_response() from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +92,22 @@ Event = Changed | Deleted | Reset
 
 Status = Literal["connecting", "live", "polling"]
 """How soon a watch reports changes: when a connection is there again, at once, or within seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTimes:
+    """How a watch waits, in seconds."""
+
+    silence: float = 20.0
+    """Without a byte, before the stream counts as broken: the API sends a comment every 15 s."""
+    proof: float = 10.0
+    """From `ready` on, after which whatever arrives shows that the stream is not held back."""
+    retry: float = 3.0
+    """The first backoff, until the API says another one; doubled with each failure."""
+    max_backoff: float = 30.0
+    restart: float = 5.0
+    """The time over which clients come back when the service has stopped."""
+    poll: float = 5.0
+    """Between two polls, give or take a half."""
+    polling: float = 60.0
+    """Before a stream is tried again where they are held back; doubled each time, up to ten times as long."""

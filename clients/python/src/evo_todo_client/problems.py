@@ -49,6 +49,9 @@ class ChangedElsewhere(ApiProblem):
 class Unreachable(Exception):
     """There was no response: a network failure or a timeout. A change may have been made nevertheless."""
 
+    def __init__(self) -> None:
+        super().__init__("The server is unreachable. Check your connection and try again.")
+
 
 def unexpected_response() -> ApiProblem:
     """A success that the API does not send: something on the way has answered, such as a captive portal."""

@@ -3,56 +3,67 @@
 import base64
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+import httpx
 
 from evo_todo_client.problems import Unauthorized, Unreachable
-from evo_todo_client.steps import FetchToken, Steps
 
-_MARGIN = 30.0
+_MARGIN: Final = 30.0
 
 
 class Tokens:
     """Keeps one token. A wrong clock of this machine does not matter: a token lives `exp - iat` from its arrival."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self.token: str | None = None
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[str | None]],
+        lock: AbstractAsyncContextManager[object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch, self._lock, self._now = fetch, lock, now
+        self._token: str | None = None
         self._renew_at = self._expires_at = 0.0
+        self._arrived = 0  # how many tokens
 
-    def get(self, rejected: str | None = None) -> Steps[str]:
+    async def get(self, rejected: str | None = None) -> str:
         """The token, or a new one shortly before it expires or when the API has rejected this one.
 
         Raises:
             Unauthorized: there is no session.
             Unreachable: there was no response, and the cached token is not valid any more.
         """
-        known = self.token
-        if known is not None and known != rejected and self._now() < self._renew_at:
+        known = None if self._token == rejected else self._token
+        if known is not None and self._now() < self._renew_at:
             return known
-        try:
-            token: str | None = yield FetchToken(known)
-        except Unreachable:
-            if known is not None and known != rejected and self._now() < self._expires_at:
-                return known
-            raise
-        if not token:
-            self.clear()
-            raise Unauthorized
-        if token != self.token:
-            self.keep(token)
-        return token
+        before = self._arrived
+        async with self._lock:
+            if self._token is not None and self._arrived != before:
+                return self._token  # another call has fetched it meanwhile
+            try:
+                token = await self._fetch()
+            except (httpx.RequestError, OSError) as error:
+                if known is not None and self._now() < self._expires_at:
+                    return known
+                raise Unreachable from error
+            if not token:
+                self.clear()
+                raise Unauthorized
+            self._keep(token)
+            return token
 
-    def keep(self, token: str) -> None:
-        """A token that has arrived now."""
+    def _keep(self, token: str) -> None:
         lifetime = _lifetime(token)
-        self.token = token
+        self._token = token
+        self._arrived += 1
         self._expires_at = self._now() + lifetime
         self._renew_at = self._expires_at - min(_MARGIN, lifetime / 5)
 
     def clear(self) -> None:
         """Forget it, at sign-out."""
-        self.token = None
+        self._token = None
 
 
 def _lifetime(token: str) -> float:

@@ -2,162 +2,194 @@
 
 import json
 import random
+import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Final
 
-from evo_todo_client.calls import GONE, changes_page, list_path, send
+import httpx
+
 from evo_todo_client.event_stream import EventStreamParser, ServerEvent
-from evo_todo_client.interruptions import Interruption, WatchTimes, is_about_token, is_transient
-from evo_todo_client.models import Changed, Deleted, Event, Reset, Status, Task
+from evo_todo_client.models import Changed, Changes, Deleted, Event, Reset, Status, Task, WatchTimes
 from evo_todo_client.problems import ApiProblem, Unauthorized, Unreachable, unexpected_response
-from evo_todo_client.steps import Call, Emit, Read, Sleep, Steps
-from evo_todo_client.tokens import Tokens
+from evo_todo_client.session import Call, Session
 
 _FAILURES_BEFORE_POLLING: Final = 2
+_GONE: Final = 410
+_LONGEST_RETRY_AFTER: Final = 86_400.0
+_ABOUT_TOKEN: Final = re.compile("token|expire|revoke|session|account|purge", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Interruption:
+    """Why there is no stream (any more): what to do before the next attempt."""
+
+    spread: float | None = None
+    """It is made within so many seconds after `retry_after`; `None`: at once."""
+    is_held_back: bool = False
+    """Something on the way holds events back."""
+    retry_after: float = 0.0
 
 
 class Watch:
-    """One watch. `steps` emits events for ever, or raises what is no use to try again."""
+    """One watch. `events` goes on for ever, or raises what is no use to try again, as the other calls do."""
 
     def __init__(
-        self, tokens: Tokens, user_id: str, since: str | None, on_status: Callable[[Status], object], times: WatchTimes
+        self,
+        session: Session,
+        path: str,
+        changes_since: Callable[[str | None], Awaitable[tuple[Changes, bool]]],
+        since: str | None,
+        on_status: Callable[[Status], object],
+        times: WatchTimes,
     ) -> None:
-        self._tokens, self._path, self._position = tokens, list_path(user_id), since
+        self._session, self._path, self._changes_since, self._position = session, path, changes_since, since
         self._on_status, self._times, self._retry = on_status, times, times.retry
         self._status: Status | None = None
         self._failures = self._periods = 0  # attempts since a stream was proven, and periods of polling since
+        self._why = _Interruption()
 
-    def steps(self) -> Steps[None]:
-        """Raises as the other calls do."""
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Streams, and polls after those that fail; each ends by setting `_why`."""
         while True:
-            why = yield from self._stream()
-            yield from self._pause(why)
-            if why.is_held_back or self._failures >= _FAILURES_BEFORE_POLLING:
-                yield from self._pause((yield from self._poll(why)))
+            async with aclosing(self._stream()) as found:
+                async for event in found:
+                    yield event
+            await self._pause()
+            if self._why.is_held_back or self._failures >= _FAILURES_BEFORE_POLLING:
+                async with aclosing(self._poll()) as found:
+                    async for event in found:
+                        yield event
+                await self._pause()
 
-    def _stream(self) -> Steps[Interruption]:
+    async def _stream(self) -> AsyncGenerator[Event, None]:
         """Follow one stream to its end."""
         if self._status != "polling":
             self._report("connecting")
-        headers = {"Accept": "text/event-stream"}
-        if self._position is not None:
-            headers["Last-Event-ID"] = self._position
-        call = Call("GET", f"{self._path}/events", headers=headers)
+        position = {} if self._position is None else {"Last-Event-ID": self._position}
+        headers = {"Accept": "text/event-stream"} | position
         try:
-            response, token = yield from send(self._tokens, call, stream=self._times.silence)
-            if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-                raise unexpected_response()
+            response, token = await self._session.open(
+                Call("GET", self._path, headers=headers, silence=self._times.silence)
+            )
         except (ApiProblem, Unreachable) as error:
-            return self._interruption(error)
-        return (yield from self._follow(token))
+            self._why = self._interruption(error)
+            return
+        try:
+            if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                async with aclosing(self._follow(response, token)) as found:
+                    async for event in found:
+                        yield event
+            else:
+                self._why = self._interruption(unexpected_response())
+        finally:
+            await self._session.network.close(response)
 
-    def _follow(self, token: str) -> Steps[Interruption]:
-        parser = EventStreamParser()
+    async def _follow(self, response: httpx.Response, token: str) -> AsyncGenerator[Event, None]:
+        parser, chunks = EventStreamParser(), self._session.network.chunks(response)
         ready_at: float | None = None
         is_proven = is_silent = False
         reason: str | None = None
         while reason is None:
             try:
-                chunk: bytes | None = yield Read()
-                events = None if chunk is None else [(one, _decoded(one)) for one in parser.parse(chunk)]
-            except TimeoutError:
-                is_silent, events = True, None
-            except (ValueError, KeyError, TypeError):
-                events = None  # not what the contract says
-            if events is None:
+                chunk = await anext(chunks)
+                events = [(one, _decoded(one)) for one in parser.parse(chunk)]
+            except httpx.ReadTimeout:
+                is_silent = True
                 break
+            except (StopAsyncIteration, httpx.RequestError, ValueError, KeyError, TypeError):
+                break  # ended, broken, or not what the contract says
             is_proven = is_proven or (ready_at is not None and time.monotonic() - ready_at >= self._times.proof)
             for event, decoded in events:
-                if event.name == "ready":
-                    ready_at = time.monotonic()
-                elif event.name == "end":
+                if event.name == "end":
                     reason = event.data
                     break
-                yield from self._process(event, decoded)
+                if event.name == "ready":
+                    ready_at = time.monotonic()
+                    if self._position is None:
+                        yield Reset(event.id)
+                    self._report("live")
+                elif decoded is not None:
+                    yield decoded
+                self._position = event.id or self._position
         self._retry = self._retry if parser.retry is None else parser.retry
         if is_proven:
             self._failures = self._periods = 0
-        return (yield from self._after_end(token, reason, is_proven=is_proven, is_silent=is_silent))
+        self._why = await self._after_end(token, reason, is_proven=is_proven, is_silent=is_silent)
 
-    def _after_end(self, token: str, reason: str | None, *, is_proven: bool, is_silent: bool) -> Steps[Interruption]:
-        is_token = is_about_token(reason)
-        if is_token:
+    async def _after_end(self, token: str, reason: str | None, *, is_proven: bool, is_silent: bool) -> _Interruption:
+        is_about_token = reason is not None and _ABOUT_TOKEN.search(reason) is not None
+        if is_about_token:
             with suppress(Unauthorized, Unreachable):  # opening the next stream fails likewise, and is handled there
-                yield from self._tokens.get(token)
+                await self._session.tokens.get(rejected=token)
             if is_proven:
-                return Interruption()
+                return _Interruption()
         if not is_proven:
             self._failures += 1
             if is_silent:
-                return Interruption(is_held_back=True)
-        backoff = self._times.backoff(self._retry, self._failures)
-        return Interruption(backoff if reason is None or is_token else max(self._times.restart, backoff))
+                return _Interruption(is_held_back=True)
+        backoff = self._backoff()
+        return _Interruption(backoff if reason is None or is_about_token else max(self._times.restart, backoff))
 
-    def _process(self, event: ServerEvent, decoded: Event | None) -> Steps[None]:
-        if event.name == "ready":
-            if self._position is None:
-                yield from self._emit(Reset(event.id))
-            self._report("live")
-        elif decoded is not None:
-            yield from self._emit(decoded)
-        if event.id:
-            self._position = event.id
-
-    def _emit(self, event: Event) -> Steps[None]:
-        yield Emit(event)
-        self._position = event.sync_token
-
-    def _poll(self, why: Interruption) -> Steps[Interruption]:
-        """Poll for a while, at least once. What to do then."""
+    async def _poll(self) -> AsyncGenerator[Event, None]:
+        """Poll for a while, at least once."""
         period = 0.0
-        if why.is_held_back:
+        if self._why.is_held_back:
             period = self._times.polling * min(10, 2**self._periods)
             self._periods += 1
         end = time.monotonic() + period
         while True:
             try:
-                yield from self._catch_up()
+                changed = await self._changed()
             except (ApiProblem, Unreachable) as error:
                 self._report("connecting")
-                return self._interruption(error)
+                self._why = self._interruption(error)
+                return
+            for event in changed:
+                yield event
             self._report("polling")
             if time.monotonic() >= end:
-                return Interruption()
-            yield Sleep(self._times.poll * (0.5 + random.random()))  # noqa: S311  (no secret)
+                self._why = _Interruption()
+                return
+            await self._session.network.sleep(self._times.poll * (0.5 + random.random()))  # noqa: S311  (no secret)
 
-    def _catch_up(self) -> Steps[None]:
-        """Emit what has changed since the position; a reset, once the list's end is known, where there is none."""
-        position, is_reset, has_more = self._position, self._position is None, True
+    async def _changed(self) -> list[Event]:
+        """What has changed since the position; a reset, once the list's end is known, where there is none."""
+        position, events, has_more = self._position, list[Event](), True
         while has_more:
-            page, has_more = yield from changes_page(self._tokens, self._path, position)
-            before, position = position, page.sync_token
-            if is_reset:
-                continue  # the caller reads the list itself
-            found: list[Event] = [Changed(task, before or position) for task in page.tasks]
-            found += [Deleted(task_id, None, before or position) for task_id in page.deleted]
-            for event in found:
-                yield from self._emit(event)
-            self._position = position
-        if is_reset and position is not None:
-            yield from self._emit(Reset(position))
+            page, has_more = await self._changes_since(position)
+            before, position = position or page.sync_token, page.sync_token
+            events += [Changed(task, before) for task in page.tasks]
+            events += [Deleted(task_id, None, before) for task_id in page.deleted]
+        if self._position is None and position is not None:
+            events = [Reset(position)]  # the caller reads the list itself
+        self._position = position
+        return events
 
-    def _interruption(self, error: ApiProblem | Unreachable) -> Interruption:
+    def _interruption(self, error: ApiProblem | Unreachable) -> _Interruption:
         """Raises the error if it is no use to try again."""
-        if isinstance(error, ApiProblem) and error.status == GONE and self._position is not None:
-            self._position = None
-            return Interruption()
-        if not is_transient(error):
-            raise error
+        if isinstance(error, ApiProblem):
+            if error.status == _GONE and self._position is not None:
+                self._position = None
+                return _Interruption()
+            # Status 200: something on the way answered instead of the service.
+            if error.status not in {200, 408, 429} and error.status < 500:  # noqa: PLR2004
+                raise error
         self._failures += 1
         retry_after = error.retry_after if isinstance(error, ApiProblem) else None
-        return Interruption(self._times.backoff(self._retry, self._failures), retry_after=retry_after or 0.0)
+        return _Interruption(self._backoff(), retry_after=retry_after or 0.0)
 
-    def _pause(self, why: Interruption) -> Steps[None]:
-        delay = why.delay()
-        if delay is not None:
-            yield Sleep(delay)
+    def _backoff(self) -> float:
+        """The longest delay after so many failures."""
+        return min(self._times.max_backoff, self._retry * 2.0 ** max(0, self._failures - 1))
+
+    async def _pause(self) -> None:
+        """Full jitter, so that clients that were cut off together do not come back together."""
+        if self._why.spread is not None:
+            jitter = random.random() * self._why.spread  # noqa: S311  (no secret)
+            await self._session.network.sleep(min(self._why.retry_after, _LONGEST_RETRY_AFTER) + jitter)
 
     def _report(self, status: Status) -> None:
         if status != self._status:
