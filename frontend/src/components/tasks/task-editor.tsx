@@ -5,8 +5,8 @@ import { ChangedElsewhere, randomKey, Unauthorized } from "@/api-client"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"
+import { Gone } from "./failures"
 import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
-import { Gone } from "./task-actions"
 
 interface Props {
   task: TaskItem

@@ -2,7 +2,7 @@
 
 import { useQuery, useQueryClient } from "@tanstack/react-query"
 import { useSession } from "@/components/signed-in"
-import { describeError } from "./task-actions"
+import { describeError } from "./failures"
 
 /** The deleted tasks that can still be restored, the last deleted first. */
 export function Trash() {
