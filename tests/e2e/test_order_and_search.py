@@ -90,6 +90,9 @@ def test_an_added_task_is_seen_whatever_is_filtered(at_tasks: Opens, tasks_of: T
     tasks.reads("old")
     tasks.add("newer")
     tasks.reads("newer", "old")
+    tasks.choose("Deleted")
+    tasks.add("old again")
+    tasks.reads("old again", "old")
 
 
 def test_filter_and_search_are_in_the_address(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:

@@ -7,6 +7,7 @@ import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"
 import { Gone } from "./failures"
 import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
+import { useLastWords } from "./use-last-words"
 
 interface Props {
   task: TaskItem
@@ -36,6 +37,8 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
     const kept = { title: baseTitle, description: baseDescription, revision }
     drafts.setEdit(task.id, { ...textOf({ title, description }, base, false), base: kept })
   }
+
+  useLastWords(() => isChanged && keep(title, description))
 
   function close(): void {
     onClose(form.current?.contains(document.activeElement) ?? false)

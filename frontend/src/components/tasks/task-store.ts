@@ -36,6 +36,9 @@ export class TaskStore {
     return this.#view
   }
 
+  /** The number of tasks that the service has. */
+  readonly count = (): number => this.#tasks.size
+
   /** The task as the service has it. */
   confirmed(id: string): Task | undefined {
     return this.#tasks.get(id)

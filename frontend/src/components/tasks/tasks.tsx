@@ -65,7 +65,7 @@ export function Tasks() {
   return (
     <>
       <h1 className="visually-hidden">Tasks</h1>
-      <AddTask input={newTask} onAdded={onAdded} />
+      <AddTask input={newTask} onSend={() => shown === "deleted" && setShown("all")} onAdded={onAdded} />
       <ViewBar
         searchField={searchField}
         shown={shown}
@@ -81,7 +81,7 @@ export function Tasks() {
         }}
       />
       {shown === "deleted" ? (
-        <Trash />
+        <Trash search={deferredSearch} fallback={newTask} />
       ) : (
         <div className="list" aria-busy={list.isPending}>
           {list.isError && (

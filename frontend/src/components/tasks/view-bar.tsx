@@ -63,7 +63,7 @@ function Undo() {
       type="button"
       className="undo"
       data-hidden={!last || isOffered}
-      title={last?.sentence.replace("{}", last.title ?? "")}
+      title={last?.sentence.replace("{}", () => `\u2068${last.title}\u2069`)} // isolated, as by <bdi>
       onClick={() => void actions.undo()}
     >
       Undo
