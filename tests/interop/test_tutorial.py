@@ -13,7 +13,7 @@ from tests.support.code_blocks import shell_blocks, titled_blocks
 from tests.support.postgres_local import free_port
 from tests.support.service import TIMEOUT, eventually, running
 
-MODULES = Path(__file__).parents[2] / "frontend" / "node_modules"
+MODULES = Path(__file__).parents[2] / "node_modules"
 PAGE = "tutorial.md"
 
 

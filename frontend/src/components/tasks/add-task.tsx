@@ -1,7 +1,7 @@
 "use client"
 
+import { randomKey } from "evo-todo-client"
 import { type RefObject, useEffect, useRef, useState } from "react"
-import { randomKey } from "@/api-client"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { UnsentTask } from "./drafts"

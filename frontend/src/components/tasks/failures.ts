@@ -1,4 +1,4 @@
-import { ApiProblem, Unreachable } from "@/api-client"
+import { ApiProblem, Unreachable } from "evo-todo-client"
 
 /** The task is not in the list any more: deleted elsewhere. */
 export class Gone extends Error {}

@@ -1,5 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query"
-import { type ApiClient, ChangedElsewhere, type Task, Unauthorized, Unreachable } from "@/api-client"
+import { type ApiClient, ChangedElsewhere, type Task, Unauthorized, Unreachable } from "evo-todo-client"
 import type { Drafts, UnsentTask } from "./drafts"
 import { describeError, Gone, isGone } from "./failures"
 import { hasSameText, type TaskItem, type TaskText } from "./list"

@@ -1,5 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query"
-import { ApiProblem, type Task } from "@/api-client"
+import { ApiProblem, type Task } from "evo-todo-client"
 import type { Operation, TaskStore } from "./task-store"
 
 interface Change<T> {

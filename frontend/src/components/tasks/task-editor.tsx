@@ -1,7 +1,7 @@
 "use client"
 
+import { ChangedElsewhere, randomKey, Unauthorized } from "evo-todo-client"
 import { type KeyboardEvent, useEffect, useRef, useState } from "react"
-import { ChangedElsewhere, randomKey, Unauthorized } from "@/api-client"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"

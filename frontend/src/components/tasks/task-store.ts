@@ -1,4 +1,4 @@
-import type { Task } from "@/api-client"
+import type { Task } from "evo-todo-client"
 import { hasSameText, type TaskItem } from "./list"
 
 /** A change that was sent, or will be, and is not confirmed. */

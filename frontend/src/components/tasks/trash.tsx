@@ -1,8 +1,8 @@
 "use client"
 
 import { useQuery } from "@tanstack/react-query"
+import type { Task } from "evo-todo-client"
 import { type RefObject, useEffect, useMemo, useRef, useSyncExternalStore } from "react"
-import type { Task } from "@/api-client"
 import { useSession } from "@/components/signed-in"
 import { describeError } from "./failures"
 import { LinkedText } from "./links"

@@ -6,8 +6,8 @@ import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 
 const run = promisify(execFile)
-const FRONTEND = join(import.meta.dirname, "..")
-const PACKAGE = join(FRONTEND, "../clients/typescript")
+const PACKAGE = import.meta.dirname
+const MODULES = join(PACKAGE, "../../node_modules")
 const SOURCE = `
 import { ApiClient, MemoryTokenStore, SessionTokens, type Task, Unauthorized } from "evo-todo-client"
 
@@ -46,13 +46,11 @@ describe("the client as a package", () => {
     )
     await inProject(
       process.execPath,
-      join(FRONTEND, "node_modules/typescript/bin/tsc"),
+      join(MODULES, "typescript/bin/tsc"),
       "-p",
-      join(FRONTEND, "tsconfig.client.json"),
+      join(PACKAGE, "tsconfig.build.json"),
     )
-    const dependencies = ["openapi-fetch", "openapi-typescript-helpers"].map((name) =>
-      join(FRONTEND, "node_modules", name),
-    )
+    const dependencies = ["openapi-fetch", "openapi-typescript-helpers"].map((name) => join(MODULES, name))
     const packed = []
     for (const source of [PACKAGE, ...dependencies]) packed.push(await pack(source))
     await inProject("npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", ...packed)
@@ -66,15 +64,14 @@ describe("the client as a package", () => {
     const files = await readdir(join(installed, "dist"))
     expect(files.filter((name) => /test/.test(name) || !/\.(js|d\.ts)$/.test(name))).toEqual([])
     const { dependencies } = JSON.parse(await readFile(join(installed, "package.json"), "utf8"))
-    const frontend = JSON.parse(await readFile(join(FRONTEND, "package.json"), "utf8"))
-    expect(dependencies).toEqual({ "openapi-fetch": frontend.dependencies["openapi-fetch"] })
+    expect(Object.keys(dependencies)).toEqual(["openapi-fetch"])
   })
 
   it.each(["nodenext", "bundler"])(
     "is typed and runs in a project with %s",
     async (resolution) => {
       await writeFile(join(folder, "main.ts"), SOURCE)
-      const compiler = join(FRONTEND, "node_modules/typescript/bin/tsc")
+      const compiler = join(MODULES, "typescript/bin/tsc")
       const options = ["--strict", "--target", "es2022", "--lib", "es2023,dom,dom.iterable"]
       const modules = [
         "--moduleResolution",
