@@ -192,6 +192,26 @@ def test_targets_are_large_enough_for_fingers(windows: Windows, tasks_of: TasksO
         assert small_targets(out) == []
 
 
+@pytest.mark.parametrize(("width", "lines"), [(1000, 1), (375, 2)])
+def test_filters_with_their_counts_are_on_one_line(
+    width: int, lines: int, windows: Windows, tasks_of: TasksOf, alice: Person
+) -> None:
+    """On a phone, search and undo are on the next one."""
+    tasks_of(alice).add(*(f"Task {number}" for number in range(12)))
+    page = windows.open(alice)
+    page.set_viewport_size({"width": width, "height": 700})
+    tasks = TasksPage(page).open()
+    tasks.tick("Task 3")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('.filters label, .view > :not(fieldset)')]
+            .map(element => element.getBoundingClientRect())
+            .map(({ top, bottom }) => [Math.round((top + bottom) / 2), bottom - top])"""
+    )
+    assert len({middle for middle, _ in places}) == lines
+    assert max(height for _, height in places) < 50
+
+
 def test_the_field_for_a_new_task_stays_in_reach_of_a_phone(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
     """At the top, where no keyboard covers it, however far the list is scrolled."""
     tasks_of(alice).add(*(f"Task {number}" for number in range(40)))
