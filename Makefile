@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer; targets of the frontend also need Node 20.19 or newer. Everything else is
-# installed into .venv and frontend/node_modules and verified by hash. Paths below are relative: a target's name cannot
-# contain a space.
+# installed into .venv and node_modules and verified by hash. Paths below are relative: a target's name cannot contain a
+# space.
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -23,11 +23,11 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 # Tests run in several processes (pytest-xdist): those that use servers wait more than they compute.
 COVERED := --cov=domain --cov=application --cov=adapters.tokens --cov-branch --cov-fail-under=95
 
-# The frontend's installation and build.
-MODULES := frontend/node_modules/.ready
-BUILT := frontend/.next/standalone/server.js
-WEB_SOURCES := $(shell find frontend/src -type f -not -name "*.test.ts" 2>/dev/null) \
-               frontend/next.config.ts frontend/scripts/complete-standalone.mjs
+# The frontend's installation and build, together with the client that it uses: one npm workspace.
+MODULES := node_modules/.ready
+BUILT := frontend/.next/standalone/frontend/server.js
+WEB_SOURCES := $(shell find frontend/src clients/typescript/src -type f -not -name "*.test.ts" 2>/dev/null) \
+               frontend/next.config.ts frontend/tsconfig.json frontend/scripts/complete-standalone.mjs
 export NEXT_TELEMETRY_DISABLED := 1
 
 .PHONY: help
@@ -58,7 +58,7 @@ endif
 
 .PHONY: e2e
 e2e: $(READY)/e2e $(BUILT) ## test the frontend: units, real tokens, a real browser; ARGS="-k title" selects
-	cd frontend && npm run --silent check
+	npm run --silent check
 	$(BIN)/python -m pytest $(or $(ARGS),tests/interop tests/e2e)
 
 .PHONY: compat
@@ -80,13 +80,13 @@ audit: $(READY)/dev ## check the run-time dependencies for known vulnerabilities
 format: $(READY)/dev ## format the sources
 	$(BIN)/ruff check --fix-only --quiet src tests benchmarks docs clients/python
 	$(BIN)/ruff format src tests benchmarks docs clients/python
-	if [ -e $(MODULES) ]; then cd frontend && npm run --silent format; fi
+	if [ -e $(MODULES) ]; then npm run --silent format; fi
 
 .PHONY: openapi
 openapi: $(READY)/run $(MODULES) ## write the OpenAPI document to contracts/, and what is generated from it
 	$(BIN)/evo-todo openapi --output contracts/api-contract.openapi.json
 	$(BIN)/python -m tests.support.bruno
-	cd frontend && npm run --silent schema
+	npm run --silent schema --workspace clients/typescript
 
 .PHONY: docs
 docs: $(READY)/docs ## build the documentation, with search, for reading without a network: site/index.html
@@ -134,12 +134,12 @@ lock: $(READY)/tools ## update the lock files
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench --group dev \
 	    -c requirements/build.txt -c requirements/bench.txt -o requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --group docs -c requirements/dev.txt -o requirements/docs.txt
-	cd frontend && npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
+	npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
 
 .PHONY: clean
 clean: ## remove what these targets create, but no data
 	rm -rf $(VENV) dist site mutants .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	rm -rf frontend/node_modules frontend/.next
+	rm -rf node_modules frontend/.next clients/typescript/dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp file per step: a step is repeated when its inputs have changed.
@@ -185,10 +185,10 @@ $(READY)/docs: requirements/docs.txt $(READY)/run
 	$(INSTALL) --require-hashes -r requirements/docs.txt
 	@touch $@
 
-$(MODULES): frontend/package-lock.json
+$(MODULES): package-lock.json
 	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' || \
 	    { echo 'Node 20.19 or newer is needed for the frontend' >&2; exit 1; }
-	cd frontend && npm ci --loglevel=error --ignore-scripts
+	npm ci --loglevel=error --ignore-scripts
 	@touch $@
 
 $(BUILT): $(MODULES) $(WEB_SOURCES)

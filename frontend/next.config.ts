@@ -1,10 +1,11 @@
+import { join } from "node:path"
 import type { NextConfig } from "next"
 
 const config: NextConfig = {
   output: "standalone",
-  outputFileTracingRoot: import.meta.dirname,
+  outputFileTracingRoot: join(import.meta.dirname, ".."), // the workspace, with its packages
   // The native modules of the embedded database: file tracing misses them, as they are chosen by platform at run time.
-  outputFileTracingIncludes: { "/**": ["./node_modules/@libsql/*/**", "./node_modules/libsql/**"] },
+  outputFileTracingIncludes: { "/**": ["../node_modules/@libsql/*/**", "../node_modules/libsql/**"] },
   // Next buffers a request's whole body before the route can check its length.
   experimental: { proxyClientMaxBodySize: "64kb" },
   headers: async () => [

@@ -1,3 +1,9 @@
+import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
-export default defineConfig({ test: { include: ["src/**/*.test.ts", "scripts/**/*.test.ts"] } })
+const client = join(import.meta.dirname, "../clients/typescript/src/index.ts")
+
+export default defineConfig({
+  resolve: { alias: { "evo-todo-client": client, "@": join(import.meta.dirname, "src") } },
+  test: { include: ["src/**/*.test.ts"] },
+})

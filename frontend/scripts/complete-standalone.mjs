@@ -1,4 +1,4 @@
 // Next leaves static files out of its standalone output, for a CDN. Here the server itself serves them.
 import { cp } from "node:fs/promises"
 
-await cp(".next/static", ".next/standalone/.next/static", { recursive: true })
+await cp(".next/static", ".next/standalone/frontend/.next/static", { recursive: true })

@@ -15,4 +15,4 @@ for (const [signal, status] of [
   process.once(signal, () => setTimeout(() => process.exit(status), 5000).unref())
 }
 
-await import("../.next/standalone/server.js")
+await import("../.next/standalone/frontend/server.js")

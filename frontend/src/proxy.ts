@@ -1,5 +1,6 @@
 import { type NextRequest, NextResponse } from "next/server"
-import { isLoopback, readSettings } from "./auth/settings"
+import { isLoopback } from "./auth/setting-values"
+import { readSettings } from "./auth/settings"
 
 /** Add the security headers to every response. A page may load from and call this site and the API only. */
 export function proxy(request: NextRequest): NextResponse {

@@ -1,12 +1,24 @@
 """No text that a person has typed is lost, whatever happens to the page, the task or the session."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import Opens, TasksOf
-from tests.support.browser import Windows
+from tests.support.browser import Windows, another
 from tests.support.frontend import Person
-from tests.support.pages import Editor, TasksPage, is_alive, is_expired, notice, problem, send_sign_in, sign_out
+from tests.support.pages import (
+    Editor,
+    TasksPage,
+    is_alive,
+    is_at_login,
+    is_expired,
+    notice,
+    problem,
+    send_sign_in,
+    sign_out,
+)
 
 
 def paste(page: Page, text: str) -> None:
@@ -170,6 +182,43 @@ def test_a_sign_out_forgets_every_text(at_tasks: Opens, tasks_of: TasksOf, alice
     assert "a secret" in tasks.page.evaluate("JSON.stringify(localStorage)")
     sign_out(tasks.page)
     assert "a secret" not in tasks.page.evaluate("JSON.stringify(localStorage)")
+
+
+def test_a_sign_out_in_one_tab_forgets_the_texts_of_all(at_tasks: Opens, alice: Person) -> None:
+    here = at_tasks(alice)
+    there = TasksPage(another(here.page)).open()
+    there.new.fill("a secret")
+    sign_out(here.page)
+    is_at_login(there.page)
+    assert "a secret" not in here.page.evaluate("JSON.stringify(localStorage)")
+
+
+def test_each_of_two_tabs_keeps_its_own_text(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one")
+    here = at_tasks(alice)
+    there = TasksPage(another(here.page)).open()
+    for tab, text in ((here, "mine"), (there, "another")):
+        tab.edit("one").title.fill(text)
+        tab.new.fill(text)
+    here.page.reload()
+    here.shown()
+    expect(here.new).to_have_value("mine")
+    expect(Editor(here.page).title).to_have_value("mine")
+
+
+def test_a_text_over_the_limit_is_explained_after_a_reload_and_a_paste_too(at_tasks: Opens, alice: Person) -> None:
+    tasks = at_tasks(alice)
+    tasks.new.fill("x" * 300)
+    tasks.page.reload()
+    tasks.shown()
+    expect(tasks.new).to_have_value("x" * 300)
+    explanation = "field => field.validationMessage"
+    assert "at most 255 characters; it has 300" in tasks.new.evaluate(explanation)
+    tasks.new.fill("")
+    paste(tasks.page, "\n".join(["y" * 100] * 3))
+    tasks.page.get_by_role("button", name="As one task").click()
+    expect(tasks.new).to_have_value(re.compile("^y{100} y{100} y{100}$"))
+    assert "it has 302" in tasks.new.evaluate(explanation)
 
 
 def test_a_text_over_the_limit_stays_and_is_explained(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:

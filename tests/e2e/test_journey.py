@@ -94,6 +94,8 @@ def test_signing_up_and_adding_tasks_works_with_the_keyboard_only(windows: Windo
     keys.press("Delete")
     tasks.reads("second", "first")
     keys.press("Tab")
+    expect(page.get_by_role("button", name="Undo")).to_be_focused()
+    keys.press("Tab")
     expect(tasks.check("second")).to_be_focused()
     keys.press("/")
     expect(tasks.search).to_be_focused()

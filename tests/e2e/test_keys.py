@@ -7,12 +7,19 @@ from tests.e2e.conftest import Opens, TasksOf
 from tests.support.frontend import Person
 from tests.support.pages import TasksPage
 
-PRESS = """([key, code, more]) => document.activeElement.dispatchEvent(
+PRESS = """([key, code, more]) => !document.activeElement.dispatchEvent(
     new KeyboardEvent('keydown', { key, code, bubbles: true, cancelable: true, ...more }))"""
+COMPOSE = """() => {
+    for (const type of ['compositionstart', 'compositionend'])
+        document.activeElement.dispatchEvent(new CompositionEvent(type, { bubbles: true }))
+}"""
+AFTERMATH = 100
+"""Milliseconds after which a key is not a part of the composition any more."""
 
 
-def press(tasks: TasksPage, key: str, code: str, **more: object) -> None:
-    tasks.page.evaluate(PRESS, [key, code, more])
+def press(tasks: TasksPage, key: str, code: str, **more: object) -> bool:
+    """Press a key; returns whether the page has kept the browser from acting on it."""
+    return bool(tasks.page.evaluate(PRESS, [key, code, more]))
 
 
 def test_keys_work_from_wherever_the_focus_is(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
@@ -66,6 +73,32 @@ def test_keys_of_other_layouts(
     expect(tasks.page.get_by_label("Title", exact=True)).to_be_focused()
 
 
+@pytest.mark.parametrize(("key", "code"), [("я", "KeyZ"), ("\u03b6", "KeyZ"), ("z", "KeyY"), ("Z", "KeyZ")])
+def test_undo_works_on_other_layouts(key: str, code: str, at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    """Russian, Greek, German, and with Caps Lock."""
+    tasks_of(alice).add("one")
+    tasks = at_tasks(alice)
+    tasks.delete("one")
+    assert press(tasks, key, code, ctrlKey=True)
+    tasks.reads("one")
+
+
+@pytest.mark.parametrize("more", [{"isComposing": True}, {"keyCode": 229}])
+def test_enter_belongs_to_an_input_method_that_composes_a_new_task(
+    more: dict[str, object], at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    """`keyCode` alone is Safari's order of events: the composition has ended before the key that ends it."""
+    tasks = at_tasks(alice)
+    tasks.new.fill("かな")
+    assert press(tasks, "Enter", "Enter", **more)
+    tasks.page.evaluate(f"({COMPOSE})(); ({PRESS})(['Enter', 'Enter', {{}}])")
+    expect(tasks.new).to_have_value("かな")
+    assert tasks_of(alice).titles() == []
+    tasks.page.evaluate(f"new Promise(later => setTimeout(later, {AFTERMATH}))")
+    tasks.new.press("Enter")
+    tasks.has_confirmed("かな")
+
+
 @pytest.mark.parametrize("more", [{"isComposing": True}, {"keyCode": 229}])
 def test_escape_belongs_to_an_input_method_that_composes(
     more: dict[str, object], at_tasks: Opens, tasks_of: TasksOf, alice: Person
@@ -77,15 +110,8 @@ def test_escape_belongs_to_an_input_method_that_composes(
     press(tasks, "Escape", "Escape", **more)
     press(tasks, "Enter", "Enter", ctrlKey=True, **more)
     expect(editor.title).to_have_value("かな")
-    tasks.page.evaluate(
-        """() => {
-            const field = document.activeElement
-            field.dispatchEvent(new CompositionEvent('compositionstart', { bubbles: true }))
-            field.dispatchEvent(new CompositionEvent('compositionend', { bubbles: true }))
-            field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, cancelable: true }))
-        }"""
-    )
+    tasks.page.evaluate(f"({COMPOSE})(); ({PRESS})(['Escape', 'Escape', {{}}])")
     expect(editor.title).to_have_value("かな")
-    tasks.page.evaluate("new Promise(later => setTimeout(later, 100))")  # a key of its own comes later than that
+    tasks.page.evaluate(f"new Promise(later => setTimeout(later, {AFTERMATH}))")
     editor.title.press("Escape")
     editor.is_gone()

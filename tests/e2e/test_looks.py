@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Opens, TasksOf
 from tests.support.browser import Windows
 from tests.support.frontend import Person
-from tests.support.pages import TasksPage, notice
+from tests.support.pages import TasksPage, go, notice
 
 TRANSLATE = """() => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
@@ -152,23 +152,79 @@ def test_times_counts_and_a_description_when_adding(at_tasks: Opens, tasks_of: T
     assert tasks_of(alice).all()[0]["description"] == "more"
 
 
-def test_targets_are_large_enough_for_fingers(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
-    tasks_of(alice).add("one")
-    page = windows.open(alice)
-    TasksPage(page).open()
+def small_targets(page: Page) -> list[str]:
+    """The controls that are smaller than 44 pixels on a touch screen; a box counts with its label."""
     session = page.context.new_cdp_session(page)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
-    page.set_viewport_size({"width": 375, "height": 700})
-    small = page.evaluate(
-        """() => [...document.querySelectorAll('button, .filters label, .check, nav a, input:not([type=radio])')]
-            .filter(element => element.type !== 'checkbox' && element.checkVisibility({ visibilityProperty: true }))
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('button, .filters label, .check, nav a, input, textarea')]
+            .filter(({ type }) => type !== 'checkbox' && type !== 'radio')
+            .filter(element => element.checkVisibility({ visibilityProperty: true }))
             .map(element => [element.outerHTML.slice(0, 80), element.getBoundingClientRect()])
             .filter(([, { width, height }]) => width < 44 || height < 44)
             .map(([html, { width, height }]) => `${html} ${width}x${height}`)"""
     )
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
     session.detach()
-    assert small == []
+    return found
+
+
+def test_targets_are_large_enough_for_fingers(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one", "two", "three", description="line\n" * 20)
+    page = windows.open(alice)
+    page.set_viewport_size({"width": 375, "height": 700})
+    tasks = TasksPage(page).open()
+    tasks.tick("one")
+    assert small_targets(page) == []
+    tasks.delete("one")
+    tasks.edit("two")
+    page.get_by_role("button", name="With a description").click()
+    assert small_targets(page) == []
+    tasks.choose("Deleted")
+    expect(page.get_by_role("button", name="Restore: one")).to_be_visible()
+    assert small_targets(page) == []
+    page.get_by_role("link", name="Account").click()
+    expect(page.get_by_text("Current session, signed in")).to_be_visible()
+    assert small_targets(page) == []
+    out = windows.open()
+    for path in ("/login", "/signup", "/forgot"):
+        go(out, path)
+        assert small_targets(out) == []
+
+
+@pytest.mark.parametrize(("width", "lines"), [(1000, 1), (375, 2)])
+def test_filters_with_their_counts_are_on_one_line(
+    width: int, lines: int, windows: Windows, tasks_of: TasksOf, alice: Person
+) -> None:
+    """On a phone, search and undo are on the next one."""
+    tasks_of(alice).add(*(f"Task {number}" for number in range(12)))
+    page = windows.open(alice)
+    page.set_viewport_size({"width": width, "height": 700})
+    tasks = TasksPage(page).open()
+    tasks.tick("Task 3")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    places = page.evaluate(
+        """() => [...document.querySelectorAll('.filters label, .view > :not(fieldset)')]
+            .map(element => element.getBoundingClientRect())
+            .map(({ top, bottom }) => [Math.round((top + bottom) / 2), bottom - top])"""
+    )
+    assert len({middle for middle, _ in places}) == lines
+    assert max(height for _, height in places) < 50
+
+
+def test_the_field_for_a_new_task_stays_in_reach_of_a_phone(windows: Windows, tasks_of: TasksOf, alice: Person) -> None:
+    """At the top, where no keyboard covers it, however far the list is scrolled."""
+    tasks_of(alice).add(*(f"Task {number}" for number in range(40)))
+    page = windows.open(alice)
+    page.set_viewport_size({"width": 375, "height": 350})  # what a keyboard leaves of a phone
+    tasks = TasksPage(page).open()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(tasks.new).to_be_in_viewport(ratio=1)
+    place = tasks.new.bounding_box()
+    assert place
+    assert place["y"] < 30
+    page.mouse.click(place["x"] + 20, place["y"] + 10)
+    expect(tasks.new).to_be_focused()
 
 
 def test_the_page_can_be_installed(windows: Windows, alice: Person) -> None:

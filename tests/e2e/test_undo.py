@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Opens, TasksOf
@@ -50,6 +51,28 @@ def test_the_button_is_near_however_long_the_list_is(at_tasks: Opens, tasks_of: 
     expect(undo).to_have_count(1)
     undo.click()
     expect(tasks.check("Task 7")).not_to_be_checked()
+
+
+def test_an_added_task_is_undone_before_what_was_changed_before(
+    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    tasks_of(alice).add("one", "two")
+    tasks = at_tasks(alice)
+    tasks.delete("one")
+    tasks.add("three")
+    tasks.new.press("Control+z")
+    tasks.reads("two")
+    tasks.new.press("Control+z")
+    tasks.reads("two", "one")
+
+
+@pytest.mark.parametrize("title", ["$& and $'", "\u202eevil", "{}"])
+def test_what_would_be_undone_is_named(title: str, at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add(title)
+    tasks = at_tasks(alice)
+    tasks.tick(title)
+    undo = tasks.page.get_by_role("button", name="Undo")
+    expect(undo).to_have_attribute("title", f"“\u2068{title}\u2069” is done.")
 
 
 def test_typing_is_undone_by_the_field_itself(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
@@ -115,3 +138,22 @@ def test_deleted_tasks_are_listed_and_restored(at_tasks: Opens, tasks_of: TasksO
     expect(trash).to_have_text(["two"])
     TasksPage(tasks.page).choose("All").reads("three", "one")
     assert stored.titles() == ["three", "one"]
+
+
+def test_the_trash_follows_the_list_is_searched_and_keeps_the_focus(
+    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    stored = tasks_of(alice)
+    one, two, three = stored.add("Buy milk, oat", "Buy rice", "Buy bread")
+    tasks = at_tasks(alice)
+    tasks.choose("Deleted")
+    trash = tasks.page.get_by_role("list", name="Deleted tasks").locator(".title > span")
+    for task in (one, two, three):
+        stored.delete(task)
+    expect(trash).to_have_text(["Buy bread", "Buy rice", "Buy milk, oat"])
+    tasks.search.fill("oat buy")
+    expect(trash).to_have_text(["Buy milk, oat"])
+    tasks.search.fill("")
+    tasks.page.get_by_role("button", name="Restore: Buy bread").press("Enter")
+    expect(trash).to_have_text(["Buy rice", "Buy milk, oat"])
+    expect(tasks.page.get_by_role("button", name="Restore: Buy rice")).to_be_focused()

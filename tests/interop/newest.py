@@ -45,15 +45,16 @@ class Result:
 
 
 def versions(lock: dict[str, object]) -> dict[str, str]:
-    """The version of each package that the frontend itself asks for, from its package-lock.json."""
+    """The version of each package that the frontend itself asks for, from the package-lock.json of all."""
     packages = lock["packages"]
     assert isinstance(packages, dict)
-    own = packages[""]
-    return {
-        name: packages[f"node_modules/{name}"]["version"]
-        for name in sorted(own.get("dependencies", {}) | own.get("devDependencies", {}))
-        if f"node_modules/{name}" in packages
+    own = packages[FRONTEND.name]
+    names = sorted(own.get("dependencies", {}) | own.get("devDependencies", {}))
+    found = {
+        name: packages.get(f"{FRONTEND.name}/node_modules/{name}", packages.get(f"node_modules/{name}"))
+        for name in names
     }
+    return {name: package["version"] for name, package in found.items() if package and "version" in package}
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
@@ -82,8 +83,9 @@ def install(copy: Path, wanted: Sequence[str]) -> Path:
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
     folder = copy / FRONTEND.name
     # The provider's peers are exact versions that lag behind Better Auth's own: it gets Better Auth's.
-    run(["npm", "pkg", "delete", "overrides"], folder)
-    run(["npm", "install", "--ignore-scripts", "--legacy-peer-deps", "--loglevel=error", *wanted], folder)
+    run(["npm", "pkg", "delete", "overrides"], copy)
+    install = ["npm", "install", "--ignore-scripts", "--legacy-peer-deps", "--loglevel=error"]
+    run([*install, f"--workspace={FRONTEND.name}", *wanted], copy)
     run(["npm", "run", "--silent", "build"], folder)
     return folder
 
@@ -112,7 +114,7 @@ def frontend_checks(folder: Path) -> list[str]:
 
 def because_of_versions(failed: Sequence[str], report: Path) -> list[str]:
     """Those of the failed tests that pass with the frontend of the tree; all of them if that is not built."""
-    if not failed or not (FRONTEND / ".next/standalone/server.js").is_file():
+    if not failed or not (FRONTEND / ".next/standalone/frontend/server.js").is_file():
         return list(failed)
     click.echo("Repeating the failed tests with the locked versions")
     failed_too = interop(FRONTEND, report, failed).failed
@@ -131,10 +133,10 @@ def row(found: dict[str, str], result: Result, date: str) -> str:
 @click.option("--record", is_flag=True, help="Add the result to docs/compatibility.md.")
 def main(packages: tuple[str, ...], *, record: bool) -> None:
     """See the module's text."""
-    before = versions(json.loads((FRONTEND / "package-lock.json").read_text()))
+    before = versions(json.loads((ROOT / "package-lock.json").read_text()))
     with tempfile.TemporaryDirectory() as root:
         folder, report = install(Path(root) / "tree", packages or PACKAGES), Path(root) / "report.xml"
-        found = versions(json.loads((folder / "package-lock.json").read_text()))
+        found = versions(json.loads((folder.parent / "package-lock.json").read_text()))
         result = interop(folder, report, ["tests/interop"])
         broken = [*because_of_versions(result.failed, report), *frontend_checks(folder)]
     click.echo("\n  ".join(["", "Versions:", *differences(before, found)]))

@@ -1,14 +1,15 @@
-"""The frontend's API client against the service: the test that otherwise runs against a fake of it."""
+"""The TypeScript client against the service: the test that otherwise runs against a fake of it."""
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
 from subprocess import DEVNULL
 
 from tests.interop.conftest import StartApi
-from tests.support.frontend import FRONTEND
 from tests.support.loopback_issuer import an_issuer
 
+CLIENT = Path(__file__).parents[2] / "clients" / "typescript"
 TIMEOUT = 300.0
 """Seconds: the test itself takes some ten, on a machine that is not busy."""
 
@@ -24,8 +25,8 @@ def test_a_client_whose_connections_break_ends_with_the_true_list(start_api: Sta
             "TASKS_API_TOKEN": issuer.token("alice"),
         }
         ran = subprocess.run(
-            [npx, "vitest", "run", "src/api-client/watch-convergence"],
-            cwd=FRONTEND,
+            [npx, "vitest", "run", "src/watch-convergence"],
+            cwd=CLIENT,
             env=environment,
             stdin=DEVNULL,
             capture_output=True,

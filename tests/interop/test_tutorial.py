@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 
 from tests.support.code_blocks import shell_blocks, titled_blocks
-from tests.support.frontend import FRONTEND
 from tests.support.postgres_local import free_port
 from tests.support.service import TIMEOUT, end, environment, eventually, running
 
+MODULES = Path(__file__).parents[2] / "node_modules"
 PAGE = "tutorial.md"
 
 
@@ -48,7 +48,7 @@ def better_auth(folder: Path, port: int, api_port: int) -> Iterator[None]:
     auth = files["auth.mjs"]
     assert auth.count("  plugins: [jwt(jwtOptions)],\n") == 1
     files["auth.mjs"] = import_line + "\n" + auth.replace("  plugins: [jwt(jwtOptions)],", plugins_line)
-    (folder / "node_modules").symlink_to(FRONTEND / "node_modules")
+    (folder / "node_modules").symlink_to(MODULES)
     for name, text in files.items():
         text_here = re.sub(r"(?<=[:(])3000\b", str(port), text).replace(":8000", f":{api_port}")
         (folder / name).write_text(text_here)

@@ -158,7 +158,7 @@ def printed_link(web: Frontend, address: str, before: int = 0) -> str:
 
 def command() -> list[str]:
     """The command that starts the built frontend. Fails with a hint if it is not built or Node is missing."""
-    assert (FRONTEND / ".next/standalone/server.js").is_file(), "the frontend is not built: run `make e2e`"
+    assert (FRONTEND / ".next/standalone/frontend/server.js").is_file(), "the frontend is not built: run `make e2e`"
     node = shutil.which("node")
     assert node, "node is not on the PATH"
     return [node, str(FRONTEND / "scripts/start.mjs")]

@@ -6,10 +6,16 @@ from tests.interop.newest import PACKAGES, PAGE, ROOT, SHOWN, Result, difference
 
 LOCK: dict[str, object] = {
     "packages": {
-        "": {"dependencies": {"next": "^16.0.0", "better-auth": "^1.7.0"}, "devDependencies": {"vitest": "^4.0.0"}},
+        "": {"devDependencies": {"biome": "^2.0.0"}},
+        "frontend": {
+            "dependencies": {"next": "^16.0.0", "better-auth": "^1.7.0", "client": "*"},
+            "devDependencies": {"vitest": "^4.0.0"},
+        },
         "node_modules/next": {"version": "16.4.5"},
         "node_modules/better-auth": {"version": "1.7.25"},
-        "node_modules/vitest": {"version": "4.1.0"},
+        "node_modules/vitest": {"version": "3.2.0"},
+        "frontend/node_modules/vitest": {"version": "4.1.0"},
+        "node_modules/client": {"resolved": "clients/typescript", "link": True},
         "node_modules/next/node_modules/sharp": {"version": "1.0.0"},
     }
 }

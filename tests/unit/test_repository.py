@@ -50,7 +50,8 @@ def test_a_release_is_checked_first() -> None:
 
 def test_workflows_name_what_exists() -> None:
     assert set(re.findall(r"^make ([a-z0-9]+)", commands(), re.MULTILINE)) <= TARGETS
-    for place in re.findall(r"(?<![\w.])(\.ci/\w+|requirements|frontend(?:/package-lock\.json)?)\b", commands()):
+    named = r"(?<![\w.])(\.ci/\w+|requirements|package-lock\.json|(?:frontend/)?Dockerfile)\b"
+    for place in re.findall(named, commands()):
         assert (ROOT / place).exists(), place
     local = [job["uses"] for _, job in jobs() if "uses" in job]
     assert all((ROOT / place).is_file() for place in local)

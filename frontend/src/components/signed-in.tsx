@@ -1,9 +1,6 @@
 "use client"
 
 import { QueryClient, QueryClientProvider, useQueryClient } from "@tanstack/react-query"
-import Link from "next/link"
-import { usePathname } from "next/navigation"
-import { createContext, type ReactNode, useContext, useEffect, useState } from "react"
 import {
   ApiClient,
   LocalStorageTokenStore,
@@ -11,7 +8,10 @@ import {
   SessionTokens,
   subjectOf,
   type TokenStore,
-} from "@/api-client"
+} from "evo-todo-client"
+import Link from "next/link"
+import { usePathname } from "next/navigation"
+import { createContext, type ReactNode, useContext, useEffect, useState } from "react"
 import { authClient } from "@/lib/auth-client"
 import type { User } from "@/lib/session"
 import { Notices, useNotices } from "./notices"

@@ -29,7 +29,7 @@ export function SignUpForm() {
           return null
         }}
       >
-        <Field label="Name" name="name" autoComplete="name" maxLength={100} dir="auto" autoFocus />
+        <Field label="Name" name="name" autoComplete="name" maxLength={200} dir="auto" autoFocus />
         <Field label="Email" name="email" type="email" autoComplete="username" maxLength={254} />
         <NewPasswordField label="Password" name="password" />
       </Form>

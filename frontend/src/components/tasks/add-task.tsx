@@ -1,20 +1,24 @@
 "use client"
 
-import { type ClipboardEvent, type RefObject, useEffect, useRef, useState } from "react"
-import { randomKey } from "@/api-client"
+import { randomKey } from "evo-todo-client"
+import { type RefObject, useEffect, useRef, useState } from "react"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { UnsentTask } from "./drafts"
-import { MAX_TITLE, titlesIn, validateDescription, validateTitle } from "./list"
+import { validateDescription, validateTitle } from "./list"
+import { PastedLines, pastedLines, taskOf } from "./pasted-lines"
+import { useLastWords } from "./use-last-words"
 
 const EMPTY = { title: "", description: "" }
 
 /** A form that adds tasks. What is typed stays until the service has it, or it is thrown away. */
 export function AddTask({
   input,
+  onSend,
   onAdded,
 }: {
   input: RefObject<HTMLInputElement | null>
+  onSend: () => void
   onAdded: (id: string) => void
 }) {
   const { actions, drafts } = useSession()
@@ -24,8 +28,14 @@ export function AddTask({
   const [unsent, setUnsent] = useState<readonly UnsentTask[]>([])
   /** The task that has failed and whose text returned to the fields: sending it again must not create a second one. */
   const failed = useRef<UnsentTask | null>(null)
+  const descriptionField = useRef<HTMLTextAreaElement>(null)
   const latest = useRef(text)
   latest.current = text
+  useLastWords(() => latest.current.title + latest.current.description && drafts.setNewTask(latest.current))
+  useEffect(() => {
+    input.current?.setCustomValidity(text.title.trim() ? validateTitle(text.title) : "")
+    descriptionField.current?.setCustomValidity(validateDescription(text.description))
+  })
 
   function show(next: typeof EMPTY): void {
     setText(next)
@@ -34,6 +44,7 @@ export function AddTask({
   }
 
   async function send(task: UnsentTask): Promise<void> {
+    onSend()
     const added = await actions.add(task)
     if (added) return onAdded(added.id)
     if (drafts.unsent().every(({ key }) => key !== task.key)) return // signed out
@@ -93,9 +104,7 @@ export function AddTask({
           enterKeyHint="done"
           onPaste={(event) => setPasted(pastedLines(event))}
           onChange={(event) => {
-            const { value } = event.target
-            event.target.setCustomValidity(value.trim() ? validateTitle(value) : "")
-            show({ ...text, title: value })
+            show({ ...text, title: event.target.value })
           }}
         />
         <button
@@ -114,6 +123,7 @@ export function AddTask({
       </div>
       {hasDescription && (
         <textarea
+          ref={descriptionField}
           autoFocus={!text.description}
           aria-label="Description to add"
           placeholder="Description"
@@ -126,7 +136,6 @@ export function AddTask({
               event.currentTarget.form?.requestSubmit()
           }}
           onChange={(event) => {
-            event.target.setCustomValidity(validateDescription(event.target.value))
             show({ ...text, description: event.target.value })
           }}
         />
@@ -179,37 +188,4 @@ export function AddTask({
       ))}
     </form>
   )
-}
-
-function PastedLines(props: { count: number; onSeparate(): void; onJoined(): void; onCancel(): void }) {
-  return (
-    <fieldset className="banner actions">
-      <legend className="visually-hidden">Pasted lines</legend>
-      <span role="status">{`${props.count} lines were pasted.`}</span>
-      <button type="button" autoFocus onClick={props.onSeparate}>
-        {`Add ${props.count} tasks`}
-      </button>
-      <button type="button" onClick={props.onJoined}>
-        As one task
-      </button>
-      <button type="button" onClick={props.onCancel}>
-        Cancel
-      </button>
-    </fieldset>
-  )
-}
-
-/** The lines of what is pasted, if there are several: an input would join them. */
-function pastedLines(event: ClipboardEvent): string[] {
-  const lines = titlesIn(event.clipboardData.getData("text/plain"))
-  if (lines.length < 2) return []
-  event.preventDefault()
-  return lines
-}
-
-/** A line as a task; of a line that is no title, the whole is the description. */
-function taskOf(line: string): { title: string; description: string | null } {
-  const characters = [...line]
-  if (characters.length <= MAX_TITLE) return { title: line, description: null }
-  return { title: `${characters.slice(0, MAX_TITLE - 1).join("")}…`, description: line }
 }

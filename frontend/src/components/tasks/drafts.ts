@@ -31,6 +31,7 @@ const KEY_LIFETIME = 23 * 3600 * 1000
 export class Drafts {
   readonly #store: Store
   readonly #prefix: string
+  #isCleared = false
 
   constructor(userId: string, store: Store = browserStorage()) {
     this.#store = store
@@ -92,8 +93,9 @@ export class Drafts {
     return this.#names("add:").flatMap((key) => this.#read<StoredTask>(`add:${key}`) ?? [])
   }
 
-  /** Forget everything, when the user signs out. */
+  /** Forget everything, when the user signs out, and keep nothing from then on. */
   clear(): void {
+    this.#isCleared = true
     for (const name of this.#names("")) this.#remove(name)
   }
 
@@ -112,6 +114,7 @@ export class Drafts {
   }
 
   #write(name: string, value: unknown): void {
+    if (this.#isCleared) return
     try {
       this.#store.setItem(this.#prefix + name, JSON.stringify(value))
     } catch {

@@ -1,4 +1,4 @@
-import type { Task } from "@/api-client"
+import type { Task } from "evo-todo-client"
 
 const COLUMNS = ["id", "title", "description", "completed", "created_at", "updated_at"] as const
 

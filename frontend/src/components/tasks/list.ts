@@ -1,4 +1,4 @@
-import type { Task } from "@/api-client"
+import type { Task } from "evo-todo-client"
 import { matches, searchParts } from "./search"
 
 /** A task in the list. While `isPending`, the server has not confirmed it, and its id is temporary. */

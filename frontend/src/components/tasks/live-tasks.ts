@@ -1,4 +1,4 @@
-import { type ApiClient, Unauthorized } from "@/api-client"
+import { type ApiClient, Unauthorized } from "evo-todo-client"
 import type { TaskStore } from "./task-store"
 
 /** Milliseconds that the first list waits for the watch to begin, so that it need not be read twice. */

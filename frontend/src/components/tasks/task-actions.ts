@@ -1,15 +1,10 @@
 import type { QueryClient } from "@tanstack/react-query"
-import {
-  type ApiClient,
-  ApiProblem,
-  ChangedElsewhere,
-  type Task,
-  Unauthorized,
-  Unreachable,
-} from "@/api-client"
+import { type ApiClient, ChangedElsewhere, type Task, Unauthorized, Unreachable } from "evo-todo-client"
 import type { Drafts, UnsentTask } from "./drafts"
+import { describeError, Gone, isGone } from "./failures"
 import { hasSameText, type TaskItem, type TaskText } from "./list"
-import type { Operation, TaskStore } from "./task-store"
+import { TaskChanges } from "./task-changes"
+import type { TaskStore } from "./task-store"
 import { UndoStack } from "./undo-stack"
 
 /** Says to the user what has happened. `{}` in a sentence stands for the title, which is a text of the user. */
@@ -20,16 +15,6 @@ export interface Reports {
   failed(sentence: string, title: string, reason: string): void
 }
 
-interface Change<T> {
-  /** Changes with the same scope are sent one after the other. */
-  scope: string
-  operation: Operation | null
-  send(): Promise<T>
-}
-
-/** The task is not in the list any more: deleted elsewhere. */
-export class Gone extends Error {}
-
 /** The changes of tasks: shown at once, sent in order, also after being offline, and undone. */
 export class TaskActions {
   readonly undoStack = new UndoStack()
@@ -39,6 +24,7 @@ export class TaskActions {
   readonly #userId: string
   readonly #store: TaskStore
   readonly #drafts: Drafts
+  readonly #changes: TaskChanges
   reports: Reports = { done() {}, undone() {}, failed() {} }
 
   constructor(client: QueryClient, api: ApiClient, userId: string, store: TaskStore, drafts: Drafts) {
@@ -47,6 +33,7 @@ export class TaskActions {
     this.#userId = userId
     this.#store = store
     this.#drafts = drafts
+    this.#changes = new TaskChanges(client, userId, store)
   }
 
   /** Add a task. Its text is kept until the service has it: if that fails, it stays in `drafts.unsent`. */
@@ -57,12 +44,13 @@ export class TaskActions {
     this.#drafts.keepUnsent(task)
     this.#sending.add(key)
     try {
-      const added = await this.#change({
+      const added = await this.#changes.make({
         scope: "add",
         operation: { taskId: key, apply: () => ({ ...shown, id: key, title, description, isPending: true }) },
         send: () => this.#api.createTask(this.#userId, title, description, { idempotencyKey: key }),
       })
       this.#drafts.sent(key)
+      this.#undoable("“{}” was added.", title, async () => void (await this.#remove(added)), false)
       return added
     } catch (error) {
       this.#failed("Could not add “{}”.", title, error)
@@ -81,7 +69,7 @@ export class TaskActions {
   async setCompleted(task: TaskItem, completed: boolean, isUndo = false): Promise<void> {
     const { id, title } = task
     try {
-      await this.#change({
+      await this.#changes.make({
         scope: id,
         operation: { taskId: id, apply: (task) => task && { ...task, completed } },
         send: () => this.#api.setTaskCompletion(this.#userId, id, completed),
@@ -108,12 +96,14 @@ export class TaskActions {
     isUndo = false,
   ): Promise<void> {
     const before = { title: base.title, description: base.description }
-    const saved = await this.#change({
-      scope: id,
-      operation: { taskId: id, apply: (task) => task && { ...task, ...text } },
-      // A change of our own may have raised the revision; one of the text, by somebody else, must be a conflict.
-      send: () => this.#api.updateTask(this.#userId, id, text, { revision: this.#revisionFor(id, base) }),
-    }).catch((error: unknown) => this.#editFailed(id, base.title, error))
+    const saved = await this.#changes
+      .make({
+        scope: id,
+        operation: { taskId: id, apply: (task) => task && { ...task, ...text } },
+        // A change of our own may have raised the revision; one of the text, by somebody else, must be a conflict.
+        send: () => this.#api.updateTask(this.#userId, id, text, { revision: this.#revisionFor(id, base) }),
+      })
+      .catch((error: unknown) => this.#editFailed(id, base.title, error))
     if (isUndo) return
     this.#undoable("“{}” was changed.", text.title, () => this.#undoEdit(id, before, saved), false)
   }
@@ -170,10 +160,10 @@ export class TaskActions {
   async #remove(task: TaskItem): Promise<boolean> {
     const { id, title } = task
     try {
-      await this.#change({
+      await this.#changes.make({
         scope: id,
         operation: { taskId: id, apply: () => undefined },
-        send: () => this.#patiently(() => this.#api.deleteTask(this.#userId, id)),
+        send: () => this.#api.deleteTask(this.#userId, id),
       })
     } catch (error) {
       if (!isGone(error)) {
@@ -188,10 +178,10 @@ export class TaskActions {
   /** Bring a deleted task back. */
   async restore(task: TaskItem): Promise<void> {
     try {
-      await this.#change({
+      await this.#changes.make({
         scope: task.id,
         operation: { taskId: task.id, apply: (current) => current ?? task },
-        send: () => this.#patiently(() => this.#api.restoreTask(this.#userId, task.id)),
+        send: () => this.#api.restoreTask(this.#userId, task.id),
       })
     } catch (error) {
       this.#failed("Could not restore “{}”.", task.title, error)
@@ -216,36 +206,6 @@ export class TaskActions {
     this.reports.done(sentence, title, isNoticed)
   }
 
-  // biome-ignore lint/suspicious/noConfusingVoidType: a deletion has no response
-  async #change<T extends Task | void>({ scope, operation, send }: Change<T>): Promise<T> {
-    if (operation) this.#store.begin(operation)
-    try {
-      const mutation = this.#client.getMutationCache().build<T, unknown, void, unknown>(this.#client, {
-        scope: { id: `${this.#userId}:${scope}` },
-        mutationFn: send,
-        retry: false,
-      })
-      const result = await mutation.execute()
-      if (result) this.#store.put(result)
-      return result
-    } finally {
-      if (operation) this.#store.end(operation)
-    }
-  }
-
-  /** A call that is repeated when the service asks to wait: many at once exceed its rate limit. */
-  async #patiently<T>(call: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await call()
-      } catch (error) {
-        const isBusy = error instanceof ApiProblem && error.status === 429 && error.retryAfter !== undefined
-        if (!isBusy) throw error
-        await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 1) * 1000))
-      }
-    }
-  }
-
   #failed(sentence: string, title: string, error: unknown): void {
     if (error instanceof Unauthorized) return // the page is about to be left
     this.reports.failed(sentence, title, describeError(error))
@@ -253,14 +213,4 @@ export class TaskActions {
     if (error instanceof Unreachable)
       void this.#client.invalidateQueries({ queryKey: ["tasks", this.#userId] })
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof ApiProblem && error.status === 404
-}
-
-/** A message for the user: the API's own, if it sent one. */
-export function describeError(error: unknown): string {
-  if (error instanceof Unreachable) return "The service is not responding."
-  return error instanceof ApiProblem ? error.message : "An unexpected error occurred."
 }

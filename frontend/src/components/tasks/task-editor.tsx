@@ -1,12 +1,13 @@
 "use client"
 
+import { ChangedElsewhere, randomKey, Unauthorized } from "evo-todo-client"
 import { type KeyboardEvent, useEffect, useRef, useState } from "react"
-import { ChangedElsewhere, randomKey, Unauthorized } from "@/api-client"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"
+import { Gone } from "./failures"
 import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
-import { Gone } from "./task-actions"
+import { useLastWords } from "./use-last-words"
 
 interface Props {
   task: TaskItem
@@ -36,6 +37,8 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
     const kept = { title: baseTitle, description: baseDescription, revision }
     drafts.setEdit(task.id, { ...textOf({ title, description }, base, false), base: kept })
   }
+
+  useLastWords(() => isChanged && keep(title, description))
 
   function close(): void {
     onClose(form.current?.contains(document.activeElement) ?? false)

@@ -1,8 +1,9 @@
 "use client"
 
-import { type MouseEvent, memo, type RefObject, useId, useLayoutEffect, useRef, useState } from "react"
+import { type MouseEvent, memo, type RefObject, useId, useRef, useState } from "react"
 import { LinkedText } from "./links"
 import type { TaskItem } from "./list"
+import { useFocusAfterRemoval } from "./use-focus-after-removal"
 
 interface Props {
   task: TaskItem
@@ -22,7 +23,7 @@ const FOLDED_LINES = 4
 /** A task in the list. */
 export const TaskRow = memo(function TaskRow({ task, restoresFocus, fallback, ...on }: Props) {
   const row = useRef<HTMLLIElement>(null)
-  useFocusAfterRemoval(row, fallback)
+  useFocusAfterRemoval(row, fallback, "input[type=checkbox]:enabled")
   const id = useId()
   return (
     <li ref={row} className="task" data-id={task.id} data-pending={task.isPending}>
@@ -72,7 +73,8 @@ export const TaskRow = memo(function TaskRow({ task, restoresFocus, fallback, ..
   )
 })
 
-function Description({ text }: { text: string }) {
+/** A description, folded if it is tall. */
+export function Description({ text }: { text: string }) {
   const [isOpen, setOpen] = useState(false)
   const isTall = text.length > FOLDED_LENGTH || text.split("\n").length > FOLDED_LINES
   return (
@@ -99,27 +101,4 @@ function timesOf({ created_at, updated_at, isPending }: TaskItem): string | unde
   if (isPending) return undefined
   const [created, updated] = [created_at, updated_at].map((time) => new Date(time).toLocaleString())
   return created === updated ? `Added ${created}` : `Added ${created}\nChanged ${updated}`
-}
-
-/** When a focused row is removed, move the focus to the next row, the previous row or the fallback. */
-function useFocusAfterRemoval(row: RefObject<HTMLElement | null>, fallback: Props["fallback"]): void {
-  useLayoutEffect(
-    () => () => {
-      const removed = row.current
-      if (!removed?.contains(document.activeElement)) return
-      const target =
-        adjacentCheckbox(removed, "next") ?? adjacentCheckbox(removed, "previous") ?? fallback.current
-      target?.focus()
-    },
-    [row, fallback],
-  )
-}
-
-/** The checkbox of the nearest row in this direction that has an enabled one. */
-function adjacentCheckbox(row: Element, direction: "next" | "previous"): HTMLElement | null {
-  const sibling = direction === "next" ? row.nextElementSibling : row.previousElementSibling
-  if (!sibling) return null
-  return (
-    sibling.querySelector<HTMLElement>("input[type=checkbox]:enabled") ?? adjacentCheckbox(sibling, direction)
-  )
 }

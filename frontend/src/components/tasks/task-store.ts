@@ -1,4 +1,4 @@
-import type { Task } from "@/api-client"
+import type { Task } from "evo-todo-client"
 import { hasSameText, type TaskItem } from "./list"
 
 /** A change that was sent, or will be, and is not confirmed. */
@@ -35,6 +35,9 @@ export class TaskStore {
     this.#view ??= this.#withOperations()
     return this.#view
   }
+
+  /** The number of tasks that the service has. */
+  readonly count = (): number => this.#tasks.size
 
   /** The task as the service has it. */
   confirmed(id: string): Task | undefined {

@@ -1,16 +1,16 @@
 "use client"
 
-import { useCallback, useDeferredValue, useEffect, useMemo, useRef, useState } from "react"
+import { useCallback, useDeferredValue, useMemo, useRef, useState } from "react"
 import { useSession } from "../signed-in"
 import { AddTask } from "./add-task"
-import type { EditDraft } from "./drafts"
+import { describeError } from "./failures"
 import { Help } from "./help"
 import { useKeys } from "./keys"
 import { type TaskItem, visibleTasks } from "./list"
-import { describeError } from "./task-actions"
 import { TaskEditor } from "./task-editor"
 import { TaskRow } from "./task-row"
 import { Trash } from "./trash"
+import { useEditors, withGhosts } from "./use-editors"
 import { useReports } from "./use-reports"
 import { useTaskList } from "./use-task-list"
 import { useView } from "./use-view"
@@ -65,7 +65,7 @@ export function Tasks() {
   return (
     <>
       <h1 className="visually-hidden">Tasks</h1>
-      <AddTask input={newTask} onAdded={onAdded} />
+      <AddTask input={newTask} onSend={() => shown === "deleted" && setShown("all")} onAdded={onAdded} />
       <ViewBar
         searchField={searchField}
         shown={shown}
@@ -81,7 +81,7 @@ export function Tasks() {
         }}
       />
       {shown === "deleted" ? (
-        <Trash />
+        <Trash search={deferredSearch} fallback={newTask} />
       ) : (
         <div className="list" aria-busy={list.isPending}>
           {list.isError && (
@@ -143,72 +143,6 @@ export function Tasks() {
       <Help dialog={help} />
     </>
   )
-}
-
-interface OpenEditor {
-  readonly task: TaskItem
-  /** Tells one opening from the next. */
-  readonly opening: number
-}
-
-/** The open editors, by the id of their task; those with an unsaved text are opened when the list was loaded. */
-function useEditors(tasks: readonly TaskItem[] | undefined) {
-  const { drafts } = useSession()
-  const [open, setOpen] = useState<ReadonlyMap<string, OpenEditor>>(new Map())
-  const [lastClosed, setLastClosed] = useState<string | null>(null)
-  const opening = useRef(0)
-  const isLoaded = tasks !== undefined
-  const latest = useRef(tasks)
-  latest.current = tasks
-
-  const openTask = useCallback((task: TaskItem) => {
-    opening.current++
-    const editor = { task, opening: opening.current }
-    setOpen((editors) => new Map(editors).set(task.id, editor))
-  }, [])
-  useEffect(() => {
-    if (!isLoaded) return
-    for (const { id, draft } of drafts.edits()) {
-      openTask(latest.current?.find((task) => task.id === id) ?? goneTask(id, draft))
-    }
-  }, [isLoaded, drafts, openTask])
-
-  return {
-    tasks: open,
-    lastClosed,
-    open: openTask,
-    reopen(task: TaskItem, draft: EditDraft): void {
-      drafts.setEdit(task.id, draft)
-      openTask(task)
-    },
-    close(id: string, hadFocus: boolean): void {
-      setLastClosed(hadFocus ? id : null)
-      setOpen((editors) => new Map([...editors].filter(([other]) => other !== id)))
-    },
-  }
-}
-
-/** A task of which only an unsaved text is left. */
-function goneTask(id: string, { base }: EditDraft): TaskItem {
-  const { title, description, revision } = base
-  return { id, title, description, revision, user_id: "", completed: false, created_at: "", updated_at: "" }
-}
-
-/** The visible tasks, with those at their former places that are being edited and were deleted elsewhere. */
-function withGhosts(
-  visible: readonly TaskItem[],
-  editors: ReadonlyMap<string, OpenEditor>,
-  all: readonly TaskItem[],
-): readonly TaskItem[] {
-  const ids = new Set(all.map(({ id }) => id))
-  let result = visible
-  for (const { task } of editors.values()) {
-    if (ids.has(task.id)) continue
-    const place = result.findIndex((other) => !other.isPending && other.id < task.id)
-    const index = place < 0 ? result.length : place
-    result = [...result.slice(0, index), task, ...result.slice(index)]
-  }
-  return result
 }
 
 function withTask(tasks: readonly TaskItem[] | undefined, id: string, run: (task: TaskItem) => void): void {

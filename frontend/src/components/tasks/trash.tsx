@@ -1,56 +1,77 @@
 "use client"
 
-import { useQuery, useQueryClient } from "@tanstack/react-query"
+import { useQuery } from "@tanstack/react-query"
+import type { Task } from "evo-todo-client"
+import { type RefObject, useEffect, useMemo, useRef, useSyncExternalStore } from "react"
 import { useSession } from "@/components/signed-in"
-import { describeError } from "./task-actions"
+import { describeError } from "./failures"
+import { LinkedText } from "./links"
+import { matches, searchParts } from "./search"
+import { Description } from "./task-row"
+import { useFocusAfterRemoval } from "./use-focus-after-removal"
 
-/** The deleted tasks that can still be restored, the last deleted first. */
-export function Trash() {
-  const { api, user, actions } = useSession()
-  const client = useQueryClient()
-  const queryKey = ["trash", user.id]
-  const { data, error, isPending } = useQuery({
-    queryKey,
+/** The deleted tasks that can still be restored and match the search, the last deleted first. */
+export function Trash({ search, fallback }: { search: string; fallback: RefObject<HTMLElement | null> }) {
+  const { api, user, actions, store } = useSession()
+  const { data, error, isPending, refetch } = useQuery({
+    queryKey: ["trash", user.id],
     queryFn: ({ signal }) => api.listDeletedTasks(user.id, { signal }),
     staleTime: 0,
     gcTime: 0,
   })
+  const count = useSyncExternalStore(store.subscribe, store.count, () => 0)
+  const known = useRef(count)
+  useEffect(() => {
+    if (count !== known.current) void refetch() // something was deleted or restored, here or elsewhere
+    known.current = count
+  }, [count, refetch])
+  const parts = useMemo(() => searchParts(search), [search])
+  const found = data?.filter((task) => matches(task, parts))
+
   return (
     <div className="list" aria-busy={isPending}>
       <p role="alert" className="problem">
         {error && describeError(error)}
       </p>
-      {data && (
+      {found && (
         <ul aria-label="Deleted tasks">
-          {data.map((task) => (
-            <li key={task.id} className="task">
-              <div
-                className="title"
-                title={task.deleted_at ? `Deleted ${new Date(task.deleted_at).toLocaleString()}` : undefined}
-              >
-                <span dir="auto">{task.title}</span>
-                {task.description && (
-                  <small dir="auto" className="muted folded">
-                    {task.description}
-                  </small>
-                )}
-              </div>
-              <button
-                type="button"
-                className="restore"
-                aria-label={`Restore: ${task.title}`}
-                onClick={async () => {
-                  await actions.restore(task)
-                  await client.invalidateQueries({ queryKey })
-                }}
-              >
-                Restore
-              </button>
-            </li>
+          {found.map((task) => (
+            <DeletedRow
+              key={task.id}
+              task={task}
+              fallback={fallback}
+              onRestore={() => void actions.restore(task).then(() => refetch())}
+            />
           ))}
         </ul>
       )}
-      {data?.length === 0 && <p className="empty">Nothing was deleted in the last 30 days.</p>}
+      {found?.length === 0 && (
+        <p className="empty">
+          {data?.length ? "No matching tasks." : "Nothing was deleted in the last 30 days."}
+        </p>
+      )}
     </div>
+  )
+}
+
+function DeletedRow(props: { task: Task; fallback: RefObject<HTMLElement | null>; onRestore(): void }) {
+  const { title, description, deleted_at } = props.task
+  const row = useRef<HTMLLIElement>(null)
+  useFocusAfterRemoval(row, props.fallback, "button.restore")
+  return (
+    <li ref={row} className="task">
+      <div
+        className="title"
+        title={deleted_at ? `Deleted ${new Date(deleted_at).toLocaleString()}` : undefined}
+      >
+        <span dir="auto">
+          <LinkedText text={title} />
+        </span>
+        {description && <Description text={description} />}
+      </div>
+      <button type="button" className="restore" aria-label={`Restore: ${title}`} onClick={props.onRestore}>
+        Restore
+      </button>
+    </li>
   )
 }

@@ -1,6 +1,7 @@
 import { type RefObject, useSyncExternalStore } from "react"
 import { useNotices } from "../notices"
 import { useSession } from "../signed-in"
+import type { Filter } from "./list"
 import type { Shown } from "./use-view"
 
 const FILTERS: readonly { value: Shown; label: string }[] = [
@@ -16,7 +17,7 @@ export function ViewBar(props: {
   shown: Shown
   search: string
   /** The number of tasks of each filter, once it is known. */
-  counts: { readonly [shown in Shown]?: number } | undefined
+  counts: Readonly<Record<Filter, number>> | undefined
   onShow(shown: Shown): void
   onSearch(search: string): void
 }) {
@@ -25,7 +26,7 @@ export function ViewBar(props: {
       <fieldset className="filters">
         <legend className="visually-hidden">Show</legend>
         {FILTERS.map(({ value, label }) => (
-          <label key={value} data-count={props.counts?.[value] ?? ""}>
+          <label key={value} data-count={value === "deleted" ? undefined : (props.counts?.[value] ?? "")}>
             <input
               type="radio"
               name="filter"
@@ -63,7 +64,7 @@ function Undo() {
       type="button"
       className="undo"
       data-hidden={!last || isOffered}
-      title={last?.sentence.replace("{}", last.title ?? "")}
+      title={last?.sentence.replace("{}", () => `\u2068${last.title}\u2069`)} // isolated, as by <bdi>
       onClick={() => void actions.undo()}
     >
       Undo
