@@ -148,7 +148,7 @@ describe("the client as a package", () => {
       ]
       await inProject(
         process.execPath,
-        join(FRONTEND, "node_modules/typescript/bin/tsc"),
+        join(MODULES, "typescript/bin/tsc"),
         ...options,
         "readme.ts",
       )

@@ -314,7 +314,7 @@ BREAKS: Final = (
     ),
     Break(
         "V8",
-        f"{SQL}/revocations.py::SqlRevocations._upsert",
+        f"{SQL}/revocations.py::_upsert",
         "later(revocations.c.expires_at, row.excluded.expires_at)",
         "row.excluded.expires_at",
     ),

@@ -156,8 +156,8 @@ BLOCKS = {
     ("adr/0012-row-level-security.md", "sql"): (1, None),  # an outline, with left out parts
     ("clients/python.md", "python"): (1, "interop/test_python_client.py"),
     ("clients/python.md", "console"): (1, None),  # it installs a package
-    ("clients/typescript.md", "ts"): (1, "../frontend/scripts/client-package.test.ts"),
-    ("clients/typescript.md", "console"): (1, None),  # as client-package.test.ts does in a folder of its own
+    ("clients/typescript.md", "ts"): (1, "../clients/typescript/package.test.ts"),
+    ("clients/typescript.md", "console"): (1, None),  # as package.test.ts does in a folder of its own
 }
 """How many blocks of each language a page has, and which test runs them."""
 
