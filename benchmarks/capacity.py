@@ -30,8 +30,6 @@ class Assumptions:
     sign_outs: float = 0.3
     """Of an active user on a day."""
     token_lifetime: float = 15 * 60
-    least_workers: int = 2
-    """So that one may stop."""
 
 
 @frozen
@@ -83,10 +81,8 @@ class Need:
 
     @property
     def workers(self) -> int:
-        """For the requests or for the streams, whichever needs more."""
-        return max(
-            self.use.least_workers, ceil(self.per_second / self.one.requests), ceil(self.streams / self.one.streams)
-        )
+        """For the requests or for the streams, whichever needs more, and one that may stop."""
+        return 1 + max(ceil(self.per_second / self.one.requests), ceil(self.streams / self.one.streams))
 
     @property
     def worker_bytes(self) -> float:

@@ -43,6 +43,7 @@ ROW_SECURITY: Final = f"{SQL}/migrations/versions/0003_row_security.py"
 LISTS: Final = f"{SQL}/migrations/versions/0006_lists.py"
 
 EVENTS: Final = "tests/integration/http/test_events.py"
+REPLICA: Final = "tests/integration/sql/test_replica.py"
 
 BREAKS: Final = (
     Break("R1", f"{HTTP}/auth.py::bearer_token", "len(values) > 1", "len(values) > 2"),
@@ -666,5 +667,61 @@ BREAKS: Final = (
         f"{SQL}/write_statements.py::_bump_revision",
         "or_(task_lists.c.purged_at.is_(None), task_lists.c.purged_at < _ISSUED_AT)",
         "None",
+    ),
+    Break(
+        "P9",
+        f"{SQL}/statements.py::is_owned",
+        "and_(owner_id == owner, owner_id == OWNER)",
+        "owner_id == owner",
+        tests="tests/integration/sql/test_sharding.py -k needs_one_partition",
+    ),
+    Break(
+        "P9",
+        f"{SQL}/readiness.py::row_security_problem",
+        "not sharded.propagates",
+        "False",
+        tests="tests/integration/sql/test_distribution.py -k do_not_learn",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replicated_lists.py::ReplicatedTaskList.page",
+        "max(self._replica.required(self._owner), seen, cursor)",
+        "max(self._replica.required(self._owner), cursor)",
+        tests=f"{REPLICA} -k shown_less",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replicated_lists.py::ReplicatedTaskList.get",
+        "max(self._replica.required(self._owner), seen)",
+        "seen",
+        tests=f"{REPLICA} -k read_at_once",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replicated_lists.py::ReplicatedTaskList.changes",
+        "found.token.revision >= self._replica.required(self._owner)",
+        "True",
+        tests=f"{REPLICA} -k read_at_once",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replica.py::Replica._forget",
+        "written_at >= self._reached_at",
+        "False",
+        tests=f"{REPLICA} -k remembered_until",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replica.py::Replica._problem",
+        "cluster not in {None, replayed.system_identifier}",
+        "False",
+        tests=f"{REPLICA} -k another_server",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replica.py::Replica._problem",
+        "unguarded == BYPASSES and self._allows_bypass",
+        "True",
+        tests=f"{REPLICA} -k no_replica_is_not_read",
     ),
 )

@@ -10,8 +10,8 @@ from tests.security.break_places import Place, PlaceError
 from tests.security.breaks import BREAKS, Break
 
 RULES = {
-    f"{letter}{number}" for letter, last in (("R", 18), ("K", 10), ("A", 18), ("P", 8)) for number in range(1, last + 1)
-} | {f"V{number}" for number in range(1, 13) if number != 11}  # V11 is the frontend's, in another language
+    f"{letter}{number}" for letter, last in (("R", 18), ("K", 10), ("A", 18), ("P", 9)) for number in range(1, last + 1)
+} | {f"V{number}" for number in range(1, 14) if number != 11}  # V11 is the frontend's, in another language
 SOURCE = """
 class Door:
     '''Opens for "alice".'''

@@ -43,6 +43,18 @@ class Copy:
         self.etag = client.get(TASKS).headers["ETag"]
 
 
+def first_events(client: httpx.Client, token: str | None) -> list[str]:
+    """The names of the first two events of a stream that goes on from a token."""
+    names: list[str] = []
+    with client.stream("GET", f"{TASKS}/events", headers={"Last-Event-ID": str(token)}) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                names.append(line.removeprefix("event: "))
+            if len(names) == 2:
+                break
+    return names
+
+
 def add(client: httpx.Client, title: str) -> httpx.Response:
     return client.post(TASKS, json={"title": title}).raise_for_status()
 
@@ -76,6 +88,7 @@ def check_restored(service: Service, token: str, known: Copy, lost: httpx.Respon
             headers={"If-Match": known.etag, "Content-Type": "application/json"},
         )
         assert stale.status_code == 412
+        assert first_events(client, known.token) == ["ready", "reset"]
         known.sync(client)
         assert known.restarts == 1
         assert known.tasks == {task["id"]: task for task in client.get(TASKS).json()["data"]}
