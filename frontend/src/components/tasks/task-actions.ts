@@ -1,6 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query"
 import { type ApiClient, ChangedElsewhere, type Task, Unauthorized, Unreachable } from "evo-todo-client"
-import type { Drafts, UnsentTask } from "./drafts"
+import type { Drafts, EditDraft, UnsentTask } from "./drafts"
 import { hasSameText, type TaskItem, type TaskText } from "./list"
 import { describeError, Gone, isGone, type Reports } from "./reports"
 import { TaskChanges } from "./task-changes"
@@ -79,12 +79,7 @@ export class TaskActions {
    * Rejects with ChangedElsewhere if the text was changed elsewhere meanwhile, with Gone if the task was deleted, and
    * with what has failed otherwise; the current version is in the store then.
    */
-  async edit(
-    id: string,
-    text: TaskText,
-    base: TaskText & { revision: number },
-    isUndo = false,
-  ): Promise<void> {
+  async edit(id: string, text: TaskText, base: EditDraft["base"], isUndo = false): Promise<void> {
     const before = { title: base.title, description: base.description }
     const saving = this.#changes.make({
       scope: id,
@@ -100,7 +95,7 @@ export class TaskActions {
     await change.catch((error: unknown) => this.#editFailed(id, base.title, error))
   }
 
-  #revisionFor(id: string, base: TaskText & { revision: number }): number {
+  #revisionFor(id: string, base: EditDraft["base"]): number {
     const current = this.#store.confirmed(id)
     return current && hasSameText(current, base) ? current.revision : base.revision
   }
