@@ -4,11 +4,12 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import Opens, TasksOf
 from tests.support.frontend import Person
 from tests.support.pages import TasksPage, notice
+from tests.support.service import eventually
 
 
 def test_several_changes_of_every_kind_are_undone(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
@@ -64,6 +65,47 @@ def test_an_added_task_is_undone_before_what_was_changed_before(
     tasks.reads("two")
     tasks.new.press("Control+z")
     tasks.reads("two", "one")
+
+
+def test_a_change_can_be_undone_while_it_is_on_its_way(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("one", "two")
+    before = [(task["title"], task["completed"]) for task in stored.all()]
+    tasks = at_tasks(alice)
+    page = tasks.page
+    page.context.set_offline(True)
+    expect(page.get_by_text("You are offline.")).to_be_visible()
+    for key in ("Delete", "Space"):
+        tasks.check("one").focus()
+        page.keyboard.press(key)
+        page.keyboard.press("Control+z")
+        tasks.reads("two", "one")
+        expect(tasks.check("one")).not_to_be_checked()
+    tasks.new.fill("three")
+    tasks.new.press("Enter")
+    tasks.reads("three", "two", "one")
+    tasks.new.press("Control+z")
+    page.context.set_offline(False)
+    expect(page.get_by_text("You are offline.")).to_have_count(0)
+    tasks.reads("two", "one")
+    page.wait_for_function("document.querySelectorAll('[data-pending]').length === 0")
+    eventually(lambda: [(task["title"], task["completed"]) for task in stored.all()] == before)
+    tasks.open().reads("two", "one")
+
+
+def test_a_change_that_fails_leaves_nothing_to_undo(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("one", "two")
+    tasks = at_tasks(alice)
+    tasks.tick("one")
+    tasks.page.route("**/tasks/*", lambda route: route.fulfill(status=500) if is_delete(route) else route.fallback())
+    tasks.page.get_by_role("button", name="Delete: two").click()
+    expect(notice(tasks.page)).to_contain_text("Could not delete “two”.")
+    tasks.page.keyboard.press("Control+z")
+    expect(tasks.check("one")).not_to_be_checked()
+
+
+def is_delete(route: Route) -> bool:
+    return route.request.method == "DELETE"
 
 
 @pytest.mark.parametrize("title", ["$& and $'", "\u202eevil", "{}"])

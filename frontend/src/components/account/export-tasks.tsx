@@ -3,7 +3,7 @@
 import { useState } from "react"
 import { useSession } from "@/components/signed-in"
 import { save, toCSV, toJSON } from "@/components/tasks/export"
-import { describeError } from "@/components/tasks/failures"
+import { describeError } from "@/components/tasks/reports"
 
 /** Downloads all of the user's tasks. */
 export function ExportTasks() {

@@ -1,24 +1,15 @@
 import type { QueryClient } from "@tanstack/react-query"
 import { type ApiClient, ChangedElsewhere, type Task, Unauthorized, Unreachable } from "evo-todo-client"
-import type { Drafts, UnsentTask } from "./drafts"
-import { describeError, Gone, isGone } from "./failures"
+import type { Drafts, EditDraft, UnsentTask } from "./drafts"
 import { hasSameText, type TaskItem, type TaskText } from "./list"
+import { describeError, Gone, isGone, type Reports } from "./reports"
 import { TaskChanges } from "./task-changes"
 import type { TaskStore } from "./task-store"
-import { UndoStack } from "./undo-stack"
-
-/** Says to the user what has happened. `{}` in a sentence stands for the title, which is a text of the user. */
-export interface Reports {
-  /** Something can be undone. `isNoticed`: it deserves a notice, because what it concerns is not to be seen any more. */
-  done(sentence: string, title: string | null, isNoticed: boolean): void
-  undone(sentence: string, title: string | null): void
-  failed(sentence: string, title: string, reason: string): void
-}
+import { type Undoable, UndoStack } from "./undo-stack"
 
 /** The changes of tasks: shown at once, sent in order, also after being offline, and undone. */
 export class TaskActions {
   readonly undoStack = new UndoStack()
-  readonly #sending = new Set<string>()
   readonly #client: QueryClient
   readonly #api: ApiClient
   readonly #userId: string
@@ -42,45 +33,44 @@ export class TaskActions {
     const now = new Date().toISOString()
     const shown = { user_id: this.#userId, completed: false, revision: -1, created_at: now, updated_at: now }
     this.#drafts.keepUnsent(task)
-    this.#sending.add(key)
     try {
-      const added = await this.#changes.make({
+      const adding = this.#changes.make({
         scope: "add",
         operation: { taskId: key, apply: () => ({ ...shown, id: key, title, description, isPending: true }) },
         send: () => this.#api.createTask(this.#userId, title, description, { idempotencyKey: key }),
       })
+      const added = await this.#undoable("“{}” was added.", title, adding, async () => {
+        const added = await adding.catch(() => null)
+        if (added) await this.#remove(added)
+      })
       this.#drafts.sent(key)
-      this.#undoable("“{}” was added.", title, async () => void (await this.#remove(added)), false)
       return added
     } catch (error) {
       this.#failed("Could not add “{}”.", title, error)
       return null
-    } finally {
-      this.#sending.delete(key)
     }
   }
 
   /** Whether this new task is on its way. */
   isSending(key: string): boolean {
-    return this.#sending.has(key)
+    return this.#store.view().some(({ id }) => id === key)
   }
 
   /** Tick a task, or untick it. */
   async setCompleted(task: TaskItem, completed: boolean, isUndo = false): Promise<void> {
     const { id, title } = task
+    const sentence = completed ? "“{}” is done." : "“{}” is open again."
+    const change = this.#changes.make({
+      scope: id,
+      operation: { taskId: id, apply: (task) => task && { ...task, completed } },
+      send: () => this.#api.setTaskCompletion(this.#userId, id, completed),
+    })
     try {
-      await this.#changes.make({
-        scope: id,
-        operation: { taskId: id, apply: (task) => task && { ...task, completed } },
-        send: () => this.#api.setTaskCompletion(this.#userId, id, completed),
-      })
+      if (isUndo) await change
+      else await this.#undoable(sentence, title, change, () => this.setCompleted(task, !completed, true))
     } catch (error) {
       this.#failed("Could not update “{}”.", title, error)
-      return
     }
-    if (isUndo) return
-    const sentence = completed ? "“{}” is done." : "“{}” is open again."
-    this.#undoable(sentence, title, () => this.setCompleted(task, !completed, true), false)
   }
 
   /**
@@ -89,26 +79,23 @@ export class TaskActions {
    * Rejects with ChangedElsewhere if the text was changed elsewhere meanwhile, with Gone if the task was deleted, and
    * with what has failed otherwise; the current version is in the store then.
    */
-  async edit(
-    id: string,
-    text: TaskText,
-    base: TaskText & { revision: number },
-    isUndo = false,
-  ): Promise<void> {
+  async edit(id: string, text: TaskText, base: EditDraft["base"], isUndo = false): Promise<void> {
     const before = { title: base.title, description: base.description }
-    const saved = await this.#changes
-      .make({
-        scope: id,
-        operation: { taskId: id, apply: (task) => task && { ...task, ...text } },
-        // A change of our own may have raised the revision; one of the text, by somebody else, must be a conflict.
-        send: () => this.#api.updateTask(this.#userId, id, text, { revision: this.#revisionFor(id, base) }),
-      })
-      .catch((error: unknown) => this.#editFailed(id, base.title, error))
-    if (isUndo) return
-    this.#undoable("“{}” was changed.", text.title, () => this.#undoEdit(id, before, saved), false)
+    const saving = this.#changes.make({
+      scope: id,
+      operation: { taskId: id, apply: (task) => task && { ...task, ...text } },
+      // A change of our own may have raised the revision; one of the text, by somebody else, must be a conflict.
+      send: () => this.#api.updateTask(this.#userId, id, text, { revision: this.#revisionFor(id, base) }),
+    })
+    const undo = async () => {
+      const saved = await saving.catch(() => null)
+      if (saved) await this.#undoEdit(id, before, saved)
+    }
+    const change = isUndo ? saving : this.#undoable("“{}” was changed.", text.title, saving, undo)
+    await change.catch((error: unknown) => this.#editFailed(id, base.title, error))
   }
 
-  #revisionFor(id: string, base: TaskText & { revision: number }): number {
+  #revisionFor(id: string, base: EditDraft["base"]): number {
     const current = this.#store.confirmed(id)
     return current && hasSameText(current, base) ? current.revision : base.revision
   }
@@ -147,14 +134,17 @@ export class TaskActions {
 
   /** Delete tasks, one after the other; undoing restores all that were. */
   async remove(tasks: readonly TaskItem[]): Promise<void> {
-    const results = await Promise.all(tasks.map((task) => this.#remove(task)))
-    const removed = tasks.filter((_, index) => results[index])
-    const [first] = removed
+    const [first] = tasks
     if (!first) return
-    const sentence = removed.length === 1 ? "“{}” was deleted." : `${removed.length} tasks were deleted.`
-    this.#undoable(sentence, removed.length === 1 ? first.title : null, async () => {
-      await Promise.all(removed.map((task) => this.restore(task)))
+    let removed = tasks
+    const removing = Promise.all(tasks.map((task) => this.#remove(task))).then((results) => {
+      removed = tasks.filter((_, index) => results[index])
+      if (removed.length === 0) throw new Error("nothing was deleted") // reported
     })
+    const [sentence, title] =
+      tasks.length === 1 ? ["“{}” was deleted.", first.title] : [`${tasks.length} tasks were deleted.`, null]
+    const undo = () => Promise.all(removed.map((task) => this.restore(task)))
+    await this.#undoable(sentence, title, removing, undo, true).catch(() => {})
   }
 
   async #remove(task: TaskItem): Promise<boolean> {
@@ -198,12 +188,22 @@ export class TaskActions {
 
   /** Let the user undo something that is not a change of a task, such as throwing a text away. */
   offerUndo(sentence: string, title: string, run: () => void): void {
-    this.#undoable(sentence, title, async () => run())
+    this.undoStack.push({ sentence, title, run })
+    this.reports.done(sentence, title, true)
   }
 
-  #undoable(sentence: string, title: string | null, run: () => Promise<void>, isNoticed = true): void {
-    this.undoStack.push({ sentence, title, run })
-    this.reports.done(sentence, title, isNoticed)
+  /** Make a change that can be undone, while it is on its way too; reported when it is made. */
+  async #undoable<T>(
+    sentence: string,
+    title: string | null,
+    change: Promise<T>,
+    run: Undoable["run"],
+    isNoticed = false,
+  ): Promise<T> {
+    const entry = { sentence, title, run }
+    const result = await this.undoStack.during(change, entry)
+    if (this.undoStack.has(entry)) this.reports.done(sentence, title, isNoticed)
+    return result
   }
 
   #failed(sentence: string, title: string, error: unknown): void {

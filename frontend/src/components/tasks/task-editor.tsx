@@ -5,8 +5,8 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"
-import { Gone } from "./failures"
 import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
+import { Gone } from "./reports"
 import { useLastWords } from "./use-last-words"
 
 interface Props {

@@ -2,7 +2,7 @@
 export interface Undoable {
   readonly sentence: string
   readonly title: string | null
-  run(): Promise<void>
+  run(): unknown
 }
 
 const LIMIT = 100
@@ -21,6 +21,21 @@ export class UndoStack {
 
   push(entry: Undoable): void {
     this.#set([...this.#entries, entry].slice(-LIMIT))
+  }
+
+  has(entry: Undoable): boolean {
+    return this.#entries.includes(entry)
+  }
+
+  /** The outcome of a change that can be undone from now on. If it fails, there is nothing to undo. */
+  async during<T>(change: Promise<T>, entry: Undoable): Promise<T> {
+    this.push(entry)
+    try {
+      return await change
+    } catch (error) {
+      this.#set(this.#entries.filter((other) => other !== entry))
+      throw error
+    }
   }
 
   pop(): Undoable | undefined {

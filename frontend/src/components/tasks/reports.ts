@@ -1,5 +1,13 @@
 import { ApiProblem, Unreachable } from "evo-todo-client"
 
+/** Says to the user what has happened. `{}` in a sentence stands for the title, which is a text of the user. */
+export interface Reports {
+  /** Something can be undone. `isNoticed`: it deserves a notice, because what it concerns is not to be seen any more. */
+  done(sentence: string, title: string | null, isNoticed: boolean): void
+  undone(sentence: string, title: string | null): void
+  failed(sentence: string, title: string, reason: string): void
+}
+
 /** The task is not in the list any more: deleted elsewhere. */
 export class Gone extends Error {}
 
