@@ -11,8 +11,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from adapters.http.event_stream import RETRY_MS
 from adapters.http.open_streams import RETRY_AFTER
+from adapters.http.routes.sync import RETRY_MS
 from benchmarks.capacity import Need, rounded
 
 STARTS: Final = 2000

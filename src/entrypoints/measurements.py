@@ -7,9 +7,8 @@ from dishka import Provider, Scope, provide
 from adapters.sql.audit import SqlAuditLog
 from adapters.sql.database import Database
 from adapters.sql.errors import COUNTS
-from adapters.sql.executors import PurgeProgress
 from adapters.sql.replica import Replicated
-from adapters.sql.retention import AuditRetention, ListRetention
+from adapters.sql.retention import AuditRetention, ListRetention, PurgeProgress
 from adapters.sql.revocations import SqlRevocations
 from adapters.system.audit_filters import RateLimitedAuditLog
 from adapters.tokens.jwks_cache import JwksCache

@@ -9,7 +9,8 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from sqlalchemy import Dialect, Executable
 
-from adapters.sql.executors import Executor, Parameters, Rows, Transaction
+from adapters.sql.compiled_statements import Parameters, Rows
+from adapters.sql.executors import Executor, Transaction
 from domain.errors import DomainError, Unavailable
 
 

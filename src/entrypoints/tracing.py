@@ -26,8 +26,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from adapters.http.context import current_request, current_trace_id
 from adapters.http.routing import Services
+from adapters.sql.compiled_statements import ASYNCPG
 from adapters.sql.database import Database
-from adapters.sql.executors import ASYNCPG
 from adapters.sql.sqlite import SQLITE
 from adapters.tokens.jwks import HttpJwks, PublicKey
 from entrypoints.spans import TracedExecutor, span

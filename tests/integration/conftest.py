@@ -8,8 +8,8 @@ from anyio.from_thread import start_blocking_portal
 from sqlalchemy import Dialect, Executable, event
 
 from adapters.sql.admin import grant_to, migrate
+from adapters.sql.compiled_statements import CompiledStatement, compile_statement
 from adapters.sql.database import Database, connect
-from adapters.sql.executors import CompiledStatement, compile_statement
 from tests.support.pgbouncer import FIRST_THAT_PREPARES, PGBOUNCER, VERSION, pgbouncer
 from tests.support.postgres import SERVICE, as_role, fresh_database
 

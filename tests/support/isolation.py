@@ -14,8 +14,8 @@ import asyncpg
 from attrs import define, evolve, field
 from sqlalchemy import Dialect, Executable
 
+from adapters.sql.compiled_statements import CompiledStatement, compile_statement
 from adapters.sql.database import Database
-from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.task_lists import SqlTaskLists
 from adapters.system.clock_and_ids import UuidV7Generator
 from domain.errors import StorageUnavailable, TaskNotFound

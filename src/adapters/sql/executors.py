@@ -1,27 +1,22 @@
-"""How statements are compiled and run: through SQLAlchemy's engines, or on asyncpg's connections alone."""
+"""How statements are run: through SQLAlchemy's engines, or on asyncpg's connections alone."""
 
 import asyncio
 import contextlib
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cache, partial
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import asyncpg
-from attrs import define, field, frozen
-from sqlalchemy import CursorResult, Dialect, Executable
-from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from attrs import define, frozen
+from sqlalchemy import CursorResult, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.asyncpg_pool import AsyncpgPool
+from adapters.sql.compiled_statements import ASYNCPG, Compile, Parameters, Rows, compile_statement
 from adapters.sql.errors import DEADLINE, as_unavailable, deadline
 from adapters.sql.postgresql import BEGIN
-
-Parameters = Mapping[str, Any]
-Rows = Sequence[Any]
-"""Rows whose columns are read by position."""
 
 
 class Transaction(Protocol):
@@ -106,72 +101,6 @@ class _SqlAlchemyTransaction:
 
     def abandon(self) -> None:
         self.is_abandoned = True
-
-
-Processor = Callable[[Any], Any] | None
-"""Converts a value between Python's type and the driver's; `None` where they are the same."""
-
-
-@frozen
-class CompiledStatement:
-    """A statement as a driver takes it: its SQL, and how its arguments and rows are converted."""
-
-    sql: str
-    _names: tuple[str, ...]
-    """Of the parameters, in the driver's order."""
-    _constants: Parameters
-    """Parameters that the dialect has added, such as an OFFSET of 0."""
-    _binds: tuple[Processor, ...] | None = None
-    """For each parameter; `None` if the driver takes Python's types."""
-    _columns: tuple[Processor, ...] | None = None
-    """For each column; `None` if the driver returns Python's types."""
-
-    def arguments(self, parameters: Parameters) -> list[Any]:
-        """The parameters' values, in the driver's order and types."""
-        if self._constants:
-            parameters = {**self._constants, **parameters}
-        if self._binds is None:
-            return [*map(parameters.__getitem__, self._names)]
-        return [
-            bind(parameters[name]) if bind else parameters[name]
-            for name, bind in zip(self._names, self._binds, strict=True)
-        ]
-
-    def row(self, values: Sequence[Any]) -> Sequence[Any]:
-        """A row in Python's types."""
-        if self._columns is None:
-            return values
-        return tuple(
-            [convert(value) if convert else value for convert, value in zip(self._columns, values, strict=True)]
-        )
-
-
-Compile = Callable[[Executable, Dialect], CompiledStatement]
-
-
-@cache
-def compile_statement(statement: Executable, dialect: Dialect) -> CompiledStatement:
-    """Compile a statement, once for each dialect."""
-    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every executable has it
-    names = tuple(compiled.positiontup or ())
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    if dialect.driver == "asyncpg":
-        return CompiledStatement(str(compiled), names, constants)
-
-    def processor(typed: Any, kind: str, *arguments: Any) -> Processor:
-        made: Processor = getattr(typed.type.dialect_impl(dialect), kind)(dialect, *arguments)
-        return made
-
-    return CompiledStatement(
-        str(compiled),
-        names,
-        constants,
-        tuple(processor(compiled.binds[name], "bind_processor") for name in names),
-        tuple(processor(column, "result_processor", None) for column in compiled.statement.selected_columns),
-    )
-
-
-ASYNCPG: Final[Dialect] = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy has no annotations there
 
 
 @define
@@ -266,20 +195,6 @@ class _AsyncpgTransaction:
 
     def abandon(self) -> None:
         self.is_abandoned = True
-
-
-@define(eq=False)
-class PurgeProgress:
-    """What a background task has deleted so far."""
-
-    rows: int = 0
-    finished_at: float = field(factory=time.time)
-    """When everything that was old had been deleted, in seconds since 1970; at first, the start of this process."""
-
-    def note(self, rows: int) -> None:
-        """Everything old is deleted now: that many rows."""
-        self.rows += rows
-        self.finished_at = time.time()
 
 
 async def delete_in_batches(delete_batch: Callable[[], Awaitable[int]], size: int) -> int:

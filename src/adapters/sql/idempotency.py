@@ -24,7 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from adapters.sql.executors import Executor, Rows
+from adapters.sql.compiled_statements import Rows
+from adapters.sql.executors import Executor
 from adapters.sql.statements import OWNER, SHARDED, is_owned, set_user, set_user_cte
 from adapters.sql.tables import idempotency_keys, tasks
 from adapters.sql.write_statements import INSERT_TASK, NEW_TASK, bumped, next_revision

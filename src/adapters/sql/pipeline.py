@@ -16,8 +16,9 @@ from attrs import define, field
 from sqlalchemy import Executable
 
 from adapters.sql.asyncpg_pool import AsyncpgPool
+from adapters.sql.compiled_statements import ASYNCPG, Parameters, Rows
 from adapters.sql.errors import CANCEL_TIMEOUT, DEADLINE, DRIVER_ERRORS, as_unavailable
-from adapters.sql.executors import ASYNCPG, AsyncpgExecutor, Parameters, Rows, Transaction
+from adapters.sql.executors import AsyncpgExecutor, Transaction
 from adapters.sql.postgresql import is_standby
 from adapters.sql.shared_connection import HandedOver, NotHere, SharedConnection
 from adapters.sql.statements import PLANNER

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -9,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from attrs import Factory, frozen
+from attrs import Factory, define, field, frozen
 from sqlalchemy import case, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.audit import SqlAuditTrail
 from adapters.sql.database import Database
-from adapters.sql.executors import PurgeProgress, delete_in_batches
+from adapters.sql.executors import delete_in_batches
 from adapters.sql.owners import OWNERS_BATCH, OldRows, owners_of, set_user
 from adapters.sql.tables import idempotency_keys, task_lists, tasks
 from domain.errors import StorageUnavailable
@@ -106,6 +107,20 @@ def _forget(owner: UserId, count: int, revision: int) -> Any:
             horizon=case((of_list.horizon < revision, revision), else_=of_list.horizon),
         )
     )
+
+
+@define(eq=False)
+class PurgeProgress:
+    """What a background task has deleted so far."""
+
+    rows: int = 0
+    finished_at: float = field(factory=time.time)
+    """When everything that was old had been deleted, in seconds since 1970; at first, the start of this process."""
+
+    def note(self, rows: int) -> None:
+        """Everything old is deleted now: that many rows."""
+        self.rows += rows
+        self.finished_at = time.time()
 
 
 async def purge_periodically(interval: float, purge: Callable[[], Awaitable[object]]) -> None:

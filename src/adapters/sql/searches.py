@@ -9,8 +9,9 @@ import asyncpg
 from attrs import Factory, define
 from sqlalchemy import Executable
 
+from adapters.sql.compiled_statements import Parameters, Rows
 from adapters.sql.errors import ACQUIRE_TIMEOUT
-from adapters.sql.executors import Executor, Parameters, Rows
+from adapters.sql.executors import Executor
 from domain.errors import SearchUnavailable, StorageUnavailable, TooManySearches
 from domain.identity import UserId
 

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from adapters.sql.compiled_statements import Rows
 from adapters.sql.errors import CLOSE_TIMEOUT
-from adapters.sql.executors import Rows
 from adapters.sql.postgresql import Connection
 from adapters.sql.wire import (
     TERMINATE,

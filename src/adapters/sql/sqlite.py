@@ -15,8 +15,8 @@ from attrs import Factory, define, field
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.dialects.sqlite.aiosqlite import dialect
 
+from adapters.sql.compiled_statements import Compile, CompiledStatement, Parameters, Rows, compile_statement
 from adapters.sql.errors import ACQUIRE_TIMEOUT, deadline
-from adapters.sql.executors import Compile, CompiledStatement, Parameters, Rows, compile_statement
 
 PRIVATE: Final = 0o600
 """Mode of the database's files: every user's tasks are in them."""

@@ -6,7 +6,8 @@ from typing import Any
 from attrs import define, field
 
 from adapters.sql import write_statements as statements
-from adapters.sql.executors import Rows, Transaction
+from adapters.sql.compiled_statements import Rows
+from adapters.sql.executors import Transaction
 from adapters.sql.statements import SHARDED, set_user
 from adapters.sql.tables import row_to_task
 from domain.errors import InvalidToken, TaskNotFound

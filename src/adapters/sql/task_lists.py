@@ -8,8 +8,9 @@ from typing import Any, Final
 from attrs import define, evolve, field, frozen
 
 from adapters.sql import page_statements, statements, sync_statements, write_statements
+from adapters.sql.compiled_statements import Rows
 from adapters.sql.database import Database
-from adapters.sql.executors import Executor, Rows, delete_in_batches
+from adapters.sql.executors import Executor, delete_in_batches
 from adapters.sql.idempotency import add_once
 from adapters.sql.searches import Searches
 from adapters.sql.tables import row_to_task

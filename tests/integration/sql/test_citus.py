@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Dialect, Executable
 
 from adapters.sql.admin import grant_to, migrate, outdate
+from adapters.sql.compiled_statements import CompiledStatement, compile_statement
 from adapters.sql.database import Database, connect
 from adapters.sql.distribution import distribute, read_cluster
-from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.notifications import Listener, PostgresChangeFeed
 from adapters.sql.readiness import row_security_problem, table_problem
 from adapters.sql.retention import SqlTombstones

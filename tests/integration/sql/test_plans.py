@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Executable, text
 
 from adapters.sql import write_statements
+from adapters.sql.compiled_statements import ASYNCPG, compile_statement
 from adapters.sql.database import Database
-from adapters.sql.executors import ASYNCPG, compile_statement
 from adapters.sql.idempotency import new_task_once
 from adapters.sql.page_statements import page_of, page_parameters
 from adapters.sql.statements import PLANNER, live_task

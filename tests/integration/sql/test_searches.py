@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import Executable, Integer, column, text
 
+from adapters.sql.compiled_statements import Parameters, Rows
 from adapters.sql.database import SEARCHERS, Database
-from adapters.sql.executors import Parameters, Rows
 from adapters.sql.searches import MAX_WAITING, Searches
 from adapters.sql.task_lists import SqlTaskLists
 from application.ports import TaskLists

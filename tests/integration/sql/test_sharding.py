@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from sqlalchemy import Dialect, Executable, event
 
+from adapters.sql.compiled_statements import CompiledStatement, compile_statement
 from adapters.sql.database import Database, connect
-from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.retention import SqlIdempotencyKeys, SqlTombstones
 from adapters.sql.task_lists import SqlTaskLists
 from application.ports import TaskLists

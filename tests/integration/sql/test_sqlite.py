@@ -6,8 +6,8 @@ from contextlib import closing
 import pytest
 from sqlalchemy import Dialect, Executable, Integer, column, text
 
+from adapters.sql.compiled_statements import CompiledStatement, compile_statement
 from adapters.sql.database import Database, connect
-from adapters.sql.executors import CompiledStatement, compile_statement
 from adapters.sql.page_statements import page_of, page_parameters
 from adapters.sql.sqlite import SQLITE, InlineReads
 from adapters.sql.tables import tasks
