@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 
 import httpx
@@ -143,6 +143,31 @@ async def test_a_watch_ends_with_the_session(live: Live) -> None:
         with pytest.raises(Unauthorized):
             async with aclosing(client.watch("alice")) as events:
                 await following(events)
+
+
+class Recorded(httpx.SyncByteStream):
+    """A stream of one event that stays open until it is closed."""
+
+    is_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"event: ready\nid: a\ndata: {}\n\n"
+        raise AssertionError("the caller has left the loop")
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_leaving_the_loop_of_the_synchronous_client_closes_the_connection() -> None:
+    stream = Recorded()
+    headers = {"Content-Type": "text/event-stream"}
+    network = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers, stream=stream))
+    with Client("http://api.test/api", lambda: "a.b.c", http=httpx.Client(transport=network)) as client:
+        events = client.watch("alice")
+        assert next(events) == Reset("a")
+        assert not stream.is_closed
+        events.close()  # as at the end of a loop that is left
+        assert stream.is_closed
 
 
 async def test_the_synchronous_client_watches_in_a_thread_while_another_changes(live: Live) -> None:
