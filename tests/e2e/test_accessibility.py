@@ -14,7 +14,7 @@ from tests.support.frontend import FRONTEND, Person
 from tests.support.pages import TasksPage, go, is_expired, notice, problem, send_sign_in
 from tests.support.service_under_pages import Api
 
-AXE = FRONTEND / "node_modules/axe-core/axe.min.js"
+AXE = FRONTEND.parent / "node_modules/axe-core/axe.min.js"
 RUN = """async () => (await axe.run()).violations.map(
     ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => node.html.slice(0, 120)).join(' | ')}`
 )"""
