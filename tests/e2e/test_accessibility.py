@@ -1,7 +1,6 @@
 """axe finds no violation on any page in any state, in light and dark mode."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import pyotp
@@ -11,11 +10,11 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import TasksOf
 from tests.e2e.test_second_factor import turn_on
 from tests.support.browser import Windows
-from tests.support.frontend import Person
+from tests.support.frontend import FRONTEND, Person
 from tests.support.pages import TasksPage, go, is_expired, notice, problem, send_sign_in
 from tests.support.service_under_pages import Api
 
-AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+AXE = FRONTEND.parent / "node_modules/axe-core/axe.min.js"
 RUN = """async () => (await axe.run()).violations.map(
     ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => node.html.slice(0, 120)).join(' | ')}`
 )"""

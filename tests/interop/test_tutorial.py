@@ -13,10 +13,11 @@ from typing import Any
 import httpx
 
 from tests.support.code_blocks import shell_blocks, titled_blocks
+from tests.support.frontend import FRONTEND
 from tests.support.postgres_local import free_port
 from tests.support.service import TIMEOUT, end, environment, eventually, running
 
-MODULES = Path(__file__).parents[2] / "node_modules"
+MODULES = FRONTEND.parent / "node_modules"
 PAGE = "tutorial.md"
 
 
