@@ -18,10 +18,11 @@ from adapters.sql.compiled_statements import CompiledStatement, compile_statemen
 from adapters.sql.database import Database
 from adapters.sql.task_lists import SqlTaskLists
 from adapters.system.clock_and_ids import UuidV7Generator
+from domain.changes import Changes, ChangesQuery, SyncToken
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import Principal, UserId
-from domain.task import Revisions, Task, TaskId
-from domain.task_list import TaskPage, TaskQuery
+from domain.task import Revision, Revisions, Task, TaskId
+from domain.task_list import NotModified, TaskPage, TaskQuery
 
 FAULTS: Final = ("answers to the wrong asker", "rows of another", "lost", "never asked for", "revisions twice")
 """What must never be counted."""
@@ -112,10 +113,16 @@ class Isolation:
         self._judge(stored.id == task.id and stored.title == title)
 
     async def _list(self, owner: UserId) -> None:
-        query = TaskQuery(limit=20)
-        page = await SqlTaskLists(self.database).open(owner).page(query, known=Revisions(frozenset()))
-        assert isinstance(page, TaskPage)
-        for task in page.tasks:
+        tasks = SqlTaskLists(self.database).open(owner)
+        match self.chance.randrange(3):
+            case 0:
+                found: Changes | TaskPage | NotModified = await tasks.changes(ChangesQuery(SyncToken(Revision(0)), 20))
+            case 1:
+                found = await tasks.page(TaskQuery(limit=20))
+            case _:
+                found = await tasks.page(TaskQuery(limit=20), known=Revisions(frozenset()))
+        assert not isinstance(found, NotModified)
+        for task in found.tasks:
             self._judge_owner(owner, task)
 
     async def _get(self, owner: UserId) -> None:
