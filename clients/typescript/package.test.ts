@@ -146,12 +146,7 @@ describe("the client as a package", () => {
         "--module",
         "nodenext",
       ]
-      await inProject(
-        process.execPath,
-        join(MODULES, "typescript/bin/tsc"),
-        ...options,
-        "readme.ts",
-      )
+      await inProject(process.execPath, join(MODULES, "typescript/bin/tsc"), ...options, "readme.ts")
       expect(await inProject(process.execPath, "readme.js")).toBe("1\n")
       expect(requests.map((request) => request.split("?")[0])).toEqual([
         "POST /api/ada/tasks",
