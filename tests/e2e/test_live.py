@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.e2e.conftest import Opens, TasksOf
 from tests.support.browser import Windows, another, requests
 from tests.support.frontend import Person
-from tests.support.pages import TasksPage, is_expired, problem
+from tests.support.pages import TasksPage, is_expired, notice, problem
 from tests.support.service_under_pages import Api
 
 
@@ -26,7 +26,7 @@ def test_windows_and_devices_follow_each_other(at_tasks: Opens, tasks_of: TasksO
     expect(here.row("two!")).to_contain_text("more")
     here.delete("one")
     there.reads("two!")
-    here.page.get_by_role("button", name="Undo").click()
+    notice(here.page).get_by_role("button", name="Undo").click()
     there.reads("two!", "one")
     tasks_of(alice).add("from a program")
     for window in (here, there, tab):

@@ -77,7 +77,7 @@ def test_a_page_translator_breaks_nothing(at_tasks: Opens, tasks_of: TasksOf, al
         tasks.page.get_by_role("button", name="Undo").click()
         tasks.page.get_by_role("button", name=re.compile("^Delete: ")).first.click()
         tasks.page.evaluate(TRANSLATE)
-        tasks.page.get_by_role("button", name="Undo").click()
+        notice(tasks.page).get_by_role("button", name="Undo").click()
         tasks.search.fill("nothing")
         tasks.page.evaluate(TRANSLATE)
         tasks.search.fill("")

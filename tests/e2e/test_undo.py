@@ -39,6 +39,7 @@ def test_the_button_is_near_however_long_the_list_is(at_tasks: Opens, tasks_of: 
     tasks_of(alice).add(*(f"Task {number}" for number in range(60)))
     tasks = at_tasks(alice)
     tasks.delete("Task 5")
+    expect(notice(tasks.page)).to_contain_text("was deleted.")  # its button takes the place of the other one
     tasks.page.get_by_role("link", name="Account").focus()
     undo = tasks.page.get_by_role("button", name="Undo")
     for _ in range(8):
