@@ -54,16 +54,27 @@ def test_a_401_leads_to_one_renewal_and_one_retry(windows: Windows, api: Api, ta
     page = windows.open(alice)
     fetched = renewals(page)
     sent = calls(page, api)
-    page.route(f"{api.origin}/**/tasks?**", lambda route: route.fulfill(**REJECTED), times=1)
+    to_reject = ["/tasks?", "/complete"]
+
+    def reject_once(route: Route) -> None:
+        found = [part for part in to_reject if part in route.request.url]
+        if not found:
+            route.continue_()
+            return
+        to_reject.remove(found[0])
+        route.fulfill(**REJECTED)
+
+    # One route for both: a second one, after the first had come to its end, has missed its request at times.
+    page.route(f"{api.origin}/api/**", reject_once)
     tasks = TasksPage(page).open().reads("Buy milk")
     assert len(fetched) == 2
     assert [request.method for request in sent] == ["GET", "GET"]
 
-    page.route(f"{api.origin}/**/complete", lambda route: route.fulfill(**REJECTED), times=1)
     with page.expect_response(lambda response: response.request.method == "PATCH" and response.ok):
         tasks.check("Buy milk").click()
     expect(tasks.check("Buy milk")).to_be_checked()
     expect(notice(page)).to_have_count(0)
+    assert to_reject == []
     assert len(fetched) == 3
     assert [request.method for request in sent[2:]] == ["PATCH", "PATCH"]
 
