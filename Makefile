@@ -29,6 +29,11 @@ BUILT := frontend/.next/standalone/frontend/server.js
 WEB_SOURCES := $(shell find frontend/src clients/typescript/src -type f -not -name "*.test.ts" 2>/dev/null) \
                frontend/next.config.ts frontend/tsconfig.json frontend/scripts/complete-standalone.mjs
 export NEXT_TELEMETRY_DISABLED := 1
+# The lock file has versions and hashes, and no addresses: so not the links of the workspaces either, which "npm ci" needs.
+NPM_INSTALL := npm install --no-save --loglevel=error --ignore-scripts
+UNLINK := const fs = require("fs"), lock = JSON.parse(fs.readFileSync("package-lock.json")); \
+          for (const [place, { link }] of Object.entries(lock.packages)) if (link) delete lock.packages[place]; \
+          fs.writeFileSync("package-lock.json", JSON.stringify(lock, null, 2) + "\n")
 
 .PHONY: help
 help: ## list the targets
@@ -134,7 +139,9 @@ lock: $(READY)/tools ## update the lock files
 	$(COMPILE) --upgrade pyproject.toml --group test --group e2e --group bench --group dev \
 	    -c requirements/build.txt -c requirements/bench.txt -o requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --group docs -c requirements/dev.txt -o requirements/docs.txt
-	npm update --loglevel=error --package-lock-only && npm ci --loglevel=error --dry-run
+	npm update --loglevel=error --package-lock-only
+	node -e '$(UNLINK)'
+	$(NPM_INSTALL) --dry-run
 
 .PHONY: clean
 clean: ## remove what these targets create, but no data
@@ -188,7 +195,7 @@ $(READY)/docs: requirements/docs.txt $(READY)/run
 $(MODULES): package-lock.json
 	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b < 2019 ? 1 : 0)' || \
 	    { echo 'Node 20.19 or newer is needed for the frontend' >&2; exit 1; }
-	npm ci --loglevel=error --ignore-scripts
+	$(NPM_INSTALL)
 	@touch $@
 
 $(BUILT): $(MODULES) $(WEB_SOURCES)

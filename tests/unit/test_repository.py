@@ -114,3 +114,17 @@ def test_the_collection_keeps_no_token() -> None:
     files = bruno.collection(json.loads(bruno.DOCUMENT.read_text()))
     assert "vars:secret [\n  token\n]" in files["environments/local.bru"]
     assert not any(re.search(r"\bBearer\b", text) for text in files.values())
+
+
+def test_the_npm_lock_file_has_hashes_and_no_addresses() -> None:
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    assert not any("resolved" in package for package in packages.values())
+    assert all("integrity" in package for place, package in packages.items() if "node_modules/" in place)
+
+
+@pytest.mark.parametrize("folder", ["", "clients/typescript", "frontend"])
+def test_the_npm_lock_file_is_in_step_with_what_a_workspace_asks_for(folder: str) -> None:
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"][folder]
+    asked = json.loads((ROOT / folder / "package.json").read_text())
+    for kind in ("dependencies", "devDependencies"):
+        assert locked.get(kind, {}) == asked.get(kind, {})
