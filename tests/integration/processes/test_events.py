@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -94,9 +93,10 @@ async def test_sigterm_ends_every_stream_and_the_service_in_time(service: Servic
     assert not [line for line in service.log_lines if line["level"] == "error"]
 
 
-def kill_a_worker(service: Service) -> None:
-    workers = psutil.Process(service.process.pid).children()
-    os.kill(random.choice([one.pid for one in workers if "spawn_main" in str(one.cmdline())]), signal.SIGKILL)
+def kill_the_oldest_worker(service: Service) -> None:
+    """After as many kills as there are workers, none of the first ones is left, nor any stream of theirs."""
+    workers = [one for one in psutil.Process(service.process.pid).children() if "spawn_main" in str(one.cmdline())]
+    os.kill(min(workers, key=psutil.Process.create_time).pid, signal.SIGKILL)
 
 
 async def test_readers_lose_and_double_nothing_while_workers_are_killed(
@@ -117,7 +117,7 @@ async def test_readers_lose_and_double_nothing_while_workers_are_killed(
             async with asyncio.timeout(HANG):
                 while sum(writer.done for writer in writers) < goal:  # noqa: ASYNC110  (another task's work)
                     await asyncio.sleep(0.01)
-            kill_a_worker(service)
+            kill_the_oldest_worker(service)
             await asyncio.to_thread(
                 eventually, lambda number=number: service.log.count("Application startup complete") == WORKERS + number
             )
