@@ -101,8 +101,13 @@ class Service:
         """The exit code, within the guaranteed time."""
         return self.process.wait(STOP_TIMEOUT)
 
+    def stop(self) -> int:
+        """Stop it gracefully, as a supervisor does, and return the exit code: its queues are written by then."""
+        self.send_signal(signal.SIGTERM)
+        return self.wait()
+
     def kill(self) -> None:
-        """Kill it and its workers."""
+        """Kill it and its workers, as the end of `running` does: what is in their queues is lost."""
         end(self.process)
 
 

@@ -1,7 +1,6 @@
 """What happened is in the table and in the log, and neither can be made to hurt anybody."""
 
 import json
-import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -52,11 +51,6 @@ def logged(service: Service) -> list[Line]:
     return [line for line in service.log_lines if line["event"] == "audit"]
 
 
-def stopped(service: Service) -> None:
-    service.send_signal(signal.SIGTERM)
-    service.wait()
-
-
 def about(lines: list[Line], answer: httpx.Response) -> list[Line]:
     """What is kept of that request, in the table's words."""
     ours = ("kind", "user_id", "session_id", "peer", "request_id", "reason", "token_digest")
@@ -74,7 +68,7 @@ def test_what_happens_is_kept_twice_under_the_id_that_the_client_got_and_without
             denied = client.get(f"/api/{ADDRESS}/tasks")
             nowhere = client.get(f"/api/{ADDRESS}/nowhere")
         refused = service.get("/api/alice/tasks", forged)
-        stopped(service)
+        service.stop()
         log, lines = service.log, logged(service)
 
     assert [answer.status_code for answer in (created, denied, nowhere, refused)] == [201, 403, 403, 401]
@@ -123,7 +117,7 @@ def test_a_table_that_is_away_fails_no_request_and_what_waits_is_written_before_
     assert len(logged(on_file)) >= len(answers), "the log does not wait for the table"
 
     rename(on_file, "away", "audit_events")
-    stopped(on_file)
+    on_file.stop()
 
     table = audit(on_file.folder, FILE)
     assert [len(about(table, answer)) for answer in answers] == [1, 1, 1]
@@ -137,7 +131,7 @@ def test_what_can_not_be_written_to_the_end_is_counted(on_file: Service) -> None
     for _ in range(3):
         assert on_file.get("/api/alice/tasks", "not.a.token").status_code == 401
 
-    stopped(on_file)
+    on_file.stop()
 
     (dropped,) = [line for line in on_file.log_lines if line["event"] == "audit events were dropped"]
     assert (dropped["dropped"], dropped["level"]) == (3, "error")
@@ -148,7 +142,7 @@ def test_of_a_flood_there_is_as_much_as_one_can_read(on_file: Service, issuer: L
         assert {flood.get("/api/alice/tasks").status_code for _ in range(5 * PER_WINDOW)} == {401}
     revoked_key = on_file.get("/api/alice/tasks", issuer.forged_token("alice"))
     assert revoked_key.status_code == 401
-    stopped(on_file)
+    on_file.stop()
 
     refused = [line for line in audit(on_file.folder, FILE) if line["kind"] == "token-refused"]
     assert len(refused) == PER_WINDOW + 1
@@ -164,7 +158,7 @@ def rename(service: Service, table: str, to: str) -> None:
 def test_one_can_ask_for_one_user_from_an_instant_on_and_in_lines(on_file: Service, issuer: LoopbackIssuer) -> None:
     for user in ("alice", "bob"):
         assert on_file.get(f"/api/{user}/tasks", issuer.token(user, session="s")).status_code == 200
-    stopped(on_file)
+    on_file.stop()
 
     assert [line["user_id"] for line in audit(on_file.folder, FILE, "--user", "bob")] == ["bob"]
     assert len(audit(on_file.folder, FILE, "--since", "2h")) == len(audit(on_file.folder, FILE)) >= 2

@@ -97,5 +97,6 @@ def test_the_audit_log_is_read_by_user_and_by_kind(own_issuer: LoopbackIssuer, t
     settings = own_issuer.settings | {"DATABASE_URL": "sqlite:///tasks.db"}
     with running("serve", "--migrate", folder=tmp_path, settings=settings) as service:
         assert service.get("/api/bob/tasks", own_issuer.token("4f9c…")).status_code == 403
+        service.stop()
     found = in_a_shell(AUDIT, tmp_path, settings | {"PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"})
     assert found.count("access-denied") == 2, "by user, and by kind"

@@ -104,8 +104,7 @@ def test_an_update_and_the_way_back_under_load_fail_no_request(
             load.proxied.append(new)
             load.proxied.remove(old)
             load.some_more()  # nobody has begun a request to the old one since
-            old.send_signal(signal.SIGTERM)
-            assert old.wait() in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+            assert old.stop() in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
             load.some_more()
 
     with ExitStack() as stack:

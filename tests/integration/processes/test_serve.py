@@ -1,4 +1,3 @@
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -115,8 +114,7 @@ def test_two_workers_make_the_tables_serve_together_and_stop_together(
         assert {answer.status_code for answer in answers} == {201}
         assert sorted(answer.json()["revision"] for answer in answers) == list(range(1, 41))
 
-        service.send_signal(signal.SIGTERM)
-        service.wait()
+        service.stop()
         eventually(lambda: not list(group(service.process)), within=STOP_TIMEOUT)
         assert all("event" in line for line in service.log_lines)
 

@@ -50,11 +50,6 @@ def below(parent: Any, collector: Collector) -> Iterator[Any]:
             yield from below(one, collector)
 
 
-def stop(service: Service) -> None:
-    service.send_signal(signal.SIGTERM)
-    service.wait()
-
-
 @pytest.mark.parametrize("address", ["sqlite", "postgresql"], indirect=True)
 def test_a_request_is_a_span_of_the_clients_trace_and_has_its_work_below_it(
     traced: Service, collector: Collector, own_issuer: LoopbackIssuer
@@ -65,7 +60,7 @@ def test_a_request_is_a_span_of_the_clients_trace_and_has_its_work_below_it(
         assert client.patch(f"{task}/complete", headers=headers).status_code == 200
         assert client.get(f"{TASKS}/0198c0de-0000-7000-8000-000000000000", headers=headers).status_code == 404
         assert client.get(TASKS, params={"q": "milk"}).status_code == 200
-    stop(traced)
+    traced.stop()
     created, changed, missing, found = (
         collector.named(name)[0]
         for name in (
@@ -119,7 +114,7 @@ def test_what_a_security_event_stores_is_below_it(
         headers = {"Content-Type": "application/secevent+jwt", "traceparent": f"00-{TRACE}-{PARENT}-01"}
         with traced.client() as client:
             assert client.post("/api/security-events", content=event, headers=headers).status_code == 202
-    stop(traced)
+    traced.stop()
     received = collector.named("POST /api/security-events")
     assert {(one.trace_id.hex(), one.parent_span_id.hex()) for one in received} == {(TRACE, PARENT)}
     for one, tables in zip(received, events.values(), strict=True):
@@ -134,7 +129,7 @@ def test_the_fetch_of_the_keys_goes_on_with_the_trace(
     traced: Service, collector: Collector, own_issuer: LoopbackIssuer
 ) -> None:
     traced.get(TASKS, own_issuer.token("alice"))
-    stop(traced)
+    traced.stop()
     fetches = {f"00-{one.trace_id.hex()}-{one.span_id.hex()}" for one in collector.named("fetch keys")}
     assert fetches
     assert fetches == {(context or "").rpartition("-")[0] for context in own_issuer.trace_contexts}
@@ -166,7 +161,7 @@ def test_nothing_that_a_client_wrote_is_in_a_span(
         client.headers["tracestate"] = "vendor=Secret-State"
         client.headers["traceparent"] = f"00-{TRACE}-{PARENT}-01"
         count = len([*everything_a_client_does(client, token, forged)])
-    stop(traced)
+    traced.stop()
     requests = [one for one in collector.spans if "http.route" in attributes(one)]
     assert len(requests) >= count
     for secret in (b"Secret", PASSWORD.encode(), USER.encode(), quote(USER, safe="").encode(), token[-40:].encode()):
@@ -178,8 +173,7 @@ def test_a_collector_that_is_gone_delays_nothing(own_issuer: LoopbackIssuer, tmp
     settings = {"DATABASE_URL": "sqlite:///tasks.db", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     with running("serve", "--migrate", folder=tmp_path, settings=settings | own_issuer.settings) as service:
         assert service.get(TASKS, own_issuer.token("alice")).status_code == 200
-        service.send_signal(signal.SIGTERM)
-        assert service.wait() in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+        assert service.stop() in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +190,7 @@ def test_traces_can_be_turned_off(
     }
     with running("serve", "--migrate", folder=tmp_path, settings=settings | own_issuer.settings | more) as service:
         assert service.get("/health").status_code == 200
-        stop(service)
+        service.stop()
     assert bool(collector.spans) == is_traced
 
 
