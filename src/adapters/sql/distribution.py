@@ -25,6 +25,12 @@ The other: reads of the catalog, of which the driver makes one for each connecti
 PLANS: Final = "plan_cache_mode"
 """The service's role must not have statements planned once for all owners: such a plan names no server."""
 
+_SET_USER: Final = (
+    "CREATE OR REPLACE FUNCTION set_user(u text) RETURNS text LANGUAGE plpgsql VOLATILE AS"
+    " $$ BEGIN EXECUTE format('SET LOCAL app.user_id = %L', u); RETURN u; END $$"
+)
+"""Citus passes SET LOCAL on to every server of a transaction, but not what `set_config()` does."""
+
 _STATE: Final = text(
     "SELECT quote_ident(current_database()) AS name,"
     " EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') AS has_citus,"
@@ -34,6 +40,8 @@ _STATE: Final = text(
     " (SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = :role AND :plans = ANY (rolconfig) AND NOT EXISTS"
     "  (SELECT FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase"
     "   WHERE datname = current_database() AND setrole = pg_roles.oid AND setconfig::text LIKE :has_plans)) AS generic,"
+    " EXISTS (SELECT FROM pg_proc JOIN pg_language ON pg_language.oid = prolang"
+    "  WHERE pg_proc.oid = to_regprocedure('set_user(text)') AND lanname = 'sql') AS sets_here,"
     " ARRAY (SELECT relname::text FROM pg_class WHERE relforcerowsecurity AND oid IN"
     "  (SELECT to_regclass(name) FROM unnest(CAST(:tables AS text[])) AS name)) AS forced,"
     " ARRAY (SELECT name FROM unnest(CAST(:tables AS text[])) AS name WHERE to_regclass(name) IS NULL) AS missing"
@@ -59,6 +67,8 @@ class Cluster:
     forced: frozenset[str]
     """The tables whose policies apply to their owner, too."""
     distributed: frozenset[str]
+    sets_here: bool
+    """Whether `set_user` sets the user on this server alone."""
 
     def statements(self, *, keeps_force: bool) -> Iterator[str]:
         """What remains to be done, in this order; each statement is a transaction of its own.
@@ -66,11 +76,7 @@ class Cluster:
         The rows can't be copied while policies apply to the tables' owner, nor moved between servers later. So in the
         end they do only if `keeps_force`: where the service logs in as the owner.
         """
-        for setting in self.unset:
-            name, _, value = setting.partition("=")
-            yield f"ALTER DATABASE {self.name} SET {name} = '{value}'"
-        if self.generic:
-            yield f"ALTER ROLE {self.generic} IN DATABASE {self.name} SET {PLANS} = 'auto'"
+        yield from self._preparations()
         first, *others = OWNED
         copied = [table for table in OWNED if table not in self.distributed]
         for table in OWNED:
@@ -84,6 +90,15 @@ class Cluster:
         for table in OWNED:
             if keeps_force and (table in copied or table not in self.forced):
                 yield f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"
+
+    def _preparations(self) -> Iterator[str]:
+        for setting in self.unset:
+            name, _, value = setting.partition("=")
+            yield f"ALTER DATABASE {self.name} SET {name} = '{value}'"
+        if self.generic:
+            yield f"ALTER ROLE {self.generic} IN DATABASE {self.name} SET {PLANS} = 'auto'"
+        if self.sets_here:
+            yield _SET_USER
 
 
 async def is_distributed(database: Database) -> bool:
@@ -121,7 +136,12 @@ async def read_cluster(database: Database, role: str | None = None) -> Cluster:
             raise CannotDistribute(f"there is no table {found.missing[0]}: run evo-todo migrate first")
         distributed = (await connection.execute(_DISTRIBUTED)).scalars().all()
     return Cluster(
-        found.name, tuple(found.unset), found.generic, frozenset(found.forced), frozenset(distributed) & {*OWNED}
+        found.name,
+        tuple(found.unset),
+        found.generic,
+        frozenset(found.forced),
+        frozenset(distributed) & {*OWNED},
+        found.sets_here,
     )
 
 

@@ -104,7 +104,7 @@ async def test_tables_are_distributed_beside_each_other_once(
 @pytest.mark.parametrize("done", [1, 5, 7])
 async def test_it_goes_on_where_it_was_interrupted(coordinator: Database, cluster_url: str, done: int) -> None:
     statements = [*(await read_cluster(coordinator)).statements(keeps_force=True)]
-    assert len(statements) == 11
+    assert len(statements) == 12
     for statement in statements[:done]:
         await distribute(coordinator, statement)
     await run(coordinator, keeps_force=True)
@@ -113,6 +113,17 @@ async def test_it_goes_on_where_it_was_interrupted(coordinator: Database, cluste
     assert await run(coordinator, keeps_force=False) == [
         f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY" for table in OWNED
     ]
+
+
+async def test_the_user_is_set_on_every_server(coordinator: Database, cluster_url: str) -> None:
+    connection = await asyncpg.connect(cluster_url)
+    source = "SELECT prosrc FROM pg_proc WHERE proname = 'set_user'"
+    assert "SET LOCAL" not in await connection.fetchval(source)
+    await run(coordinator, keeps_force=True)
+    assert "SET LOCAL" in await connection.fetchval(source)
+    assert await connection.fetchval("SELECT set_user('o''neil')") == "o'neil"
+    assert not await connection.fetchval("SELECT current_setting('app.user_id', true)")
+    await connection.close()
 
 
 async def test_a_plain_postgresql_is_no_cluster(migrated_postgres_url: str) -> None:
@@ -171,7 +182,7 @@ def test_a_dry_run_prints_what_would_be_run_and_changes_nothing(cluster_url: str
     done = evo_todo("distribute", folder=tmp_path, settings=settings)
     assert (done.returncode, done.stderr) == (0, "The tables are distributed.\n")
     assert done.stdout == planned.stdout
-    assert done.stdout.count("\n") == 8
+    assert done.stdout.count("\n") == 9
     assert evo_todo("distribute", folder=tmp_path, settings=settings).stdout == ""
 
 

@@ -45,7 +45,7 @@ class TestSqlTaskLists(TaskListsContract, TaskPagesContract):
         task = await add(lists, new())
         async with admin_database.writes.connect() as connection:
             if admin_database.dialect == "postgresql":
-                await connection.execute(text("ALTER TABLE tasks DROP CONSTRAINT tasks_title"))
+                await connection.execute(text("ALTER TABLE tasks DROP CONSTRAINT is_task"))
             else:
                 await connection.execute(text("PRAGMA ignore_check_constraints = ON"))
             await connection.execute(text("UPDATE tasks SET title = ' '"))
