@@ -1,5 +1,6 @@
 """Access control of a request: authentication and rate limits."""
 
+from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
@@ -88,9 +89,20 @@ class Authenticate:
             return None
         return principal
 
-    def why_ended(self, principal: Principal) -> str | None:
-        """Why the token of a request that is still served is no longer valid, in a word; `None` while it is."""
-        if self.clock.now().timestamp() >= principal.expires_at:
+    def why_ended(self, principals: Iterable[Principal]) -> Iterator[str | None]:
+        """Why the token of each request that is still served is no longer valid, in a word; `None` while it is.
+
+        Those of one token are judged once.
+        """
+        now, reasons = self.clock.now().timestamp(), dict[int, str | None]()
+        for principal in principals:
+            key = id(principal)
+            if key not in reasons:
+                reasons[key] = self._why_ended(principal, now)
+            yield reasons[key]
+
+    def _why_ended(self, principal: Principal, now: float) -> str | None:
+        if now >= principal.expires_at:
             return "token-expired"
         try:
             return "token-revoked" if self.revocations.is_revoked(principal) else None

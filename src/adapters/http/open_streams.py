@@ -3,9 +3,8 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, Self
 
 from attrs import define, field
 
@@ -26,12 +25,22 @@ RETRY_AFTER: Final = (5, 15)
 
 @define(eq=False)
 class OpenStream:
-    """A stream that the current task sends."""
+    """A stream that the current task sends, inside this context manager."""
 
     principal: Principal
+    _streams: "OpenStreams"
     _task: "asyncio.Task[Any]"
     reason: str | None = field(init=False, default=None)
     """Why it ends; `None` while it goes on."""
+
+    def __enter__(self) -> Self:
+        """Count it."""
+        self._streams.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Count it no more."""
+        self._streams.remove(self)
 
     def end(self, reason: str) -> None:
         """Interrupt the task, which then sends a last event."""
@@ -39,18 +48,13 @@ class OpenStream:
             self.reason = reason
             self._task.cancel()
 
-    def end_after(self, leaving: "asyncio.Task[None]") -> None:
-        """End it once a task has: its client has left, or the service stops, which ASGI does not tell apart."""
-        if not leaving.cancelled():
-            self.end(STOPPING)
-
 
 @define(eq=False)
 class OpenStreams:
     """Counts streams in and out, and ends those whose tokens are no longer valid while `run_checks` runs."""
 
-    _why_ended: Callable[[Principal], str | None]
-    """Why a token that was valid no longer is; `None` while it is."""
+    _why_ended: Callable[[Iterable[Principal]], Iterator[str | None]]
+    """Why each token that was valid no longer is; `None` while it is."""
     per_user: int = STREAMS_PER_USER
     max_streams: int = MAX_STREAMS
     check_interval: float = CHECK_INTERVAL
@@ -61,8 +65,7 @@ class OpenStreams:
         """How many are open."""
         return len(self._streams)
 
-    @contextmanager
-    def open(self, principal: Principal) -> Generator[OpenStream]:
+    def open(self, principal: Principal) -> OpenStream:
         """A stream of the current task, as long as it is sent.
 
         Raises:
@@ -77,23 +80,29 @@ class OpenStreams:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("only a task can send a stream")
-        stream = OpenStream(principal, task)
+        return OpenStream(principal, self, task)
+
+    def add(self, stream: OpenStream) -> None:
+        """Count a stream in."""
         self._streams.add(stream)
-        self._by_user[user] += 1
-        try:
-            yield stream
-        finally:
-            self._streams.discard(stream)
-            self._by_user[user] -= 1
-            if not self._by_user[user]:
-                del self._by_user[user]
+        self._by_user[stream.principal.user_id] += 1
+
+    def remove(self, stream: OpenStream) -> None:
+        """Count it out."""
+        self._streams.discard(stream)
+        user = stream.principal.user_id
+        self._by_user[user] -= 1
+        if not self._by_user[user]:
+            del self._by_user[user]
 
     async def run_checks(self) -> None:
         """Check all streams again and again, until cancelled."""
         while True:
             await asyncio.sleep(self.check_interval)
-            for number, stream in enumerate([*self._streams], start=1):
-                if (reason := self._why_ended(stream.principal)) is not None:
+            streams = [*self._streams]
+            reasons = self._why_ended(stream.principal for stream in streams)
+            for number, (stream, reason) in enumerate(zip(streams, reasons, strict=True), start=1):
+                if reason is not None:
                     stream.end(reason)
                 if number % CHECKS_AT_ONCE == 0:
                     await asyncio.sleep(0)

@@ -40,6 +40,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 TASKS: Final = "/api/{user_id}/tasks"
 TASK: Final = "/api/{user_id}/tasks/{task_id}"
 CHANGES: Final = "/api/{user_id}/tasks/changes"
+EVENTS: Final = "/api/{user_id}/tasks/events"
 
 
 @define
@@ -156,7 +157,7 @@ class DirectRoutes:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         """Take those of these routes that are direct."""
-        self._by_path: dict[str, dict[str, Route]] = {path: {} for path in (TASKS, TASK, CHANGES)}
+        self._by_path: dict[str, dict[str, Route]] = {path: {} for path in (TASKS, TASK, CHANGES, EVENTS)}
         for route in routes:
             if route.is_direct:
                 self._by_path[route.path][route.method] = route
@@ -174,6 +175,8 @@ class DirectRoutes:
                 found = self._by_path[TASK].get(method)
             case "api", owner, "tasks", "changes":
                 found, task_id = self._by_path[CHANGES].get(method), ""
+            case "api", owner, "tasks", "events":
+                found, task_id = self._by_path[EVENTS].get(method), ""
             case _:
                 return None
         if found is None or context.path.count("/") != len(segments):
