@@ -1,6 +1,5 @@
 """Access control of a request: authentication and rate limits."""
 
-from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
 from attrs import Factory, field, frozen
@@ -89,19 +88,11 @@ class Authenticate:
             return None
         return principal
 
-    def why_ended(self, principals: Iterable[Principal]) -> Iterator[str | None]:
-        """Why the token of each request that is still served is no longer valid, in a word; `None` while it is.
+    def why_ended(self, principal: Principal, now: float) -> str | None:
+        """Why the token of a request that is still served is no longer valid, in a word; `None` while it is.
 
-        Those of one token are judged once.
+        `now` is in seconds since 1970.
         """
-        now, reasons = self.clock.now().timestamp(), dict[int, str | None]()
-        for principal in principals:
-            key = id(principal)
-            if key not in reasons:
-                reasons[key] = self._why_ended(principal, now)
-            yield reasons[key]
-
-    def _why_ended(self, principal: Principal, now: float) -> str | None:
         if now >= principal.expires_at:
             return "token-expired"
         try:

@@ -603,7 +603,7 @@ BREAKS: Final = (
     Break(
         "V12",
         "application/access.py::Authenticate.why_ended",
-        "self.clock.now().timestamp() >= principal.expires_at",
+        "now >= principal.expires_at",
         "False",
         tests=f"{EVENTS} -k with_its_token",
     ),
@@ -617,14 +617,14 @@ BREAKS: Final = (
     Break(
         "V12",
         f"{HTTP}/open_streams.py::OpenStreams.open",
-        "self._by_user[user] >= self.per_user",
+        "len(self._by_user.get(user, ())) >= self.per_user",
         "False",
         tests=f"{EVENTS} -k a_user_has",
     ),
     Break(
         "V12",
         f"{HTTP}/open_streams.py::OpenStreams.open",
-        "len(self._streams) >= self.max_streams",
+        "self._count >= self.max_streams",
         "False",
         tests=f"{EVENTS} -k a_worker_has",
     ),

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Self
 
 from attrs import define, field
 
+from application.ports import Clock
 from domain.errors import StreamsExhausted, TooManyStreams
 from domain.identity import Principal, UserId
 
@@ -18,7 +18,7 @@ STOPPING: Final = "stopping"
 CHECK_INTERVAL: Final = 0.5
 """Seconds between two checks of whether the tokens of all streams are still valid."""
 CHECKS_AT_ONCE: Final = 500
-"""Streams that are checked before other work of the event loop gets its turn."""
+"""Users whose streams are checked before other work of the event loop gets its turn."""
 RETRY_AFTER: Final = (5, 15)
 """Range of the seconds after which a refused client may try again: random, so that not all do at once."""
 
@@ -53,17 +53,18 @@ class OpenStream:
 class OpenStreams:
     """Counts streams in and out, and ends those whose tokens are no longer valid while `run_checks` runs."""
 
-    _why_ended: Callable[[Iterable[Principal]], Iterator[str | None]]
-    """Why each token that was valid no longer is; `None` while it is."""
+    _why_ended: Callable[[Principal, float], str | None]
+    """Why a token that was valid no longer is, at this time in seconds since 1970; `None` while it is."""
+    _clock: Clock
     per_user: int = STREAMS_PER_USER
     max_streams: int = MAX_STREAMS
     check_interval: float = CHECK_INTERVAL
-    _streams: set[OpenStream] = field(init=False, factory=set)
-    _by_user: "Counter[UserId]" = field(init=False, factory=Counter)
+    _by_user: dict[UserId, set[OpenStream]] = field(init=False, factory=dict)
+    _count: int = field(init=False, default=0)
 
     def __len__(self) -> int:
         """How many are open."""
-        return len(self._streams)
+        return self._count
 
     def open(self, principal: Principal) -> OpenStream:
         """A stream of the current task, as long as it is sent.
@@ -73,9 +74,9 @@ class OpenStreams:
             StreamsExhausted: this worker has as many as it may.
         """
         user, retry_after = principal.user_id, random.randint(*RETRY_AFTER)  # noqa: S311  (spreads the clients)
-        if self._by_user[user] >= self.per_user:
+        if len(self._by_user.get(user, ())) >= self.per_user:
             raise TooManyStreams(retry_after)
-        if len(self._streams) >= self.max_streams:
+        if self._count >= self.max_streams:
             raise StreamsExhausted(retry_after)
         task = asyncio.current_task()
         if task is None:
@@ -84,14 +85,14 @@ class OpenStreams:
 
     def add(self, stream: OpenStream) -> None:
         """Count a stream in."""
-        self._streams.add(stream)
-        self._by_user[stream.principal.user_id] += 1
+        self._by_user.setdefault(stream.principal.user_id, set()).add(stream)
+        self._count += 1
 
     def remove(self, stream: OpenStream) -> None:
         """Count it out."""
-        self._streams.discard(stream)
         user = stream.principal.user_id
-        self._by_user[user] -= 1
+        self._by_user[user].discard(stream)
+        self._count -= 1
         if not self._by_user[user]:
             del self._by_user[user]
 
@@ -99,10 +100,17 @@ class OpenStreams:
         """Check all streams again and again, until cancelled."""
         while True:
             await asyncio.sleep(self.check_interval)
-            streams = [*self._streams]
-            reasons = self._why_ended(stream.principal for stream in streams)
-            for number, (stream, reason) in enumerate(zip(streams, reasons, strict=True), start=1):
-                if reason is not None:
-                    stream.end(reason)
+            now = self._clock.now().timestamp()
+            for number, of_user in enumerate([*self._by_user.values()], start=1):
+                self._check(of_user, now)
                 if number % CHECKS_AT_ONCE == 0:
                     await asyncio.sleep(0)
+
+    def _check(self, streams: Iterable[OpenStream], now: float) -> None:
+        principal, reason = None, None
+        for stream in streams:
+            if stream.principal is not principal:  # most often they have the same token
+                principal = stream.principal
+                reason = self._why_ended(principal, now)
+            if reason is not None:
+                stream.end(reason)
