@@ -247,6 +247,19 @@ BREAKS: Final = (
         "token",
     ),
     Break(
+        "A15",
+        f"{HTTP}/routing.py::Route.respond",
+        "services.authorize.record_revoked(context.principal, context.audit)",
+        "pass",
+    ),
+    Break(
+        "A15",
+        f"{HTTP}/routes/sync.py::EventStream._follow",
+        "stream.reason == TOKEN_REVOKED",
+        "False",
+        tests=f"{EVENTS} -k in_the_audit_log",
+    ),
+    Break(
         "A16",
         "application/access.py::Authenticate._ensure_not_revoked",
         "self.revocations.is_revoked(principal)",

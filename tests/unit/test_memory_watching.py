@@ -102,6 +102,20 @@ async def test_the_streams_of_a_list_share_each_read(counted: CountedLists, feed
         await watcher.leave()
 
 
+async def test_one_look_serves_all_streams_of_a_list(counted: CountedLists, feed: MemoryChangeFeed) -> None:
+    watch = WatchChanges(counted, feed, idle_after=0.3)
+    watchers = [Watcher(watch) for _ in range(50)]
+    for watcher in watchers:
+        await watcher.next(Started)
+    counted.counts.clear()
+    for _ in range(2):
+        await asyncio.gather(*(watcher.next(Idle) for watcher in watchers))
+    assert 0 < counted.counts["looks"] < 50
+    assert counted.counts["reads"] == 0
+    for watcher in watchers:
+        await watcher.leave()
+
+
 async def test_a_read_that_has_begun_is_not_joined_for_it_may_not_see_the_latest_change(
     counted: CountedLists, feed: MemoryChangeFeed
 ) -> None:

@@ -34,6 +34,7 @@ from application.tasks import (
     ListTasks,
     RestoreTask,
 )
+from domain.errors import InvalidToken
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -121,7 +122,11 @@ class Route:
         """Read the body where the route has one, and call the handler."""
         context.route = self.path
         body = None if self.body is None else await read_body(receive, context, self.body)
-        return await self.handler(services, context, body)
+        try:
+            return await self.handler(services, context, body)
+        except InvalidToken:  # the list knows of a revocation before this worker does
+            services.authorize.record_revoked(context.principal, context.audit)
+            raise
 
     def litestar_handler(self, services: Services) -> HTTPRouteHandler:
         """The same route for Litestar's router."""

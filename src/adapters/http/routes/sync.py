@@ -16,8 +16,7 @@ from attrs import frozen
 from litestar.types import Receive, Send
 
 from adapters.http.context import NO_HEADERS, RequestContext
-from adapters.http.metrics import StreamMetrics
-from adapters.http.open_streams import STOPPING, OpenStream, OpenStreams
+from adapters.http.open_streams import STOPPING, OpenStream
 from adapters.http.responses import DEFERRED, HeaderLines, Response, json_response
 from adapters.http.routing import CHANGES, EVENTS, Operation, Services, route
 from adapters.http.schemas import EXAMPLE_EVENTS, EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView, TaskView
@@ -25,6 +24,7 @@ from adapters.http.sync_params import encode_sync_token, read_changes_query, rea
 from application.sync import Changed, Idle, Reset, Started, Update
 from domain.changes import Deletion, SyncToken
 from domain.identity import UserId
+from domain.revocation import TOKEN_REVOKED
 
 RETRY_MS: Final = (1000, 5000)
 """Range of the delay before clients reconnect: random, so that those that lost a worker do not return at once.
@@ -49,8 +49,7 @@ class EventStream:
 
     request: RequestContext
     updates: AsyncGenerator[Update]
-    streams: OpenStreams
-    metrics: StreamMetrics
+    services: Services
     ready_id: str | None = None
     """The id of the event `ready`; `None`: the position where the updates start."""
 
@@ -62,12 +61,12 @@ class EventStream:
         if scope["method"] == "HEAD":
             await Response(200, _HEADERS)(scope, receive, send)
             return
-        with self.streams.open(self.request.principal) as stream:
-            self.metrics.count_streams(1)
+        with self.services.open_streams.open(self.request.principal) as stream:
+            self.services.stream_metrics.count_streams(1)
             try:
                 await self._follow(scope, stream, send)
             finally:
-                self.metrics.count_streams(-1)
+                self.services.stream_metrics.count_streams(-1)
 
     async def _follow(self, scope: Any, stream: OpenStream, send: Send) -> None:
         async with aclosing(self.updates) as updates:
@@ -82,13 +81,15 @@ class EventStream:
             except asyncio.CancelledError:
                 if (task := asyncio.current_task()) is not None:
                     task.uncancel()
+                if stream.reason == TOKEN_REVOKED:
+                    self.services.authorize.record_revoked(stream.principal, self.request.audit)
                 await _send(send, _event("end", {"reason": stream.reason or STOPPING}), more_body=False)
 
     async def _send(self, update: Update, send: Send) -> None:
         for piece in self._pieces(update):
             await _send(send, piece)
         if isinstance(update, Changed) and update.noticed_at is not None:
-            self.metrics.observe_delay(time.monotonic() - update.noticed_at)
+            self.services.stream_metrics.observe_delay(time.monotonic() - update.noticed_at)
 
     def _pieces(self, update: Update) -> Iterator[bytes]:
         match update:
@@ -117,7 +118,7 @@ class EventStream:
             yield bytes(piece)
 
     def _counted(self, name: str, data: Any, position: SyncToken) -> bytes:
-        self.metrics.count_event(name)
+        self.services.stream_metrics.count_event(name)
         return _event(name, data, self._id(position))
 
     def _id(self, position: SyncToken) -> str:
@@ -182,8 +183,7 @@ async def watch_tasks(services: Services, request: RequestContext, _: None) -> R
     request.stream = EventStream(
         request=request,
         updates=services.watch_changes(request.principal, owner, start.since),
-        streams=services.open_streams,
-        metrics=services.stream_metrics,
+        services=services,
         ready_id=start.given,
     )
     return DEFERRED
