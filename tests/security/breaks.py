@@ -247,6 +247,19 @@ BREAKS: Final = (
         "token",
     ),
     Break(
+        "A15",
+        f"{HTTP}/routing.py::Route.respond",
+        "services.authorize.record_revoked(context.principal, context.audit)",
+        "pass",
+    ),
+    Break(
+        "A15",
+        f"{HTTP}/routes/sync.py::EventStream._follow",
+        "stream.reason == TOKEN_REVOKED",
+        "False",
+        tests=f"{EVENTS} -k in_the_audit_log",
+    ),
+    Break(
         "A16",
         "application/access.py::Authenticate._ensure_not_revoked",
         "self.revocations.is_revoked(principal)",
@@ -603,7 +616,7 @@ BREAKS: Final = (
     Break(
         "V12",
         "application/access.py::Authenticate.why_ended",
-        "self.clock.now().timestamp() >= principal.expires_at",
+        "now >= principal.expires_at",
         "False",
         tests=f"{EVENTS} -k with_its_token",
     ),
@@ -617,14 +630,14 @@ BREAKS: Final = (
     Break(
         "V12",
         f"{HTTP}/open_streams.py::OpenStreams.open",
-        "self._by_user[user] >= self.per_user",
+        "len(self._by_user.get(user, ())) >= self.per_user",
         "False",
         tests=f"{EVENTS} -k a_user_has",
     ),
     Break(
         "V12",
         f"{HTTP}/open_streams.py::OpenStreams.open",
-        "len(self._streams) >= self.max_streams",
+        "self._count >= self.max_streams",
         "False",
         tests=f"{EVENTS} -k a_worker_has",
     ),
