@@ -273,3 +273,30 @@ def test_an_editor_gives_back_what_it_was_given(
     assert stored.all() == [before]
     tasks.edit("one").change("two")
     assert stored.all()[0]["description"] == before["description"]
+
+
+def test_a_pasted_line_that_can_not_be_saved_can_be_shortened(
+    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    stored = tasks_of(alice)
+    tasks = at_tasks(alice)
+    tasks.new.focus()
+    paste(tasks.page, "milk\n" + "y" * 2001)
+    tasks.new.fill("being typed")
+    tasks.page.get_by_role("button", name="Add 2 tasks").click()
+    unsaved = problem(tasks.page).filter(has_text="Not saved")
+    unsaved.get_by_role("button", name="Edit").click()
+    expect(unsaved).to_contain_text("being typed")
+    tasks.page.reload()
+    tasks.shown()
+    expect(unsaved).to_contain_text("being typed")  # and not sent: nobody has asked for that
+    description = tasks.page.get_by_label("Description to add")
+    expect(description).to_have_value("y" * 2001)
+    description.fill("y" * 2000)
+    tasks.new.fill("shortened")
+    tasks.new.press("Enter")
+    tasks.has_confirmed("shortened")
+    unsaved.get_by_role("button", name="Edit").click()
+    expect(unsaved).to_have_count(0)
+    expect(tasks.new).to_have_value("being typed")
+    assert stored.titles() == ["shortened", "milk"]

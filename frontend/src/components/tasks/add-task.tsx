@@ -49,6 +49,21 @@ export function AddTask({
     if (added) return onAdded(added.id)
     if (drafts.unsent().every(({ key }) => key !== task.key)) return // signed out
     if (latest.current.title || latest.current.description) return setUnsent((tasks) => [...tasks, task])
+    putBack(task)
+  }
+
+  /** Put the text of a task that was not saved into the fields; what is in them takes its place. */
+  function edit(task: UnsentTask): void {
+    const { title, description } = text
+    const replaced =
+      title || description ? { key: randomKey(), title, description: description || null } : null
+    if (replaced) drafts.keepUnsent(replaced, 0)
+    setUnsent((tasks) => tasks.flatMap((other) => (other === task ? (replaced ?? []) : other)))
+    putBack(task)
+    input.current?.focus()
+  }
+
+  function putBack(task: UnsentTask): void {
     failed.current = task
     drafts.sent(task.key)
     show({ title: task.title, description: task.description ?? "" })
@@ -173,6 +188,9 @@ export function AddTask({
             }}
           >
             Save again
+          </button>{" "}
+          <button type="button" className="link" onClick={() => edit(task)}>
+            Edit
           </button>{" "}
           <button
             type="button"

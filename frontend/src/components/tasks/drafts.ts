@@ -68,9 +68,10 @@ export class Drafts {
     })
   }
 
-  keepUnsent({ key, title, description }: UnsentTask): void {
+  /** `at`: when it was sent first; 0 if it was not. */
+  keepUnsent({ key, title, description }: UnsentTask, at = Date.now()): void {
     const number = 1 + Math.max(0, ...this.#stored().map((task) => task.number))
-    this.#write(`add:${key}`, { key, title, description, number, at: Date.now() } satisfies StoredTask)
+    this.#write(`add:${key}`, { key, title, description, number, at } satisfies StoredTask)
   }
 
   sent(key: string): void {

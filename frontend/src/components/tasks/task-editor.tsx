@@ -7,6 +7,7 @@ import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"
 import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
 import { Gone } from "./reports"
+import { timesOf } from "./task-row"
 import { useLastWords } from "./use-last-words"
 
 interface Props {
@@ -49,7 +50,7 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
       const thrownAway = drafts.edit(task.id)
       drafts.discardEdit(task.id)
       if (thrownAway) {
-        actions.offerUndo("Your changes to “{}” were discarded.", base.title, () => onReopen(thrownAway))
+        actions.discarded(task, thrownAway)
       }
     }
     close()
@@ -148,6 +149,7 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
           </blockquote>
         </div>
       )}
+      {task.created_at && <small className="muted times">{timesOf(task)}</small>}
       <div className="actions">
         <button type="submit" className="primary">
           {saveLabel}
