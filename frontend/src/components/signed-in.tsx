@@ -120,6 +120,7 @@ function createSession(user: User, apiURL: string, storeType: Props["tokenStore"
       isLeaving = true
       live.stop()
       if (reason === undefined) drafts.clear()
+      session.actions.undoStack.clear()
       store.clear()
       tokens.clear()
       client.clear()
