@@ -23,8 +23,8 @@ from tests.security.breaks import BREAKS, Break
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120 * (os.cpu_count() or 1)
 """Seconds for the tests of one rule: a broken rule can make a test wait for ever. The copies share the processors."""
-FOLDERS = ("src", "tests", "contracts", "docs")
-FRONTEND_FOLDERS = ("frontend", "clients")
+FOLDERS = ("src", "tests", "contracts", "docs", "clients")
+FRONTEND_FOLDERS = ("frontend",)
 FILES = ("package.json", "pyproject.toml", "README.md", "Makefile", ".env.example", "docker-compose.yml", "SECURITY.md")
 
 
