@@ -563,7 +563,6 @@ BREAKS: Final = (
     Break("V9", f"{TOKENS}/claims.py", '("client_id", "azp", "scope")', '("client_id", "scope")'),
     Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", 'scope.split(" ")', "scope"),
     Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", 'scope.split(" ")', "scope.split()"),
-    Break("V9", f"{TOKENS}/claims.py::ClaimRules.lacks_scope", "self.scope is None", "False"),
     Break("V9", f"{HTTP}/front.py::Front.__call__", "ensure_scope(self.services, context)", "None"),
     Break(
         "V10",
