@@ -713,9 +713,23 @@ BREAKS: Final = (
     Break(
         "V13",
         f"{SQL}/replica.py::Replica._problem",
-        "cluster not in {None, replayed.system_identifier}",
+        "primary.system_identifier != replayed.system_identifier",
         "False",
         tests=f"{REPLICA} -k another_server",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replica.py::Replica._problem",
+        "primary.name != replayed.name",
+        "False",
+        tests=f"{REPLICA} -k another_database",
+    ),
+    Break(
+        "V13",
+        f"{SQL}/replica.py::Replica.poll",
+        "self._reached_at <= self._left_out_at",
+        "False",
+        tests=f"{REPLICA} -k no_more_is_remembered",
     ),
     Break(
         "V13",
