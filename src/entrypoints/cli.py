@@ -1,6 +1,6 @@
 """The command line, `evo-todo`: the commands for developers and `serve`; the others are `operator_commands`.
 
-Commands import their dependencies themselves, so that `--help` is fast.
+Commands import their dependencies themselves, after the settings are read, so that `--help` and refusals are fast.
 """
 
 import os
@@ -128,10 +128,11 @@ def serve(migrate_first: bool) -> None:  # noqa: FBT001  (click passes flags by 
 
     On SIGTERM it stops accepting connections, completes the requests in progress, and exits within ten seconds.
     """
+    settings = read_settings()
+
     from entrypoints import database_commands
     from entrypoints.server import ensure_port_is_free, run_server
 
-    settings = read_settings()
     database_commands.database_of(settings)
     ensure_port_is_free(settings)
     if migrate_first:

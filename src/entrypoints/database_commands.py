@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import click
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import admin, distribution
@@ -63,8 +62,6 @@ def migrate(settings: Settings) -> None:
 
     try:
         _run(settings, run, "the database cannot be migrated")
-    except CommandError as error:
-        raise click.ClickException(f"the database belongs to another version of this service: {error}") from error
     except admin.UnsuitableDatabase as error:
         raise click.ClickException(f"the database cannot be migrated: {address.name}: {error}") from error
     except admin.UnsuitableRole as error:

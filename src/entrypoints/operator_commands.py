@@ -1,6 +1,6 @@
 """The commands for operators: the database, the audit log, and the diagnosis of a deployment.
 
-Commands import their dependencies themselves, so that `--help` is fast.
+Commands import their dependencies themselves, after the settings are read, so that `--help` and refusals are fast.
 """
 
 import json
@@ -37,9 +37,11 @@ def migrate() -> None:
     If EVO_TODO_SERVICE_ROLE is set, it also creates a PostgreSQL role of that name for `serve` to log in with. The role
     owns nothing and has only the privileges that the service needs. Its password is EVO_TODO_SERVICE_PASSWORD.
     """
+    settings = read_settings()
+
     from entrypoints import database_commands
 
-    database_commands.migrate(read_settings())
+    database_commands.migrate(settings)
     click.echo("The database is up to date.", err=True)
 
 
@@ -53,9 +55,11 @@ def distribute(is_dry_run: bool) -> None:  # noqa: FBT001  (click passes flags b
     otherwise: `serve` must log in as the service's role. Set EVO_TODO_SHARDED=true for `serve` and `purge`. Changes
     wait while a table is copied. Safe to repeat.
     """
+    settings = read_settings()
+
     from entrypoints import database_commands
 
-    database_commands.distribute(read_settings(), click.echo, is_dry_run=is_dry_run)
+    database_commands.distribute(settings, click.echo, is_dry_run=is_dry_run)
     click.echo("Nothing was changed." if is_dry_run else "The tables are distributed.", err=True)
 
 
@@ -80,8 +84,6 @@ def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | Non
     evo-todo audit --user alice --since 7d --json
     evo-todo audit --kind access-denied --limit 20
     """
-    from entrypoints import database_commands
-
     settings = read_settings()
     try:
         first = since(start, datetime.now(UTC))
@@ -92,6 +94,9 @@ def audit(user: str | None, start: str, kinds: tuple[str, ...], limit: int | Non
     user_id, wanted = None if user is None else UserId(user), frozenset(AuditKind(kind) for kind in kinds)
     query = AuditQuery(user=user_id, since=first, kinds=wanted, limit=limit)
     formatted = as_json if is_json else as_text
+
+    from entrypoints import database_commands
+
     database_commands.read_audit(settings, query, lambda event: click.echo(formatted(event)))
 
 
@@ -104,9 +109,11 @@ def purge() -> None:
     `serve` does the same by itself, about once an hour. Safe to run while the service is running, and from cron; the
     service's own role has the rights for it.
     """
+    settings = read_settings()
+
     from entrypoints import database_commands
 
-    database_commands.purge(read_settings(), lambda what, count: click.echo(f"{what}: {count}"))
+    database_commands.purge(settings, lambda what, count: click.echo(f"{what}: {count}"))
 
 
 @click.command(name="after-restore")
@@ -116,9 +123,11 @@ def after_restore() -> None:
     Raises the revision of every list, so that sync tokens, ETags and stored pages from before are known to be old, and
     prints how many lists there are. It changes no task. The service's own role has the rights for it.
     """
+    settings = read_settings()
+
     from entrypoints import database_commands
 
-    click.echo(f"lists: {database_commands.after_restore(read_settings())}")
+    click.echo(f"lists: {database_commands.after_restore(settings)}")
 
 
 @click.command(context_settings={"allow_extra_args": True})

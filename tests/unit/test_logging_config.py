@@ -8,7 +8,7 @@ from http import HTTPStatus
 import pytest
 
 from adapters.http.access_log import AccessLogLine, AccessLogRecord
-from entrypoints.logging_config import JsonLines, console_lines
+from entrypoints.logging_config import ConsoleLines, JsonLines
 
 ROUTE = "/api/{user_id}/tasks"
 
@@ -41,7 +41,7 @@ def test_a_line_of_the_access_log_is_like_every_other(ended: float) -> None:
 
 
 def test_on_a_console_each_line_has_the_end_of_its_request() -> None:
-    first, second = console_lines().format(lines_of((1_700_000_000.0, "abc"), (1_700_000_001.5, "def"))).split("\n")
+    first, second = ConsoleLines().format(lines_of((1_700_000_000.0, "abc"), (1_700_000_001.5, "def"))).split("\n")
     assert "2023-11-14T22:13:20.000000Z" in first
     assert "request_id=abc" in first
     assert "status=200" in second

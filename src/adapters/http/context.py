@@ -6,14 +6,16 @@ from contextvars import ContextVar
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from os import urandom
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from attrs import Factory, define, field, frozen
-from litestar.types import ASGIApp, HTTPScope
 
 from domain.audit import AuditContext
 from domain.identity import Address, Principal, parse_address
 from domain.rate_limit import RateLimitStatus
+
+if TYPE_CHECKING:  # the commands, which log too, do without Litestar
+    from litestar.types import ASGIApp, HTTPScope
 
 Network = IPv4Network | IPv6Network
 
@@ -85,7 +87,7 @@ class RequestContext:
     user_id: str = ""
     task_id: str = ""
     """Path parameters."""
-    stream: ASGIApp | None = None
+    stream: "ASGIApp | None" = None
     """The response, where it goes on for long: `front` sends it, so that nothing of the router is kept meanwhile."""
     answered_at: float | None = None
     """When it began, by the performance counter."""
@@ -119,7 +121,7 @@ class TrustedProxies:
         init=False, default=Factory(lambda self: lru_cache(MAX_CACHED)(self._read), takes_self=True), eq=False
     )
 
-    def client_address(self, scope: HTTPScope, headers: Headers) -> str | None:
+    def client_address(self, scope: "HTTPScope", headers: Headers) -> str | None:
         """The client's address, IPv4-mapped IPv6 as IPv4; `None` where a socket has none."""
         client = scope.get("client")
         if not client or not client[0]:
@@ -150,7 +152,7 @@ class TrustedProxies:
         return any(address in network for network in self.networks)
 
 
-def read_context(scope: HTTPScope, proxies: TrustedProxies, root_path: str = "") -> RequestContext:
+def read_context(scope: "HTTPScope", proxies: TrustedProxies, root_path: str = "") -> RequestContext:
     """The context of a request whose headers have arrived. A well-formed `X-Request-Id` is kept, else one is made."""
     headers = Headers.parse(list(scope["headers"]))
     request_id = _request_id(headers.first(b"x-request-id"))
