@@ -126,6 +126,7 @@ def test_shortcuts_of_one_character_can_be_turned_off(at_tasks: Opens, tasks_of:
     tasks.check("one").focus()
     keys.press("?")
     switch = tasks.page.get_by_role("checkbox", name="Shortcuts of one character")
+    expect(tasks.page.get_by_role("button", name="Close")).to_be_focused()
     keys.press("Tab")
     while not switch.evaluate("box => box === document.activeElement"):
         keys.press("Tab")

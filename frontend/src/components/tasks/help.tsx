@@ -19,24 +19,22 @@ export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }
               ))}
             </dt>
             <dd>
-              {meaning}
+              <span>{meaning}</span>
               {!hasCharacterKeys && keys.some(isCharacter) && <span className="muted"> (off)</span>}
             </dd>
           </div>
         ))}
       </dl>
-      <p>
+      <form method="dialog" className="line">
+        <button type="submit">Close</button>
         <label>
           <input
             type="checkbox"
             checked={hasCharacterKeys}
             onChange={(event) => switchCharacterKeys(event.target.checked)}
-          />{" "}
+          />
           Shortcuts of one character
         </label>
-      </p>
-      <form method="dialog">
-        <button type="submit">Close</button>
       </form>
     </dialog>
   )

@@ -131,8 +131,8 @@ export function Tasks() {
       )}
       <p className="muted foot">
         <span role="status">
-          {tasks && `${tasks.length - done.length} open`}
-          {visible && deferredSearch && shown !== "deleted" && `, ${visible.length} found`}
+          <span>{tasks && `${tasks.length - done.length} open`}</span>
+          {visible && deferredSearch && shown !== "deleted" && <span>{`, ${visible.length} found`}</span>}
         </span>
         {done.length > 0 && (
           <button type="button" className="link" onClick={() => actions.remove(done)}>

@@ -29,23 +29,17 @@ const LIMIT = 100
 const PREFIX = "evo-todo:undo:"
 
 /**
- * The latest changes of this tab that can be undone, the last one first; they survive a reload in the tab's storage,
- * which is cleared when the session ends, and when another user has signed in.
+ * The latest changes of this tab that can be undone, the last one first. From a page that is left to the next one they
+ * are in the tab's storage, unless the session has ended; another user's are removed from there.
  */
 export class UndoStack {
-  readonly #store: Store | null
   readonly #name: string
-  #entries: readonly Entry[]
+  #entries: readonly Entry[] = []
+  #isCleared = false
   readonly #listeners = new Set<() => void>()
 
-  constructor(userId: string, store: Store | null = tabStorage()) {
-    this.#store = store
+  constructor(userId: string) {
     this.#name = PREFIX + userId
-    const names = Array.from({ length: store?.length ?? 0 }, (_, index) => store?.key(index) ?? "")
-    for (const name of names) {
-      if (name.startsWith(PREFIX) && name !== this.#name) store?.removeItem(name)
-    }
-    this.#entries = this.#read()
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -86,32 +80,42 @@ export class UndoStack {
 
   /** Forget everything, when the session has ended. */
   clear(): void {
+    this.#isCleared = true
     this.#set([])
+  }
+
+  /** Call when the page was opened. */
+  restore(store = tabStorage()): void {
+    if (!store) return
+    const kept = read(store.getItem(this.#name))
+    const names = Array.from({ length: store.length }, (_, index) => store.key(index) ?? "")
+    for (const name of names) if (name.startsWith(PREFIX)) store.removeItem(name)
+    if (kept.length > 0) this.#set([...kept, ...this.#entries])
+  }
+
+  /** Call when the page is left: what is on its way then cannot be undone any more. */
+  keep(store = tabStorage()): void {
+    const kept = this.#entries.flatMap(({ sentence, title, made }) => (made ? { sentence, title, made } : []))
+    if (this.#isCleared || kept.length === 0) return
+    try {
+      store?.setItem(this.#name, JSON.stringify(kept))
+    } catch {
+      // The storage is full.
+    }
   }
 
   #set(entries: readonly Entry[]): void {
     this.#entries = entries
-    this.#write()
     for (const listener of this.#listeners) listener()
   }
+}
 
-  #write(): void {
-    const kept = this.#entries.flatMap(({ sentence, title, made }) => (made ? { sentence, title, made } : []))
-    try {
-      this.#store?.removeItem(this.#name)
-      if (kept.length > 0) this.#store?.setItem(this.#name, JSON.stringify(kept))
-    } catch {
-      // The storage is full: they last as long as the page.
-    }
-  }
-
-  #read(): readonly Entry[] {
-    try {
-      const kept = JSON.parse(this.#store?.getItem(this.#name) ?? "[]") as (Undoable & { made: Done })[]
-      return kept.map(({ sentence, title, made }) => ({ sentence, title, made, done: () => made }))
-    } catch {
-      return []
-    }
+function read(value: string | null): readonly Entry[] {
+  try {
+    const kept = JSON.parse(value ?? "[]") as (Undoable & { made: Done })[]
+    return kept.map(({ sentence, title, made }) => ({ sentence, title, made, done: () => made }))
+  } catch {
+    return []
   }
 }
 
@@ -123,7 +127,7 @@ export function whenMade(change: Promise<Task>, doneBy: (task: Task) => Done): P
 /** The storage of this tab; null where it is denied. */
 function tabStorage(): Store | null {
   try {
-    return typeof sessionStorage !== "undefined" && sessionStorage.length >= 0 ? sessionStorage : null
+    return sessionStorage
   } catch {
     return null
   }
