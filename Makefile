@@ -117,7 +117,7 @@ bench: $(READY)/bench $(READY)/alone ## compare with peers; ARGS="attacks", "gro
 	PYTHONPATH="$(CURDIR)/clients/python/src" $(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: breaks
-breaks: $(READY)/dev ## break each rule of docs/security.md in a copy and see its tests fail; ARGS="R4 P" selects
+breaks: $(READY)/dev $(MODULES) ## break each rule of docs/security.md in a copy and see its tests fail; ARGS="R4 P" selects
 	$(BIN)/python -m tests.security.break_rules $(ARGS)
 
 .PHONY: fuzz

@@ -40,7 +40,7 @@ class Measured:
     """Of a worker in a second, gets and creates mixed: a quarter of the gets that it can answer."""
     streams: int = 10_000
     """Of a worker: the default of EVO_TODO_MAX_STREAMS."""
-    stream_bytes: int = 24 * 1024
+    stream_bytes: int = 15 * 1024
     worker_bytes: int = 130 * 2**20
     task_bytes: int = 760
     """With indexes, after 30 % of the tasks were completed and 10 % deleted."""

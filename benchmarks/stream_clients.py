@@ -135,16 +135,21 @@ class Clients:
 
     async def move(self, server: Server) -> tuple[Self, float]:
         """Go to another server as each stream ends, as docs/live.md says; also return when the first one ended."""
-        again = [StreamClient(client.number, client.token) for client in self.clients]
 
-        async def go(old: StreamClient, new: StreamClient) -> float:
-            ended = await old.ended
-            await asyncio.sleep(random.random() * old.retry)
-            await new.open(server, old.last_id)
-            return ended
+        async def go(old: StreamClient) -> tuple[StreamClient, float]:
+            ended, longest = await old.ended, old.retry
+            while True:
+                await asyncio.sleep(random.random() * longest)
+                new = StreamClient(old.number, old.token)
+                try:
+                    await new.open(server, old.last_id)
+                except OSError:  # the server accepts no more connections now
+                    longest *= 2
+                else:
+                    return new, ended
 
-        ended = await asyncio.gather(*(go(old, new) for old, new in zip(self.clients, again, strict=True)))
-        return type(self)(again), min(ended)
+        again, ended = zip(*await asyncio.gather(*map(go, self.clients)), strict=True)
+        return type(self)([*again]), min(ended)
 
 
 @define

@@ -14,6 +14,7 @@ const config: NextConfig = {
   serverExternalPackages: ["@libsql/client", "libsql", "pg"],
   typescript: { ignoreBuildErrors: true }, // `npm run types` checks them, tests included
   poweredByHeader: false,
+  images: { unoptimized: true }, // without it, anybody could let the server fetch and convert its own pages
   reactStrictMode: true,
   devIndicators: false,
 }

@@ -9,7 +9,7 @@ from domain.audit import AuditContext, AuditEvent, AuditKind, token_digest
 from domain.errors import InvalidToken, RevocationsUnavailable, TooManyRequests
 from domain.identity import Principal, SessionId, UserId, address_identity
 from domain.rate_limit import RateLimit, RateLimitStatus
-from domain.revocation import REVOKED
+from domain.revocation import REVOKED, TOKEN_REVOKED
 
 MAX_KNOWN_SESSIONS: Final = 10_000
 """Sessions remembered as already recorded in the audit log; the least recently used is evicted and recorded again."""
@@ -88,12 +88,12 @@ class Authenticate:
             return None
         return principal
 
-    def why_ended(self, principal: Principal) -> str | None:
-        """Why the token of a request that is still served is no longer valid, in a word; `None` while it is."""
-        if self.clock.now().timestamp() >= principal.expires_at:
+    def why_ended(self, principal: Principal, now: float) -> str | None:
+        """Why the token of a request still served is not valid now, in seconds since 1970; `None` while it is."""
+        if now >= principal.expires_at:
             return "token-expired"
         try:
-            return "token-revoked" if self.revocations.is_revoked(principal) else None
+            return TOKEN_REVOKED if self.revocations.is_revoked(principal) else None
         except RevocationsUnavailable:
             return "unavailable"
 

@@ -8,6 +8,7 @@ from application.ports import AuditLog, Clock
 from domain.audit import AuditContext, AuditEvent, AuditKind
 from domain.errors import AccessDenied, InsufficientScope
 from domain.identity import Principal, UserId
+from domain.revocation import REVOKED
 
 INSUFFICIENT_SCOPE: Final = "The token was issued to an application without the required scope."
 
@@ -26,19 +27,23 @@ class Authorize:
         try:
             principal.ensure_owns(owner)
         except AccessDenied:
-            self._record(principal, context, None)
+            self._record(AuditKind.ACCESS_DENIED, principal, context, None)
             raise
 
     def ensure_scope(self, principal: Principal, context: AuditContext) -> None:
         """Raise InsufficientScope if the token was issued to an application without the scope for this service."""
         if principal.lacks_scope:
-            self._record(principal, context, INSUFFICIENT_SCOPE)
+            self._record(AuditKind.ACCESS_DENIED, principal, context, INSUFFICIENT_SCOPE)
             raise InsufficientScope(self.scope)
 
-    def _record(self, principal: Principal, context: AuditContext, reason: str | None) -> None:
+    def record_revoked(self, principal: Principal, context: AuditContext) -> None:
+        """Record that a token which was accepted is revoked: the list says so, or its stream ends for that."""
+        self._record(AuditKind.TOKEN_REFUSED, principal, context, REVOKED)
+
+    def _record(self, kind: AuditKind, principal: Principal, context: AuditContext, reason: str | None) -> None:
         self.audit.record(
             AuditEvent(
-                kind=AuditKind.ACCESS_DENIED,
+                kind=kind,
                 at=self.clock.now(),
                 user_id=principal.user_id,
                 session_id=principal.session_id,

@@ -1,15 +1,14 @@
 """Use cases of clients that keep a copy of a list."""
 
 import asyncio
-import math
 import random
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
-from application.change_feed import ChangeFeed, Notice
+from application.change_feed import ChangeFeed, Notice, Rounds, WatchedList
 from application.ports import TaskLists
 from domain.changes import Change, Changes, ChangesQuery, SyncToken
 from domain.errors import StorageUnavailable, SyncTokenExpired
@@ -17,12 +16,11 @@ from domain.identity import Principal, UserId
 from domain.task import ANY_REVISION
 from domain.task_list import TaskQuery
 
-IDLE_AFTER: Final = 15.0
-"""Seconds without a notice after which a watched list is read nevertheless: a notice may be lost."""
-JITTER: Final = (0.8, 1.0)
-"""Range of the share of IDLE_AFTER that is waited: so that watchers who came together don't read together for ever."""
-TICKS: Final = 750
-"""In IDLE_AFTER, at which idle watchers are woken: several in one turn of the event loop cost half as much."""
+IDLE_AFTER: Final = 14.0
+"""Seconds between two visits of a watched list, whose revision is then read: a notice may be lost.
+
+Its watchers are told, so that each can say within 15 s that it is still there.
+"""
 PAGE: Final = 50
 """Changes that are read at once for a watcher, who may be slow to take them."""
 RETRY_AFTER: Final = (1.0, 3.0)
@@ -69,7 +67,7 @@ class Reset:
 
 @frozen
 class Idle:
-    """Nothing has changed for a while, or it can't be read now."""
+    """Time has passed in which nothing may have changed, or nothing can be read now."""
 
 
 Update = Started | Changed | Reset | Idle
@@ -85,6 +83,9 @@ class WatchChanges:
     retry_after: tuple[float, float] = RETRY_AFTER
     _starting: "dict[tuple[UserId, SyncToken], asyncio.Task[Changes]]" = field(init=False, factory=dict)
     """Reads that have not begun: others who want the same join them."""
+    _rounds: Rounds = field(
+        init=False, default=Factory(lambda self: Rounds(self._look, self.idle_after), takes_self=True)
+    )
 
     def __call__(self, actor: Principal, owner: UserId, since: SyncToken | None) -> AsyncGenerator[Update]:
         """Yield updates without end, first Started: from `since`, or from now on.
@@ -100,46 +101,53 @@ class WatchChanges:
     async def _watch(self, owner: UserId, since: SyncToken | None) -> AsyncGenerator[Update]:
         with self.feed.subscribe(owner) as notice:
             position = since or await self._present(owner)
-            found = await self._read(owner, position)
-            yield Started(position)
-            noticed_at: float | None = None
-            while True:
-                if isinstance(found, SyncToken):
-                    position = found
-                    yield Reset(position)
-                else:
-                    if found.found:
-                        yield Changed(found.found, position, noticed_at)
-                    position = found.token
-                if isinstance(found, SyncToken) or not found.has_more:
-                    while (noticed_at := await self._noticed_at(notice)) is None:
-                        yield Idle()
-                        if await self._has_moved(owner, position):
-                            break
+            found: Changes | SyncToken | None = Changes((), position, has_more=False)
+            if since is not None:
+                found = await self._read(owner, position)
+            self._rounds.add(owner, notice, position)
+            try:
+                yield Started(position)
+                noticed_at: float | None = None
                 while True:
-                    notice.clear()  # before the read, which sees every change that a notice up to now is about
-                    try:
-                        found = await self._read(owner, position)
-                        break
-                    except StorageUnavailable:
-                        yield Idle()
-                        await asyncio.sleep(random.uniform(*self.retry_after))  # noqa: S311  (spreads the watchers)
+                    is_all = False
+                    match found:
+                        case None:
+                            yield Idle()
+                            await asyncio.sleep(random.uniform(*self.retry_after))  # noqa: S311  (spreads the watchers)
+                        case SyncToken():
+                            position, is_all = found, True
+                            yield Reset(position)
+                        case Changes():
+                            if found.found:
+                                yield Changed(found.found, position, noticed_at)
+                            position, is_all = found.token, not found.has_more
+                    del found  # it may be large, and the next change may be hours away
+                    if is_all:
+                        while not notice.is_set():
+                            await notice.wait()
+                            if notice.is_due:
+                                notice.is_due = False
+                                yield Idle()
+                        noticed_at = notice.at
+                    found = await self._read_after(owner, position, notice)
+            finally:
+                self._rounds.remove(owner, notice)
 
-    async def _noticed_at(self, notice: Notice) -> float | None:
-        """Wait for a notice; `None` when there was none for a while."""
-        idle_at = asyncio.get_running_loop().time() + self.idle_after * random.uniform(*JITTER)  # noqa: S311  (as above)
-        tick = self.idle_after / TICKS
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(math.ceil(idle_at / tick) * tick):
-                await notice.wait()
-                return notice.at
+    async def _read_after(self, owner: UserId, position: SyncToken, notice: Notice) -> Changes | SyncToken | None:
+        """See `_read`; `None` while that is impossible."""
+        notice.clear()  # before the read, which sees every change that a notice up to now is about
+        with suppress(StorageUnavailable):
+            return await self._read(owner, position)
         return None
 
-    async def _has_moved(self, owner: UserId, position: SyncToken) -> bool:
-        """Whether the list is no longer where it was; where that is unknown, the next look is soon enough."""
+    async def _look(self, watched: WatchedList) -> None:
+        """Wake who watches the list, if it has changed since the last look and may not have said so."""
         with suppress(StorageUnavailable):
-            return await self._present(owner) != position
-        return False
+            present = await self._present(watched.owner)
+            if present != watched.seen:
+                watched.seen = present
+                for notice in watched.notices:
+                    notice.set(is_late=True)
 
     async def _read(self, owner: UserId, position: SyncToken) -> Changes | SyncToken:
         """The changes after a position; where they are unknown, the present position."""

@@ -13,6 +13,8 @@ from domain.identity import Principal, SessionId, UserId
 
 REVOKED: Final = "The token has been revoked."
 """Why a revoked token is invalid, wherever that is noticed."""
+TOKEN_REVOKED: Final = "token-revoked"  # noqa: S105  (no password)
+"""The same in a word: why a stream ends."""
 
 EVENT_FRESHNESS: Final = 300.0
 """Seconds after its signing during which a security event is accepted; a sender signs a new one for each attempt."""

@@ -16,7 +16,9 @@ from typing import Final
 import click
 from attrs import frozen
 
+from adapters.sql.address import DatabaseAddress
 from adapters.sql.diagnostics import DATABASE, ROW_SECURITY, TABLES, check_database
+from adapters.sql.other_addresses import NOTIFICATIONS, REPLICA, check_notifications, check_replica
 from adapters.tokens.doctor.issuer_check import CLOCK, KEY_SET, KEYS, check_issuer
 from adapters.tokens.doctor.token_check import TOKEN, check_token
 from adapters.tokens.jwks import HttpJwks, key_set_client
@@ -27,7 +29,7 @@ from entrypoints.settings import SettingError, Settings
 
 SETTINGS, EXPECTED, KEY_SET_ORIGIN = "settings", "expected-claims", "key-set-origin"
 CHECKS: Final = (SETTINGS, KEY_SET, KEYS, CLOCK, EXPECTED, KEY_SET_ORIGIN, TOKEN, CORS, DATABASE, TABLES, ROW_SECURITY)
-"""All checks, in the order of the report."""
+"""All checks of every deployment, in the order of the report; then those of a replica and of notifications, if any."""
 DEADLINE: Final = 8.0
 """Seconds after which a check is reported to hang; each check has shorter timeouts of its own."""
 
@@ -38,7 +40,6 @@ _MARKS: Final = {
     Status.SKIPPED: ("--", None),
 }
 _WIDTH: Final = max(len(mark) for mark, _ in _MARKS.values())
-
 
 STDIN_TIMEOUT: Final = 5.0
 """Seconds to wait for a line on standard input."""
@@ -71,6 +72,7 @@ class Doctor:
             self._in_time(_check_database(settings), DATABASE, TABLES, ROW_SECURITY),
         )
         origin = _base_origin(self.env) if self.origin is None else self.origin
+        of_others = await self._check_others(settings, of_database)
         *keys, token = of_issuer
         return (
             Finding.ok(SETTINGS, "all are valid"),
@@ -79,7 +81,24 @@ class Doctor:
             token,
             check_origin(origin, settings.cors_origins),
             *of_database,
+            *of_others,
         )
+
+    async def _check_others(self, settings: Settings, of_database: Findings) -> Findings:
+        """The replica, and the notifications where they have an address or do not arrive; nothing on SQLite."""
+        url, read_url, listen_url = settings.database_url, settings.read_url, settings.listen_url
+        if url is None or DatabaseAddress.parse(url).is_sqlite:
+            return ()
+        named = [*([REPLICA] if read_url else []), *([NOTIFICATIONS] if listen_url else [])]
+        if of_database[0].status is Status.FAILED:
+            return tuple(Finding.skipped(name, "the database can't be read") for name in named)
+        knows = {"prepared_statements": settings.prepared_statements}
+        found: list[Finding] = []
+        if read_url is not None:
+            check = check_replica(url, read_url, allows_bypass=settings.allow_rls_bypass, **knows)
+            found += await self._in_time(_only(check), REPLICA)
+        found += await self._in_time(_only(check_notifications(url, listen_url, **knows)), NOTIFICATIONS)
+        return tuple(found)
 
     async def _in_time(self, checks: Awaitable[Findings], *names: str) -> Findings:
         """Await the findings. On a timeout or an unexpected error, the first check fails; the others are skipped."""
@@ -101,6 +120,11 @@ class Doctor:
         else:
             checked = await check_token(self.token, probed.keys, settings.token_rules, self.now)
         return (*probed.findings, checked)
+
+
+async def _only(check: Awaitable[Finding | None]) -> Findings:
+    finding = await check
+    return () if finding is None else (finding,)
 
 
 async def _check_database(settings: Settings) -> Findings:

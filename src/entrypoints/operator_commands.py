@@ -139,8 +139,8 @@ def doctor(context: click.Context, given: str | None, origin: str | None, is_jso
     """Find out why something does not work, and how to fix it.
 
     Checks the settings of `serve` against reality: the issuer's keys and clock, a token, the CORS origin, the database
-    and its tables. Prints one line per check, with advice after `->`. Exits with 0 if nothing is wrong, else with 1,
-    within about ten seconds. It changes nothing and prints no token and no password.
+    and its tables, a replica, and notifications. Prints one line per check, with advice after `->`. Exits with 0 if
+    nothing is wrong, else with 1, within about ten seconds. It changes nothing and prints no token and no password.
 
     Arguments are visible to other users of this machine (`ps`): `--token -` reads the token from standard input
     instead, and prompts for it on a terminal.

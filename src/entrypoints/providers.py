@@ -71,9 +71,9 @@ class Adapters(Provider):
         return WatchChanges(lists.primary if isinstance(lists, ReplicatedTaskLists) else lists, feed)
 
     @provide
-    def open_streams(self, settings: Settings, authenticate: Authenticate) -> OpenStreams:
+    def open_streams(self, settings: Settings, authenticate: Authenticate, clock: Clock) -> OpenStreams:
         """As many streams as the settings say, which end when their tokens do."""
-        return OpenStreams(authenticate.why_ended, settings.streams_per_user, settings.max_streams)
+        return OpenStreams(authenticate.why_ended, clock, settings.streams_per_user, settings.max_streams)
 
     @provide
     async def key_set(self, settings: Settings) -> AsyncIterator[HttpJwks]:

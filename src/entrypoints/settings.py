@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from attrs import field, fields, frozen
 
 from adapters.http.open_streams import MAX_STREAMS, STREAMS_PER_USER
+from adapters.sql.address import DatabaseAddress
 from adapters.tokens.claims import ClaimRules
 from application.health import quoted
 from domain.rate_limit import RateLimit
@@ -120,6 +121,10 @@ class Settings:
                 "plain http to another machine lets attackers forge keys: use https, or set "
                 "EVO_TODO_ALLOW_HTTP_JWKS=true if the network is private",
             )
+        if settings.database_url is not None and DatabaseAddress.parse(settings.database_url).is_sqlite:
+            for name in ("EVO_TODO_READ_URL", "EVO_TODO_LISTEN_URL"):
+                if name in env:
+                    read.refuse(name, "DATABASE_URL is a SQLite file, which has neither replicas nor notifications")
         read.refuse_unknown()
         return settings
 

@@ -147,7 +147,8 @@ class TracedApp:
                 if context is not None:
                     current.update_name(f"{method} {context.route}")
                     current.set_attribute("http.route", context.route)
-                    current.set_attribute("evo_todo.request_id", context.request_id)
+                    if context.request_id.encode() not in _request_ids(scope["headers"]):
+                        current.set_attribute("evo_todo.request_id", context.request_id)
                 current.set_attribute("http.request.method", method)
                 current.set_attribute("http.response.status_code", status)
                 if status >= SERVER_ERROR:
@@ -169,6 +170,11 @@ class TracedJwks(HttpJwks):
 
 async def _send_context(request: httpx.Request) -> None:
     _CONTEXT.inject(request.headers)
+
+
+def _request_ids(headers: Any) -> list[bytes]:
+    """Those that the client has chosen, which may be any text: log lines have them beside the trace's id."""
+    return [value for name, value in headers if name == b"x-request-id"]
 
 
 def _parent_of(headers: Any) -> Context | None:

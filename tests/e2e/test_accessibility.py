@@ -76,6 +76,9 @@ def test_the_tasks(windows: Windows, inspect: Inspect, alice: Person) -> None:
     inspect(page)
     tasks.edit("Book the train")
     inspect(page)
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    inspect(page)
 
 
 def test_the_tasks_while_loading(windows: Windows, api: Api, inspect: Inspect, alice: Person) -> None:

@@ -1,5 +1,6 @@
 """The API's own page, /docs, in a browser: under its policy, with a token that is pasted and kept nowhere."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_calls_are_sent_with_the_pasted_token(docs: Page, service: Service) -> N
     expect(sent(docs, "getTask")).to_contain_text("200")
     expect(sent(docs, "updateTask", body='{"title": "Bread"}')).to_contain_text('"title": "Bread"')
     expect(sent(docs, "listTasks", q="bread", limit="5")).to_contain_text('"count": 1')
+
+
+def test_the_users_id_is_filled_in_from_the_token_in_any_alphabet(docs: Page, service: Service) -> None:
+    payload = base64.urlsafe_b64encode('{"sub":"Åsa 日本"}'.encode()).decode()  # as JavaScript writes it
+    docs.get_by_label("Token").fill(f"a.{payload}.b")
+    expect(docs.locator('article#listTasks [name="user_id"]')).to_have_value("Åsa 日本")
+    docs.get_by_label("Token").fill(token_for("Åsa 日本", service.folder))
+    expect(sent(docs, "listTasks")).to_contain_text('"count": 0')
 
 
 def test_a_stream_shows_events_as_they_come_until_it_is_stopped(docs: Page, service: Service) -> None:

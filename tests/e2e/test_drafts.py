@@ -273,3 +273,79 @@ def test_an_editor_gives_back_what_it_was_given(
     assert stored.all() == [before]
     tasks.edit("one").change("two")
     assert stored.all()[0]["description"] == before["description"]
+
+
+def test_a_pasted_line_that_can_not_be_saved_can_be_shortened(
+    at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    stored = tasks_of(alice)
+    tasks = at_tasks(alice)
+    tasks.new.focus()
+    paste(tasks.page, "milk\n" + "y" * 2001)
+    tasks.new.fill("being typed")
+    tasks.page.get_by_role("button", name="Add 2 tasks").click()
+    unsaved = problem(tasks.page).filter(has_text="Not saved")
+    unsaved.get_by_role("button", name="Edit").click()
+    expect(unsaved).to_contain_text("being typed")
+    tasks.page.reload()
+    tasks.shown()
+    expect(unsaved).to_contain_text("being typed")  # and not sent: nobody has asked for that
+    description = tasks.page.get_by_label("Description to add")
+    expect(description).to_have_value("y" * 2001)
+    description.fill("y" * 2000)
+    tasks.new.fill("shortened")
+    tasks.new.press("Enter")
+    tasks.has_confirmed("shortened")
+    unsaved.get_by_role("button", name="Edit").click()
+    expect(unsaved).to_have_count(0)
+    expect(tasks.new).to_have_value("being typed")
+    assert stored.titles() == ["shortened", "milk"]
+
+
+@pytest.mark.parametrize("end", ["sent", "thrown away"])
+def test_what_is_sent_or_thrown_away_in_one_tab_does_not_come_back_from_another(
+    end: str, at_tasks: Opens, tasks_of: TasksOf, alice: Person
+) -> None:
+    stored = tasks_of(alice)
+    stored.add("one")
+    here = at_tasks(alice)
+    here.new.fill("Book")
+    editor = here.edit("one")
+    editor.title.fill("one, then")
+    there = TasksPage(another(here.page)).open()
+    expect(there.new).to_have_value("Book")
+    expect(Editor(there.page).title).to_have_value("one, then")
+
+    here.new.fill("Book the train")
+    editor.title.fill("one, then two")
+    expect(there.new).to_have_value("Book the train")
+    if end == "sent":
+        editor.press("Save")
+        here.new.press("Enter")
+        here.has_confirmed("Book the train")
+    else:
+        editor.press("Cancel")
+        here.new.fill("")
+    editor.is_gone()
+    Editor(there.page).is_gone()
+    expect(there.new).to_have_value("")
+    there.page.close()
+    here.page.reload()
+    here.shown().reads(*(["Book the train", "one, then two"] if end == "sent" else ["one"]))
+    expect(here.new).to_have_value("")
+
+
+def test_a_text_that_differs_from_that_of_another_tab_stays(at_tasks: Opens, alice: Person) -> None:
+    """Also after a reload, when both have read it from the same place."""
+    here = at_tasks(alice)
+    here.new.fill("mine")
+    here.page.reload()
+    here.shown()
+    there = TasksPage(another(here.page)).open()
+    there.new.fill("another")
+    there.new.press("Enter")
+    there.has_confirmed("another")
+    here.has_confirmed("another")
+    here.page.reload()
+    here.shown()
+    expect(here.new).to_have_value("mine")

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Opens, TasksOf
+from tests.support.browser import another
 from tests.support.frontend import Person
 from tests.support.pages import TasksPage
 
@@ -115,3 +116,48 @@ def test_escape_belongs_to_an_input_method_that_composes(
     tasks.page.evaluate(f"new Promise(later => setTimeout(later, {AFTERMATH}))")
     editor.title.press("Escape")
     editor.is_gone()
+
+
+def test_shortcuts_of_one_character_can_be_turned_off(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    """By keys alone; other keys go on, every tab and reload knows, and the dialog stays in reach (WCAG 2.1.4)."""
+    tasks_of(alice).add("one", "two")
+    tasks = at_tasks(alice)
+    keys, there = tasks.page.keyboard, TasksPage(another(tasks.page)).open()
+    tasks.check("one").focus()
+    keys.press("?")
+    switch = tasks.page.get_by_role("checkbox", name="Shortcuts of one character")
+    expect(tasks.page.get_by_role("button", name="Close")).to_be_focused()
+    keys.press("Tab")
+    while not switch.evaluate("box => box === document.activeElement"):
+        keys.press("Tab")
+    keys.press("Space")
+    expect(switch).not_to_be_checked()
+    expect(tasks.page.get_by_role("dialog")).to_contain_text("New task (off)")
+    keys.press("Escape")
+
+    tasks.page.reload()
+    tasks.page.emulate_media(reduced_motion="reduce")
+    for page in (tasks.shown(), there):
+        for key in ("n", "/", "e", "?", "N"):
+            page.check("one").focus()
+            page.page.keyboard.press(key)
+            expect(page.check("one")).to_be_focused()
+        for key, code in (("т", "KeyN"), ("\u0443", "KeyE")):
+            assert not press(page, key, code)
+        expect(page.page.get_by_role("dialog")).to_have_count(0)
+        page.page.keyboard.press("ArrowUp")
+        expect(page.check("two")).to_be_focused()
+    keys.press("Delete")
+    tasks.reads("one")
+    keys.press("Control+z")
+    tasks.reads("two", "one")
+
+    tasks.page.set_viewport_size({"width": 320, "height": 500})  # as at a zoom of 300 %
+    button = tasks.page.get_by_role("button", name="Keyboard shortcuts")
+    button.press("Enter")
+    switch.press("Space")
+    keys.press("Escape")
+    expect(button).to_be_focused()
+    for page in (tasks, there):
+        page.page.keyboard.press("n")
+        expect(page.new).to_be_focused()

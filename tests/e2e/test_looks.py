@@ -152,6 +152,43 @@ def test_times_counts_and_a_description_when_adding(at_tasks: Opens, tasks_of: T
     assert tasks_of(alice).all()[0]["description"] == "more"
 
 
+def test_what_has_the_focus_is_not_hidden(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    """Neither under the field for a new task, which stays at the top, nor under a notice (WCAG 2.4.11)."""
+    tasks_of(alice).add(*(f"Task {number}" for number in range(40)))
+    tasks = at_tasks(alice)
+    tasks.delete("Task 39")
+    tasks.check("Task 0").focus()
+    for key, last in (("ArrowUp", "Task 38"), ("ArrowDown", "Task 0")):
+        while not tasks.check(last).evaluate("box => box === document.activeElement"):
+            tasks.page.keyboard.press(key)
+            hidden_by = tasks.page.evaluate(
+                """() => {
+                    const { x, y, width, height } = document.activeElement.getBoundingClientRect()
+                    const corners = [[x + 1, y + 1], [x + width - 1, y + height - 1]]
+                    const above = corners.map(([x, y]) => document.elementFromPoint(x, y))
+                    return above.find(element => element !== document.activeElement)?.outerHTML.slice(0, 80)
+                }"""
+            )
+            assert hidden_by is None
+
+
+def test_times_are_in_the_editor_too(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    """For fingers, keys and screen readers: nothing hovers there."""
+    tasks_of(alice).add("one")
+    tasks = at_tasks(alice)
+    tasks.edit("one")
+    expect(tasks.page.get_by_text(re.compile("Added .*20"))).to_be_visible()
+
+
+def test_a_search_tells_how_many_tasks_it_has_found(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("Buy milk", "Buy rice", "Call Ada")
+    tasks = at_tasks(alice)
+    status = tasks.page.get_by_role("status").filter(has_text="open")
+    for search, text in {"buy": "3 open, 2 found", "nothing": "3 open, 0 found", "": "3 open"}.items():
+        tasks.search.fill(search)
+        expect(status).to_have_text(text)
+
+
 def small_targets(page: Page) -> list[str]:
     """The controls that are smaller than 44 pixels on a touch screen; a box counts with its label."""
     session = page.context.new_cdp_session(page)

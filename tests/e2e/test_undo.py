@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import Opens, TasksOf
+from tests.support.browser import Windows, another
 from tests.support.frontend import Person
-from tests.support.pages import TasksPage, notice
+from tests.support.pages import TasksPage, is_at_login, is_expired, notice, sign_in, sign_out
 from tests.support.service import eventually
 
 
@@ -200,3 +201,64 @@ def test_the_trash_follows_the_list_is_searched_and_keeps_the_focus(
     tasks.page.get_by_role("button", name="Restore: Buy bread").press("Enter")
     expect(trash).to_have_text(["Buy rice", "Buy milk, oat"])
     expect(tasks.page.get_by_role("button", name="Restore: Buy rice")).to_be_focused()
+
+
+def test_a_reload_keeps_what_can_be_undone(at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    stored = tasks_of(alice)
+    stored.add("one", "two", "three")
+    tasks = at_tasks(alice)
+    tasks.tick("one")
+    tasks.edit("two").change("two!", description="more")
+    tasks.add("four")
+    tasks.delete("three")
+    editor = tasks.edit("one")
+    editor.title.fill("my text")
+    editor.title.press("Escape")
+    tasks.page.reload()
+    tasks.shown().reads("four", "two!", "one")
+    undo = tasks.page.get_by_role("button", name="Undo")
+    undo.click()
+    expect(editor.title).to_have_value("my text")
+    editor.change("one")
+    for titles in (["four", "three", "two!", "one"], ["three", "two!", "one"], ["three", "two", "one"]):
+        tasks.page.reload()
+        tasks.shown().page.keyboard.press("Control+z")
+        tasks.reads(*titles)
+    tasks.page.keyboard.press("Control+z")
+    expect(tasks.check("one")).not_to_be_checked()
+    tasks.page.wait_for_function("sessionStorage.length === 0")
+    assert [(task["title"], task["completed"]) for task in stored.all()] == [
+        ("three", False),
+        ("two", False),
+        ("one", False),
+    ]
+
+
+@pytest.mark.parametrize("how", ["sign-out", "sign-out in another tab", "end elsewhere"])
+def test_what_can_be_undone_ends_with_the_session(how: str, at_tasks: Opens, tasks_of: TasksOf, alice: Person) -> None:
+    tasks_of(alice).add("a secret")
+    tasks = at_tasks(alice)
+    tasks.delete("a secret")
+    if how == "sign-out":
+        sign_out(tasks.page)
+    elif how == "end elsewhere":
+        alice.sign_out()
+        is_expired(tasks.page)
+    else:
+        sign_out(TasksPage(another(tasks.page)).open().page)
+        is_at_login(tasks.page)
+    assert "a secret" not in tasks.page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_the_next_user_of_a_tab_undoes_nothing_of_another(
+    windows: Windows, tasks_of: TasksOf, alice: Person, bob: Person
+) -> None:
+    """Even if the tab was at another site when the session ended, and so could not forget."""
+    tasks_of(alice).add("a secret")
+    page = windows.open(alice, is_far=True)
+    TasksPage(page).open().delete("a secret")
+    page.goto("about:blank")
+    page.context.clear_cookies()
+    sign_in(page, bob)
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    assert "a secret" not in page.evaluate("JSON.stringify(sessionStorage)")

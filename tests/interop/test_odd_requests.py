@@ -153,6 +153,26 @@ def test_v11_names_of_every_script_are_accepted(ada: Person, name: str) -> None:
     assert ada.get("/get-session").json()["user"]["name"] == name.strip()
 
 
+@pytest.mark.parametrize("path", ["/sign-up/email", "/change-password"])
+def test_v11_the_limits_of_a_password_are_in_characters(site: Frontend, path: str) -> None:
+    person = site.person(password="\U0001f600" * 128)
+    if path == "/sign-up/email":
+        person.sign_up()
+    else:
+        person = site.person().sign_up()
+        body = {"currentPassword": person.password, "newPassword": "\U0001f600" * 128}
+        assert person.post(path, **body).is_success
+        person.password = body["newPassword"]
+    assert person.elsewhere().sign_in().session() is not None
+    for password in ("\U0001f600" * 129, "\U0001f600" * 7):
+        odd = {"name": "Ada", "email": "a@example.com", "password": password}
+        if path == "/change-password":
+            odd = {"currentPassword": person.password, "newPassword": password}
+        response = send(person, path, json.dumps(odd).encode())
+        assert is_refused(response)
+        assert "characters" in response.json()["message"]
+
+
 @pytest.mark.parametrize("path", ["%ff", "%00", "%c3%28", "%ed%a0%80", "token%00", "ok%ff", "reset-password/%ff", "%"])
 def test_v11_paths_that_are_no_text_are_refused(site: Frontend, path: str) -> None:
     for start in ("/api/auth/", "/", "/tasks/", "/login/"):
@@ -182,6 +202,12 @@ def test_v11_odd_cookies_are_no_session(site: Frontend, value: str) -> None:
 @pytest.mark.parametrize(("method", "path"), UNUSED)
 def test_v11_what_no_page_uses_is_not_there(ada: Person, method: str, path: str) -> None:
     response = ada.get(path) if method == "GET" else send(ada, path, b"{}")
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("url", ["/icon.svg", "/api/auth/ok", "/login", "http://127.0.0.1/"])
+def test_v11_the_server_fetches_no_image_for_anybody(site: Frontend, url: str) -> None:
+    response = httpx.get(f"{site.url}/_next/image", params={"url": url, "w": 64, "q": 75}, trust_env=False)
     assert response.status_code == 404
 
 

@@ -277,6 +277,39 @@ def test_v11_a_new_password_ends_a_link_to_another_address(web: Frontend) -> Non
     assert person.get("/get-session").json()["user"]["email"] == person.email
 
 
+def test_v11_a_new_address_ends_what_was_sent_to_the_old_one(web: Frontend) -> None:
+    """Who reads the old mailbox, perhaps the reason for the change, cannot set a password any more."""
+    person, new = web.person().sign_up(), web.person().email
+    assert person.elsewhere().post("/request-password-reset", email=person.email).is_success
+    old_link = token_of(printed_link(web, person.email))
+    assert person.post("/change-email", newEmail=new, password=PASSWORD).is_success
+    link = printed_link(web, new)
+    assert person.http.get(link.replace("token=", "token=x")).headers["Location"].endswith("error=INVALID_TOKEN")
+    assert person.http.get(link).headers["Location"].endswith("/verified")
+    stranger = person.elsewhere()
+    assert stranger.post("/reset-password", token=old_link, newPassword=NEW_PASSWORD).status_code == 400
+    assert person.session() is not None
+    assert web.person(new).sign_in().user_id == person.user_id
+
+
+def test_v11_a_link_to_another_address_works_once(web: Frontend) -> None:
+    """Also when the account is back at the address that the link was made for."""
+    person, other = web.person().sign_up(), web.person().email
+    first = person.email
+    assert person.post("/change-email", newEmail=other, password=PASSWORD).is_success
+    link = printed_link(web, other)
+    issued = datetime.now(UTC)
+    eventually(lambda: datetime.now(UTC) - issued > timedelta(seconds=1))  # links know the second of their issue
+    assert person.http.get(link).headers["Location"].endswith("/verified")
+    before = len(web.log)
+    back = {"X-Forwarded-For": "198.51.100.77"}  # no count against a rate limit yet
+    answer = person.http.post("/change-email", json={"newEmail": first, "password": PASSWORD}, headers=back)
+    assert answer.is_success
+    assert person.http.get(printed_link(web, first, before)).headers["Location"].endswith("/verified")
+    assert "error=" in person.elsewhere().http.get(link).headers["Location"]
+    assert person.get("/get-session").json()["user"]["email"] == first
+
+
 def test_v11_a_new_address_that_is_known_changes_nothing_and_tells_nothing(web: Frontend) -> None:
     person, known = web.person().sign_up(), web.person().sign_up()
     answers = [

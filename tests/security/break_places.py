@@ -1,4 +1,7 @@
-"""Find a fragment of source by its syntax and replace it: reformatting and renaming its neighbours does not matter."""
+"""Find a fragment of source by its syntax and replace it: reformatting and renaming its neighbours does not matter.
+
+The frontend's fragments are found as text.
+"""
 
 import ast
 import difflib
@@ -10,6 +13,7 @@ from typing import Final
 from attrs import frozen
 
 SOURCES: Final = Path(__file__).parents[2] / "src"
+PAGES: Final = Path(__file__).parents[2] / "frontend"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _SUGGESTIONS: Final = 3
 
@@ -72,6 +76,26 @@ class Place:
             if _has(node, self.fragment)
         ]
         return f"closest there: {near}; the same fragment is in {elsewhere or 'no function of src'}"
+
+
+@frozen
+class TextPlace:
+    """A fragment of a file of the frontend, as it is written there."""
+
+    file: str
+    """The file, below frontend."""
+    fragment: str
+
+    def replaced(self, replacement: str, sources: Path = PAGES) -> str:
+        """The file's text with the fragment replaced.
+
+        Raises:
+            PlaceError: the fragment is not there exactly once.
+        """
+        text = (sources / self.file).read_text()
+        if text.count(self.fragment) != 1:
+            raise PlaceError(f"frontend/{self.file} has {self.fragment!r} {text.count(self.fragment)} times")
+        return text.replace(self.fragment, replacement)
 
 
 def _parse(file: Path, scope: str) -> ast.Module:

@@ -1,6 +1,7 @@
 """Break one rule after the other in copies of the sources, and see its tests fail: `make breaks ARGS="R4 P"`.
 
-Arguments are rules, or the letters that they begin with. As many rules are tried at once as there are processors.
+Arguments are rules, or the letters that they begin with. As many rules are tried at once as there are processors. The
+frontend is built with each of its rules broken.
 """
 
 import os
@@ -22,8 +23,9 @@ from tests.security.breaks import BREAKS, Break
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120 * (os.cpu_count() or 1)
 """Seconds for the tests of one rule: a broken rule can make a test wait for ever. The copies share the processors."""
-FOLDERS = ("src", "tests", "contracts", "docs")
-FILES = ("pyproject.toml", "README.md", "Makefile", ".env.example", "docker-compose.yml", "SECURITY.md")
+FOLDERS = ("src", "tests", "contracts", "docs", "clients")
+FRONTEND_FOLDERS = ("frontend",)
+FILES = ("package.json", "pyproject.toml", "README.md", "Makefile", ".env.example", "docker-compose.yml", "SECURITY.md")
 
 
 @frozen
@@ -33,21 +35,34 @@ class Copy:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path) -> "Copy":
+    def make(cls, folder: Path, *, with_frontend: bool) -> "Copy":
         """Copy everything that the tests need."""
-        for name in FOLDERS:
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in (*FOLDERS, *(FRONTEND_FOLDERS if with_frontend else ())):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".next", "dist"))
         for name in FILES:
             if (ROOT / name).exists():
                 shutil.copy(ROOT / name, folder)
-        return cls(folder)
+        copy = cls(folder)
+        if with_frontend:
+            shutil.copytree(ROOT / "node_modules", folder / "node_modules", symlinks=True)
+            copy.build_frontend()
+        return copy
+
+    def build_frontend(self) -> None:
+        """Build the frontend as it is now. Raises CalledProcessError if that fails."""
+        environ = os.environ | {"NEXT_TELEMETRY_DISABLED": "1"}
+        command = ["npm", "run", "--silent", "build"]
+        subprocess.run(command, cwd=self.folder / "frontend", env=environ, check=True, stdout=subprocess.DEVNULL)
 
     def notices(self, broken: Break) -> bool:
-        """Whether some test fails with this rule broken; the copy is intact again afterwards."""
-        file = self.folder / "src" / broken.place.file
+        """Whether some test fails with this rule broken; the sources are intact again afterwards."""
+        sources = self.folder / ("frontend" if broken.is_of_frontend else "src")
+        file = sources / broken.place.file
         intact = file.read_text()
-        file.write_text(broken.place.replaced(broken.replacement, self.folder / "src"))
+        file.write_text(broken.place.replaced(broken.replacement, sources))
         try:
+            if broken.is_of_frontend:
+                self.build_frontend()
             return not self.passes(broken.target)
         except subprocess.TimeoutExpired:
             return True  # a test that waits for ever has noticed, too
@@ -80,6 +95,7 @@ class Pool:
     """Copies, each used by one rule at a time."""
 
     size: int
+    with_frontend: bool
     _free: "SimpleQueue[Copy]" = field(init=False, factory=SimpleQueue)
 
     @contextmanager
@@ -87,7 +103,7 @@ class Pool:
         """Make the copies, and remove them in the end."""
         with tempfile.TemporaryDirectory() as folder:
             for number in range(self.size):
-                self._free.put(Copy.make(Path(folder) / f"{number}"))
+                self._free.put(Copy.make(Path(folder) / f"{number}", with_frontend=self.with_frontend))
             yield self
 
     @contextmanager
@@ -116,7 +132,8 @@ def unnoticed(chosen: list[Break]) -> Iterator[Break]:
     Raises:
         SystemExit: tests fail before anything is broken.
     """
-    with Pool(os.cpu_count() or 1).opened() as pool, ThreadPoolExecutor(pool.size) as threads:
+    with_frontend = any(broken.is_of_frontend for broken in chosen)
+    with Pool(os.cpu_count() or 1, with_frontend).opened() as pool, ThreadPoolExecutor(pool.size) as threads:
         targets = [*{tuple(broken.target): broken.target for broken in chosen}.values()]
         failing = [
             target for target, passes in zip(targets, threads.map(pool.passes, targets), strict=True) if not passes

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,17 +12,20 @@ from dishka import Provider, Scope, provide
 
 from adapters.memory.access import MemoryAuditLog
 from adapters.memory.task_lists import MemoryTaskLists
+from adapters.system.audit_filters import PER_WINDOW, RateLimitedAuditLog
 from application.ports import AuditLog, EditableTaskList, TaskList, TaskLists
 from domain.audit import AuditKind
 from domain.errors import StorageUnavailable
 from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, UserId
+from domain.revocation import REVOKED
 from domain.task import Task
 from tests.support.api import ORIGIN, Api, InMemory, running
 from tests.support.attacks import CHALLENGE, TASKS
 from tests.support.tokens import ACCOUNT_PURGED, Issuer
 
 BOBS = "/api/bob/tasks"
+ONE = f"{TASKS}/019a0c2f-7d00-7abc-8def-0123456789ab"
 SET = {"Content-Type": "application/secevent+jwt"}
 
 
@@ -69,16 +72,22 @@ class ClosedLists(MemoryTaskLists):
         raise StorageUnavailable
 
 
-class NoLists(Provider):
+class With(Provider):
+    """These lists."""
+
     scope = Scope.APP
+
+    def __init__(self, lists: TaskLists) -> None:
+        super().__init__()
+        self.used = lists
 
     @provide
     def lists(self) -> TaskLists:
-        return ClosedLists()
+        return self.used
 
 
 async def test_a03_401_comes_before_403_before_404_before_400_and_nothing_is_opened_for_them() -> None:
-    async with running(InMemory(), NoLists()) as api:
+    async with running(InMemory(), With(ClosedLists())) as api:
         nothing = f"{TASKS}/{uuid4()}/nowhere"
         assert (await api.http.get(nothing)).status_code == 401
         assert (await api.http.post(TASKS, content=b"{")).status_code == 401
@@ -238,7 +247,7 @@ async def test_a14_limits_count_who_asks_and_not_who_they_say_they_are() -> None
 class Watched(Provider):
     scope = Scope.APP
 
-    def __init__(self, log: MemoryAuditLog) -> None:
+    def __init__(self, log: AuditLog) -> None:
         super().__init__()
         self.log = log
 
@@ -277,6 +286,37 @@ async def test_a15_every_refusal_is_in_the_audit_log_and_no_secret_is() -> None:
     assert not {
         secret for secret in (*bad.split("."), *token.split("."), "Secret", "example.com", "bob") if secret in recorded
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", TASKS),
+        ("PUT", ONE),
+        ("PATCH", f"{ONE}/complete"),
+        ("DELETE", ONE),
+        ("DELETE", f"{ONE}/"),
+        ("POST", f"{ONE}/restore"),
+    ],
+)
+async def test_a15_what_the_list_refuses_before_the_worker_knows_of_the_revocation_is_in_the_audit_log(
+    method: str, path: str
+) -> None:
+    log = MemoryAuditLog()
+    lists = MemoryTaskLists()
+    async with running(InMemory(), With(lists), Watched(RateLimitedAuditLog(log))) as api:
+        headers = {"Authorization": f"Bearer {api.issuer.token('alice', sid='s-1')}"}
+        await lists.erase(UserId("alice"), datetime.now(UTC) + timedelta(seconds=1))
+        body = {"title": "Mine"} if path == TASKS or method == "PUT" else None
+        answers = [await api.http.request(method, path, json=body, headers=headers) for _ in range(PER_WINDOW + 5)]
+    assert {answer.status_code for answer in answers} == {401}
+    _, *refused = log.events
+    assert len(refused) == PER_WINDOW
+    first = refused[0]
+    assert (first.kind, first.reason) == (AuditKind.TOKEN_REFUSED, REVOKED)
+    assert (first.user_id, first.session_id) == ("alice", "s-1")
+    assert first.context is not None
+    assert first.context.request_id == answers[0].headers["X-Request-Id"]
 
 
 async def test_a16_what_was_revoked_is_refused_and_a_replayed_or_forged_revocation_is_none(api: Api) -> None:

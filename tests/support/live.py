@@ -16,7 +16,7 @@ from adapters.http.open_streams import OpenStreams
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
 from application.access import Authenticate
 from application.change_feed import ChangeFeed
-from application.ports import TaskLists
+from application.ports import Clock, TaskLists
 from application.sync import WatchChanges
 from entrypoints.asgi import create_app
 from entrypoints.settings import Settings
@@ -131,9 +131,9 @@ class Quick(Provider):
         return WatchChanges(lists, feed, self.idle_after)
 
     @provide
-    def open_streams(self, settings: Settings, authenticate: Authenticate) -> OpenStreams:
+    def open_streams(self, settings: Settings, authenticate: Authenticate, clock: Clock) -> OpenStreams:
         limits = (settings.streams_per_user, settings.max_streams)
-        return OpenStreams(authenticate.why_ended, *limits, check_interval=self.check_interval)
+        return OpenStreams(authenticate.why_ended, clock, *limits, check_interval=self.check_interval)
 
 
 @asynccontextmanager

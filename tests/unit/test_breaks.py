@@ -1,4 +1,4 @@
-"""Every place of tests/security/breaks.py is in src exactly once."""
+"""Every place of tests/security/breaks.py is in src or frontend exactly once."""
 
 import ast
 from collections import Counter
@@ -11,7 +11,7 @@ from tests.security.breaks import BREAKS, Break
 
 RULES = {
     f"{letter}{number}" for letter, last in (("R", 18), ("K", 10), ("A", 18), ("P", 9)) for number in range(1, last + 1)
-} | {f"V{number}" for number in range(1, 14) if number != 11}  # V11 is the frontend's, in another language
+} | {f"V{number}" for number in range(1, 14)}
 SOURCE = """
 class Door:
     '''Opens for "alice".'''
@@ -28,8 +28,10 @@ class Door:
 
 @pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: f"{broken.rule}-{broken.fragment[:30]}")
 def test_each_place_is_there_once_and_what_replaces_it_is_another(broken: Break) -> None:
-    changed = ast.parse(broken.place.replaced(broken.replacement))
-    assert ast.dump(changed) != ast.dump(ast.parse(broken.place.replaced(broken.fragment)))
+    changed = broken.place.replaced(broken.replacement)
+    assert changed != broken.place.replaced(broken.fragment)
+    if not broken.is_of_frontend:
+        ast.parse(changed)
 
 
 def test_each_rule_can_be_broken() -> None:

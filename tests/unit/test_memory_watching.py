@@ -13,7 +13,7 @@ from adapters.memory.task_lists import MemoryChangeFeed, MemoryTaskLists
 from application.change_feed import ChangeFeed, Subscriptions
 from application.ports import TaskList, TaskLists
 from application.sync import Changed, Idle, Started, WatchChanges
-from domain.changes import Changes, ChangesQuery
+from domain.changes import Changes, ChangesQuery, SyncToken
 from domain.errors import StorageUnavailable, TaskNotFound
 from domain.identity import UserId
 from domain.task import NO_REVISION, Revision, Revisions, Task
@@ -43,7 +43,7 @@ class CountedLists(MemoryTaskLists):
     """Counts the reads of changes, and fails some; each takes a turn of the event loop, as that of a database does."""
 
     counts: Counter[str] = field(init=False, factory=Counter)
-    """`reads`: how many there were. `failures`: how many of the next ones fail."""
+    """`reads` of changes, `looks` at the revision: how many there were. `failures`: how many of the next ones fail."""
 
     def open(self, owner: UserId) -> TaskList:
         return CountedList(super().open(owner), self)
@@ -58,17 +58,22 @@ class CountedList:
         return await self.tasks.get(task_id, seen=seen)
 
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
+        self.lists.counts["looks"] += 1
+        self._fail_if_due()
         return await self.tasks.page(query, known=known)
 
     async def changes(self, query: ChangesQuery) -> Changes:
         self.lists.counts["reads"] += 1
         await asyncio.sleep(0)
-        if self.lists.counts["failures"]:
-            self.lists.counts["failures"] -= 1
-            raise StorageUnavailable
+        self._fail_if_due()
         found = await self.tasks.changes(query)
         await asyncio.sleep(0)
         return found
+
+    def _fail_if_due(self) -> None:
+        if self.lists.counts["failures"]:
+            self.lists.counts["failures"] -= 1
+            raise StorageUnavailable
 
 
 @pytest.fixture
@@ -97,6 +102,20 @@ async def test_the_streams_of_a_list_share_each_read(counted: CountedLists, feed
         await watcher.leave()
 
 
+async def test_one_look_serves_all_streams_of_a_list(counted: CountedLists, feed: MemoryChangeFeed) -> None:
+    watch = WatchChanges(counted, feed, idle_after=0.3)
+    watchers = [Watcher(watch) for _ in range(50)]
+    for watcher in watchers:
+        await watcher.next(Started)
+    counted.counts.clear()
+    for _ in range(2):
+        await asyncio.gather(*(watcher.next(Idle) for watcher in watchers))
+    assert 0 < counted.counts["looks"] < 50
+    assert counted.counts["reads"] == 0
+    for watcher in watchers:
+        await watcher.leave()
+
+
 async def test_a_read_that_has_begun_is_not_joined_for_it_may_not_see_the_latest_change(
     counted: CountedLists, feed: MemoryChangeFeed
 ) -> None:
@@ -120,9 +139,10 @@ async def test_a_storage_that_fails_at_first_is_an_error_and_later_a_delay(
     counted: CountedLists, feed: MemoryChangeFeed
 ) -> None:
     watch = WatchChanges(counted, feed, idle_after=HANG, retry_after=(0.0, 0.001))
-    counted.counts["failures"] = 1
-    with pytest.raises(StorageUnavailable):
-        await anext(watch(actor(), ALICE, None))
+    for since in (None, SyncToken(Revision(0))):
+        counted.counts["failures"] = 1
+        with pytest.raises(StorageUnavailable):
+            await anext(watch(actor(), ALICE, since))
     watcher = Watcher(watch)
     await watcher.next(Started)
     counted.counts["failures"] = 3

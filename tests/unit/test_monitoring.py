@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 import yaml
@@ -56,6 +57,25 @@ def test_panels_do_not_overlap_and_have_titles_of_their_own() -> None:
     assert json.loads(DASHBOARD.read_text())["uid"] == "evo-todo"
 
 
+def unit_of(expression: str) -> set[str]:
+    """The units in which a series can be read."""
+    if "pool_size" in expression:
+        return {"percentunit"}
+    if "rate(" in expression and "histogram_quantile" not in expression:
+        return {"ops", "reqps"}
+    is_time = re.search(r"_seconds(_bucket)?\{", expression) is not None and "/ 3600" not in expression
+    return {"s"} if is_time else {"short"}
+
+
+@pytest.mark.parametrize("panel", panels(), ids=lambda panel: panel["title"])
+def test_each_series_has_its_unit(panel: dict[str, Any]) -> None:
+    fields = panel["fieldConfig"]
+    for target in panel["targets"]:
+        own = [one for one in fields["overrides"] if re.search(one["matcher"]["options"][1:-1], target["legendFormat"])]
+        units = [rule["value"] for one in own for rule in one["properties"] if rule["id"] == "unit"]
+        assert (units or [fields["defaults"]["unit"]])[-1] in unit_of(target["expr"]), target["legendFormat"]
+
+
 def test_the_example_configuration_has_the_rules_and_the_job() -> None:
     config = yaml.safe_load(ALERTS.with_name("prometheus.yml").read_text())
     assert config["rule_files"] == [ALERTS.name]
@@ -75,6 +95,6 @@ def test_promtool_accepts_the_rules_and_their_tests_where_it_is_installed() -> N
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
     tested = yaml.safe_load(ALERTS.with_name("alerts_test.yml").read_text())["tests"]
-    assert {one["alertname"] for test in tested for one in test["alert_rule_test"]} <= {
-        rule["alert"] for rule in alert_rules()
-    }
+    for is_firing in (True, False):
+        cases = [one for test in tested for one in test["alert_rule_test"] if bool(one.get("exp_alerts")) == is_firing]
+        assert {one["alertname"] for one in cases} == {rule["alert"] for rule in alert_rules()}

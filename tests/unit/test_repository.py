@@ -71,6 +71,19 @@ def test_a_job_has_only_the_rights_it_needs(name: str, job: dict[str, Any]) -> N
         assert "${{" not in step.get("run", ""), "values reach scripts through the environment"
 
 
+def test_what_a_job_hands_over_has_no_limit_of_length() -> None:
+    """An output reaches a script as a variable, of 128 KiB at most: less than the patch of many lock files."""
+    assert not any("needs." in str(step.get("env")) for _, job in jobs() for step in steps(job))
+    does = WORKFLOWS["dependencies"]["jobs"]
+    [sent], [received] = (
+        [step["with"] for step in steps(does[job]) if f"/{kind}-artifact@" in step.get("uses", "")]
+        for job, kind in (("lock", "upload"), ("propose", "download"))
+    )
+    assert sent["name"] == received["name"]
+    assert f"> {sent['path']}\n" in str(steps(does["lock"])).replace("\\n", "\n")
+    assert f"$RUNNER_TEMP/{sent['path']}" in str(steps(does["propose"]))
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_issue_forms_are_complete(path: Path) -> None:
     form = yaml.safe_load(path.read_text())

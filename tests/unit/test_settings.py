@@ -53,6 +53,16 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["EVO_TODO_READ_URL", "EVO_TODO_LISTEN_URL"])
+def test_an_address_that_sqlite_has_no_use_for_is_refused(name: str) -> None:
+    more = {name: "postgresql://user:hunter2@replica/tasks"}
+    with pytest.raises(SettingError, match=f"{name}=.*SQLite") as refused:
+        read(DATABASE_URL="sqlite:///tasks.db", **more)
+    assert "hunter2" not in str(refused.value)
+    for other in ({"DATABASE_URL": "postgresql://user:password@host/tasks"}, {}):
+        assert read(**more, **other) != read(**other)
+
+
 def test_the_base_url_determines_the_issuer_and_the_url_of_the_keys() -> None:
     settings = read(BETTER_AUTH_BASE_URL="https://app.example.com:8443/base/")
     assert settings.issuer == settings.audience == "https://app.example.com:8443"

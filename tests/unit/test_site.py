@@ -124,6 +124,15 @@ def test_one_version_everywhere() -> None:
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
     kustomization = (ROOT / "deploy" / "kubernetes" / "kustomization.yaml").read_text()
     assert set(re.findall(r"newTag: (\S+)", kustomization)) == {version}
+    assert tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]["version"] == version
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    for folder in ("clients/typescript", "frontend"):
+        asked = json.loads((ROOT / folder / "package.json").read_text())
+        for one in (asked, packages[folder]):
+            found = one.get("version"), one.get("dependencies", {}).get("evo-todo-client")
+            assert {*found} - {None} == {version}, folder
+    readme = (ROOT / "clients" / "typescript" / "README.md").read_text()
+    assert f"./evo-todo-client-{version}.tgz" in readme
 
 
 def test_python_code_is_valid_on_every_page() -> None:

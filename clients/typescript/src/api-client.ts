@@ -1,6 +1,6 @@
 import createClient, { type Client, defaultPathSerializer } from "openapi-fetch"
 import { readChanges, type TaskChanges } from "./changes.ts"
-import type { ApiPaths } from "./paths.ts"
+import { type ApiPaths, isChangesPage, isPage, isTask, type Received } from "./paths.ts"
 import { unexpectedResponse } from "./problems.ts"
 import type { components, operations } from "./schema.ts"
 import { openTaskEvents } from "./task-events.ts"
@@ -75,6 +75,7 @@ export class ApiClient {
           params: { path: { user_id: userId }, query },
           fetch: (request) => this.#transport.send(request, signal),
         }),
+        isPage,
       )
       for (const task of page.data) tasks.set(task.id, task)
       cursor = page.next_cursor
@@ -102,6 +103,7 @@ export class ApiClient {
           params: { path: { user_id: userId }, query },
           fetch: (request) => this.#transport.send(request, signal),
         }),
+        isChangesPage,
       )
     }
     return readChanges(fetchPage, since)
@@ -203,11 +205,14 @@ function serializePath(path: string, params: Record<string, unknown>): string {
 }
 
 /** The body of a successful response. Rejects a 200 that is not from the API, such as a captive portal's page. */
-async function unwrap<T>(call: Promise<{ data?: T }>): Promise<T> {
+async function unwrap<T>(
+  call: Promise<{ data?: T }>,
+  isOfApi: (data: Received<T>) => boolean = isTask,
+): Promise<T> {
   const { data } = await call.catch((error: unknown) => {
     if (error instanceof SyntaxError) return { data: undefined }
     throw error
   })
-  if (data !== undefined) return data
+  if (data !== undefined && isOfApi(data)) return data
   throw unexpectedResponse()
 }

@@ -38,6 +38,19 @@ describe("changes", () => {
     ])
   })
 
+  test.each([
+    {},
+    [],
+    { data: null, deleted: [], sync_token: "a", has_more: false },
+    { data: [null], deleted: [], sync_token: "a", has_more: false },
+    { data: [], deleted: null, sync_token: "a", has_more: false },
+    { data: [], deleted: [], sync_token: null, has_more: true },
+  ])("are a problem where something else is received: %j", async (json) => {
+    const { baseUrl } = await startFakeApi(() => ({ json }))
+    const pages = collect(testClient(baseUrl).client.changes("alice"))
+    await expect(pages).rejects.toMatchObject({ name: "ApiProblem", status: 200 })
+  })
+
   test("since a token are what was changed and deleted after it, each task once", async () => {
     const { service, client } = await listOfThree()
     service.write("a", { title: "1" })

@@ -39,6 +39,16 @@ describe("listTasks", () => {
     ])
   })
 
+  test.each([{}, [], null, { data: null, next_cursor: null }, { data: [] }, { data: [], next_cursor: 5 }])(
+    "rejects what is no page: %j",
+    async (json) => {
+      const { baseUrl, requests } = await startFakeApi(() => ({ json }))
+      const found = testClient(baseUrl).client.listTasks("alice")
+      await expect(found).rejects.toMatchObject({ name: "ApiProblem", status: 200 })
+      expect(requests).toHaveLength(1)
+    },
+  )
+
   test("fails as a whole when one page fails", async () => {
     const { baseUrl } = await startFakeApi((_, before) =>
       before === 0 ? page([task("1")], "next") : { status: 500 },

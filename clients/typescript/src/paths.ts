@@ -32,3 +32,24 @@ interface LivePaths {
 
 /** The paths of the API, for openapi-fetch. */
 export type ApiPaths = SchemaPaths & Omit<LivePaths, keyof SchemaPaths>
+
+/** What was received where a T was expected: not an object perhaps, and any member may be missing or something else. */
+export type Received<T> = { [name in keyof T]?: unknown } | null
+
+export function isTask(task: Received<Task>): boolean {
+  return typeof task?.id === "string" && Number.isSafeInteger(task.revision)
+}
+
+export function isPage(page: Received<components["schemas"]["TaskPageView"]>): boolean {
+  const cursor = page?.next_cursor
+  return areTasks(page?.data) && (cursor === null || typeof cursor === "string")
+}
+
+export function isChangesPage(page: Received<ChangesView>): boolean {
+  const areLists = areTasks(page?.data) && Array.isArray(page?.deleted)
+  return areLists && typeof page?.sync_token === "string" && typeof page.has_more === "boolean"
+}
+
+function areTasks(data: unknown): boolean {
+  return Array.isArray(data) && data.every(isTask)
+}

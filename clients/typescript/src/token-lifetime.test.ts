@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { SessionTokens, Unauthorized, Unreachable } from "./index.ts"
+import { SessionTokens, subjectOf, Unauthorized, Unreachable } from "./index.ts"
 import { setUpTokens } from "./testing.ts"
 
 const HOUR = 3600
@@ -90,4 +90,16 @@ describe("a token from a store", () => {
     await tokens.get()
     expect(state.fetches).toBe(2)
   })
+})
+
+describe("the subject of a token", () => {
+  test.each(["alice", "Åsa 日本", "\u{1f600}", "a~b"])("is read in any alphabet: %s", (sub) => {
+    const payload = Buffer.from(JSON.stringify({ sub })).toString("base64url")
+    expect(subjectOf(`a.${payload}.b`)).toBe(sub)
+  })
+
+  test.each(["", "a", "a.b", "a.!.b", `a.${btoa("5")}.b`, `a.${btoa('{"sub":5}')}.b`])(
+    "is unknown in what is no token: %s",
+    (token) => expect(subjectOf(token)).toBeUndefined(),
+  )
 })

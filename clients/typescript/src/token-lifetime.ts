@@ -44,7 +44,9 @@ interface Claims {
 function claimsOf(token: string): Claims {
   try {
     const [, payload = ""] = token.split(".")
-    const claims = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")))
+    const text = atob(payload.replaceAll("-", "+").replaceAll("_", "/")) // a character is a byte of UTF-8
+    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0))
+    const claims = JSON.parse(new TextDecoder().decode(bytes))
     const sub = typeof claims.sub === "string" ? claims.sub : undefined
     return { exp: milliseconds(claims.exp), iat: milliseconds(claims.iat), sub }
   } catch {

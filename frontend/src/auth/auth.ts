@@ -2,6 +2,7 @@ import { betterAuth } from "better-auth"
 import { getMigrations } from "better-auth/db/migration"
 import { type JwtOptions, jwt, signJWT, twoFactor } from "better-auth/plugins"
 import { createDatabase, type Database, loadOrCreateSecret } from "./database"
+import { MAX_PASSWORD } from "./endpoints"
 import { maintainSigningKey, signingKeyOptions } from "./keys"
 import { logger } from "./log"
 import { Mailer } from "./mail"
@@ -30,6 +31,7 @@ function emailOptions(settings: Settings) {
       enabled: true,
       autoSignIn: false, // trust.ts does it: Better Auth's own tells whether an address has an account
       requireEmailVerification: hasServer,
+      maxPasswordLength: 2 * MAX_PASSWORD, // endpoints.ts counts characters; Better Auth their halves, if they have two
       revokeSessionsOnPasswordReset: true,
       ...(hasServer && { onExistingUserSignUp: async ({ user }: Addressee) => mailer.alreadySignedUp(user) }),
       ...(hasMail && {

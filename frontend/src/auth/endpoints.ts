@@ -6,7 +6,8 @@ export const VERIFIED_PAGE = "/verified"
 const MAX_NAME = 100
 const MAX_EMAIL = 254 // RFC 5321 §4.5.3.1.3, without the angle brackets
 const MIN_PASSWORD = 8
-const MAX_PASSWORD = 128
+/** In code points, as Zod counts. */
+export const MAX_PASSWORD = 128
 
 /** Control characters, line separators and halves of surrogate pairs: no database stores all of them, no page shows any. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u

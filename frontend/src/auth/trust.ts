@@ -44,6 +44,7 @@ export function trustPlugin(): BetterAuthPlugin {
           const user = ctx.context.newSession?.user
           if (!hasFailed(ctx) && user) await endTrusts(ctx.context, user.id)
         }),
+        on("/verify-email", onLinkUsed),
       ],
     },
   }
@@ -147,7 +148,20 @@ async function requirePassword(ctx: Context): Promise<void> {
   if (session) await ctx.context.password.checkPassword(session.user.id, ctx)
 }
 
-/** Refuse a link to a new address from before the last change of the password, which may not be its owner's. */
+/** After an address was changed: end what was sent to the old one, and all links from before. */
+async function onLinkUsed(ctx: Context): Promise<void> {
+  const response = returned(ctx)
+  const hasWorked =
+    isAPIError(response) && new Headers(response.headers).get("Location") === ctx.query?.callbackURL
+  const { updateTo, userId } = claimsOf(String(ctx.query?.token)) // verified, if it has worked
+  if (!hasWorked || typeof updateTo !== "string" || typeof userId !== "string") return
+  const { internalAdapter } = ctx.context
+  await endTrusts(ctx.context, userId)
+  const account = await internalAdapter.findCredentialAccount(userId)
+  if (account) await internalAdapter.updateAccount(account.id, { updatedAt: new Date() })
+}
+
+/** Refuse a link to a new address from before the last change of password or address: it may not be its owner's. */
 async function refuseOldLink(ctx: Context): Promise<void> {
   const { iat, updateTo, userId } = claimsOf(String(ctx.query?.token))
   if (typeof updateTo !== "string" || typeof userId !== "string") return

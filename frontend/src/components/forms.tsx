@@ -1,8 +1,9 @@
 "use client"
 
 import { type ComponentProps, type ReactNode, useId, useState } from "react"
+import { belongsToInputMethod } from "@/lib/input-method"
 
-/** A labelled input. */
+/** A labelled input. No `maxLength`: a browser would cut what is pasted without a word; the service says what is too long. */
 export function Field({ label, hint, ...input }: { label: string; hint?: string } & ComponentProps<"input">) {
   const id = useId()
   return (
@@ -31,7 +32,6 @@ export function NewPasswordField({
       type="password"
       autoComplete="new-password"
       minLength={8}
-      maxLength={128}
       hint="At least 8 characters."
       {...input}
     />
@@ -61,6 +61,9 @@ export function Form({
       // Without it, a submit before the script has loaded would put the password into the URL.
       method="post"
       aria-busy={isBusy}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && belongsToInputMethod(event.nativeEvent)) event.preventDefault()
+      }}
       onSubmit={async (event) => {
         event.preventDefault()
         if (isBusy) return

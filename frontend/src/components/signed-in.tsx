@@ -66,7 +66,10 @@ export function SignedIn({ user, apiURL, tokenStore, children }: Props) {
     }
     let hiddenSince = Number.POSITIVE_INFINITY
     const onOnline = () => session.live.start()
+    const onPageHide = () => session.actions.undoStack.keep()
+    session.actions.undoStack.restore()
     session.live.start()
+    window.addEventListener("pagehide", onPageHide)
     document.addEventListener("visibilitychange", onReturn)
     window.addEventListener("online", onOnline)
     window.addEventListener("auth:unauthorized", onUnauthorized)
@@ -74,6 +77,7 @@ export function SignedIn({ user, apiURL, tokenStore, children }: Props) {
     channel?.addEventListener("message", onSignedOut)
     return () => {
       session.live.stop()
+      window.removeEventListener("pagehide", onPageHide)
       document.removeEventListener("visibilitychange", onReturn)
       window.removeEventListener("online", onOnline)
       window.removeEventListener("auth:unauthorized", onUnauthorized)
@@ -120,6 +124,7 @@ function createSession(user: User, apiURL: string, storeType: Props["tokenStore"
       isLeaving = true
       live.stop()
       if (reason === undefined) drafts.clear()
+      session.actions.undoStack.clear()
       store.clear()
       tokens.clear()
       client.clear()

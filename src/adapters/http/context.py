@@ -68,6 +68,9 @@ class Headers:
         return next((value for key, value in self.lines if key == name), None)
 
 
+NO_HEADERS: Final = Headers((), {})
+
+
 @define(eq=False, repr=False)
 class RequestContext:
     """Everything that is known about one request; the checks of `front` fill it in."""

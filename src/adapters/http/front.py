@@ -76,6 +76,8 @@ class Front:
                     await response.respond(await route.respond(self.services, context, receive))
                 else:
                     await self._route(scope, method, receive, context, response)
+                if context.stream is not None:
+                    await context.stream(scope, receive, response)
         except asyncio.CancelledError:
             # The server cancels what is left when its time is up; this is the outermost layer, and the task ends here.
             if not response.status:
@@ -97,8 +99,6 @@ class Front:
         routed = scope if method == scope["method"] else cast("HTTPScope", {**scope, "method": method})
         await self.router(routed, receive, response)
         context.route = routed.get("path_template", context.route)
-        if context.stream is not None:
-            await context.stream(scope, receive, response)
 
 
 def ensure_acceptable(scope: HTTPScope, context: RequestContext) -> None:

@@ -1,8 +1,7 @@
 """How many requests were served, and how fast, for Prometheus."""
 
 import os
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from attrs import define, field, frozen
@@ -96,11 +95,9 @@ class StreamMetrics:
         )
         self._delay = delay.labels(worker)
 
-    @contextmanager
-    def stream(self) -> Generator[None]:
-        """Count a stream while it is open."""
-        with self._open.track_inprogress():
-            yield
+    def count_streams(self, more: int) -> None:
+        """Count streams that begin, or fewer than none that have ended."""
+        self._open.inc(more)
 
     def count_event(self, name: str) -> None:
         """Count an event."""

@@ -85,7 +85,9 @@ class HeaderInjector:
         await self._send(message)
 
     async def respond(self, response: Response) -> None:
-        """Send a whole response."""
+        """Send a whole response, unless it is deferred."""
+        if response is DEFERRED:
+            return
         self.status = response.status
         headers = self._with_common(response.headers)
         body = b"" if self._scope["method"] == "HEAD" else response.body

@@ -34,12 +34,14 @@ from application.tasks import (
     ListTasks,
     RestoreTask,
 )
+from domain.errors import InvalidToken
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 TASKS: Final = "/api/{user_id}/tasks"
 TASK: Final = "/api/{user_id}/tasks/{task_id}"
 CHANGES: Final = "/api/{user_id}/tasks/changes"
+EVENTS: Final = "/api/{user_id}/tasks/events"
 
 
 @define
@@ -120,7 +122,11 @@ class Route:
         """Read the body where the route has one, and call the handler."""
         context.route = self.path
         body = None if self.body is None else await read_body(receive, context, self.body)
-        return await self.handler(services, context, body)
+        try:
+            return await self.handler(services, context, body)
+        except InvalidToken:  # the list knows of a revocation before this worker does
+            services.authorize.record_revoked(context.principal, context.audit)
+            raise
 
     def litestar_handler(self, services: Services) -> HTTPRouteHandler:
         """The same route for Litestar's router."""
@@ -156,7 +162,7 @@ class DirectRoutes:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         """Take those of these routes that are direct."""
-        self._by_path: dict[str, dict[str, Route]] = {path: {} for path in (TASKS, TASK, CHANGES)}
+        self._by_path: dict[str, dict[str, Route]] = {path: {} for path in (TASKS, TASK, CHANGES, EVENTS)}
         for route in routes:
             if route.is_direct:
                 self._by_path[route.path][route.method] = route
@@ -174,6 +180,8 @@ class DirectRoutes:
                 found = self._by_path[TASK].get(method)
             case "api", owner, "tasks", "changes":
                 found, task_id = self._by_path[CHANGES].get(method), ""
+            case "api", owner, "tasks", "events":
+                found, task_id = self._by_path[EVENTS].get(method), ""
             case _:
                 return None
         if found is None or context.path.count("/") != len(segments):

@@ -174,11 +174,26 @@ class AsyncpgPool:
         closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Close the idle connections now, and the others when they are released."""
+        """Close the idle connections now, and wait for the others, CANCEL_TIMEOUT seconds at most.
+
+        Who still uses one may be a task that nobody waits for. If it outlived its event loop, nobody would cancel its
+        statement.
+        """
         self._is_closed = True
         idle, self._idle = self._idle, []
-        closing = (connection.close(timeout=CLOSE_TIMEOUT) for connection in idle)
-        await asyncio.gather(*closing, *self._closing, return_exceptions=True)
+        await asyncio.gather(*(connection.close(timeout=CLOSE_TIMEOUT) for connection in idle), return_exceptions=True)
+        taken = 0
+        try:
+            async with asyncio.timeout(CANCEL_TIMEOUT):
+                while taken < self.size:
+                    await self._places.take()
+                    taken += 1
+        except TimeoutError:
+            pass  # it is closed when it is released
+        finally:
+            for _ in range(taken):
+                self._places.give_back()
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def _cancel_and_close(self, connection: "asyncpg.Connection") -> None:
         try:

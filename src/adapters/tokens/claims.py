@@ -59,12 +59,13 @@ class ClaimRules:
     def lacks_scope(self, claims: dict[str, Any]) -> bool:
         """Whether the token was issued to an application, and not for this service's scope.
 
-        `scope` is a string of names separated by spaces (RFC 8693 §4.2); any other value contains none.
+        `scope` is a string of names separated by spaces (RFC 8693 §4.2); any other value contains none. A service
+        without a scope of its own accepts no such token.
         """
         if not any(name in claims for name in APPLICATION_CLAIMS):
             return False
         scope = claims.get("scope")
-        return self.scope is None or not isinstance(scope, str) or self.scope not in scope.split(" ")
+        return not isinstance(scope, str) or self.scope not in scope.split(" ")
 
     def accepts_audience(self, audience: object) -> bool:
         """Whether an `aud` claim is our audience, or a list of strings that contains it (RFC 7519 §4.1.3)."""

@@ -9,9 +9,19 @@ from contextlib import AsyncExitStack, suppress
 
 import httpx
 import pytest
+from attrs import field, frozen
+from dishka import Provider, Scope, provide
 
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
 from adapters.http.server.write_deadline import STALL_TIMEOUT
+from adapters.memory.access import MemoryAuditLog
+from adapters.memory.task_lists import MemoryTaskList, MemoryTaskLists
+from application.ports import AuditLog, TaskList, TaskLists
+from domain.audit import AuditKind
+from domain.identity import UserId
+from domain.revocation import REVOKED
+from domain.task import Revisions
+from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.support.api import ORIGIN
 from tests.support.live import EVENTS, HANG, SOON, Event, Live, Quick, serving
 from tests.support.service import HOST
@@ -24,6 +34,53 @@ LIST = "/api/alice/tasks"
 async def live() -> AsyncIterator[Live]:
     async with serving(Quick()) as live:
         yield live
+
+
+class Watched(Provider):
+    """This audit log."""
+
+    scope = Scope.APP
+
+    def __init__(self, log: MemoryAuditLog) -> None:
+        super().__init__()
+        self.log = log
+
+    @provide
+    def audit(self) -> AuditLog:
+        return self.log
+
+
+@frozen
+class HeldLists(MemoryTaskLists):
+    """Lists that are not read before that is allowed."""
+
+    may_read: asyncio.Event = field(factory=asyncio.Event, kw_only=True)
+
+    def open(self, owner: UserId) -> TaskList:
+        return HeldList(self._lists[owner], self.may_read)
+
+
+@frozen
+class HeldList(MemoryTaskList):
+    may_read: asyncio.Event
+
+    async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
+        await self.may_read.wait()
+        return await super().page(query, known=known)
+
+
+class With(Provider):
+    """These lists."""
+
+    scope = Scope.APP
+
+    def __init__(self, lists: TaskLists) -> None:
+        super().__init__()
+        self.used = lists
+
+    @provide
+    def lists(self) -> TaskLists:
+        return self.used
 
 
 async def token(live: Live) -> str:
@@ -252,6 +309,21 @@ class TestEnd:
             task = await live.api.task()
             assert (await other.next("task.changed")).data == task
 
+    async def test_with_its_session_is_in_the_audit_log_once(self) -> None:
+        log = MemoryAuditLog()
+        async with (
+            serving(Quick(), Watched(log)) as live,
+            live.stream(token=live.api.issuer.token(sid="s-1")) as stream,
+        ):
+            await stream.next("ready")
+            await push(live, live.api.issuer.security_event(session="s-1"))
+            await stream.rest()
+            await until(lambda: not live.server.server_state.tasks)
+            [refused] = [event for event in log.events if event.kind == AuditKind.TOKEN_REFUSED]
+            assert (refused.user_id, refused.session_id, refused.reason) == ("alice", "s-1", REVOKED)
+            assert refused.context is not None
+            assert refused.context.request_id == stream.response.headers["X-Request-Id"]
+
     async def test_with_the_account(self, live: Live) -> None:
         await live.api.task()
         async with live.stream() as stream:
@@ -273,6 +345,19 @@ class TestEnd:
             live.stop()
             for stream in streams:
                 assert await stream.rest() == [Event("end", {"reason": "stopping"}, None)]
+
+    async def test_one_whose_client_leaves_before_it_begins_never_does(self) -> None:
+        lists = HeldLists()
+        async with serving(Quick(), With(lists)) as live:
+            reader, writer = await asyncio.open_connection(HOST, live.port)
+            asked = f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live.api.issuer.token()}\r\n\r\n"
+            writer.write(asked.encode())
+            await until(lambda: bool(live.server.server_state.tasks))
+            writer.close()
+            await until(lambda: not live.server.server_state.connections)
+            lists.may_read.set()
+            await until(lambda: not live.server.server_state.tasks)
+            assert not await reader.read()
 
     async def test_one_whose_client_leaves_is_forgotten(self, live: Live) -> None:
         async with live.stream() as stream:

@@ -1,6 +1,7 @@
 """The Python client's `watch` on a real server: at once, without gaps, over breaks, and by polling."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -168,6 +169,31 @@ def test_leaving_the_loop_of_the_synchronous_client_closes_the_connection() -> N
         assert not stream.is_closed
         events.close()  # as at the end of a loop that is left
         assert stream.is_closed
+
+
+def test_closing_the_synchronous_client_ends_a_watch_that_waits_on_another_thread() -> None:
+    """The server never sends anything after `ready`."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: ready\nid: a\ndata: {}\n\n"
+    found, is_following = list[Event](), threading.Event()
+
+    def watch(client: Client) -> None:
+        for event in client.watch("alice", times=WatchTimes(silence=10 * HANG)):
+            found.append(event)
+            is_following.set()
+        found.append(Reset("ended"))
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = Client(f"http://127.0.0.1:{server.getsockname()[1]}/api", lambda: "a.b.c")
+        thread = threading.Thread(target=watch, args=[client], daemon=True)
+        thread.start()
+        with server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(head)
+            assert is_following.wait(HANG)
+            client.close()
+            thread.join(HANG)
+            assert not thread.is_alive()
+    assert found == [Reset("a"), Reset("ended")]
 
 
 async def test_the_synchronous_client_watches_in_a_thread_while_another_changes(live: Live) -> None:

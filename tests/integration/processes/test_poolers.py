@@ -75,6 +75,26 @@ def test_without_prepared_statements_every_call_of_two_workers_works(
         assert "PgBouncer" in database_check(migrated, tmp_path, **OFF)["detail"]
 
 
+def test_the_doctor_notices_that_no_notification_passes_and_that_a_direct_address_helps(
+    migrated: str, postgres_url: str, tmp_path: Path
+) -> None:
+    def notifications(**settings: str) -> dict[str, Any]:
+        done = evo_todo("doctor", "--json", folder=tmp_path, settings={"DATABASE_URL": migrated} | OFF | settings)
+        [found] = [check for check in json.loads(done.stdout)["checks"] if check["name"] == "notifications"]
+        return dict(found)
+
+    for found in (notifications(), notifications(EVO_TODO_LISTEN_URL=f"{migrated}?pgbouncer=true")):
+        assert (found["status"], "15 s late" in found["detail"]) == ("note", True)
+        assert "EVO_TODO_LISTEN_URL" in found["advice"]
+    direct = as_role(postgres_url, SERVICE)
+    assert notifications(EVO_TODO_LISTEN_URL=direct)["status"] == "ok"
+    lost = notifications(EVO_TODO_LISTEN_URL="postgresql://nobody:hunter2@127.0.0.1:1/none")
+    assert (lost["status"], "refused" in lost["detail"]) == ("note", True)
+    assert "DATABASE_URL" not in lost["advice"]
+    assert "EVO_TODO_LISTEN_URL" in lost["advice"]
+    assert "hunter2" not in str(lost)
+
+
 def test_with_them_the_doctor_names_the_pooler_and_the_setting(migrated: str, tmp_path: Path) -> None:
     for _ in range(2):  # it leaves nothing behind that would be found the next time
         found = database_check(migrated, tmp_path)

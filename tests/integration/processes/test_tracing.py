@@ -159,6 +159,7 @@ def test_nothing_that_a_client_wrote_is_in_a_span(
     forged = own_issuer.forged_token(USER)
     with traced.client(token) as client:
         client.headers["tracestate"] = "vendor=Secret-State"
+        client.headers["X-Request-Id"] = "Secret-Request"
         client.headers["traceparent"] = f"00-{TRACE}-{PARENT}-01"
         count = len([*everything_a_client_does(client, token, forged)])
     traced.stop()

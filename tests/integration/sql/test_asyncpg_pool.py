@@ -351,6 +351,15 @@ async def test_a_failed_connect_raises_at_once_and_the_next_tries_after_a_pause(
     assert tries[1] - tries[0] >= 0.05
 
 
+async def test_a_pool_that_closes_waits_for_statements_of_which_nobody_else_knows(make_pool: MakePool) -> None:
+    pool = make_pool(2)
+    running = asyncio.create_task(pool.fetch("SELECT pg_sleep(0.1)", ()))
+    await run_ready_tasks()
+    await pool.close()
+    assert running.done()
+    assert (pool.in_use, pool.waiting) == (0, 0)
+
+
 async def test_a_connection_in_use_is_closed_when_it_is_released_to_a_closed_pool(make_pool: MakePool) -> None:
     pool = make_pool(2)
     idle, lent = await acquire(pool), await acquire(pool)

@@ -23,7 +23,7 @@ from adapters.sql.notifications import (
 )
 from adapters.sql.task_lists import SqlTaskLists
 from application.background import Backoff
-from application.change_feed import ChangeFeed
+from application.change_feed import ChangeFeed, Notice
 from domain.identity import UserId
 from tests.contracts.change_feeds import ALICE, BOB, ChangeFeedsContract
 from tests.contracts.task_lists import add, new
@@ -67,7 +67,7 @@ async def worker(connect: Callable[[], Any]) -> AsyncIterator[PostgresChangeFeed
             yield feed
 
 
-async def woken(event: asyncio.Event) -> None:
+async def woken(event: Notice) -> None:
     await asyncio.wait_for(event.wait(), SOON)
 
 

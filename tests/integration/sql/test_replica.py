@@ -1,13 +1,16 @@
 """Reads from a streaming replica: lag and loss cost time, and never show less than was written or seen."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from attrs import frozen
+from sqlalchemy import text
 
 from adapters.sql.admin import grant_to, migrate
 from adapters.sql.database import Database, connect
@@ -25,7 +28,7 @@ from tests.contracts.changes import ChangesContract, Purge
 from tests.contracts.task_lists import ALICE, START, TaskListsContract, add, edit, erase, get, new, page, revision, save
 from tests.support.loopback_issuer import an_issuer
 from tests.support.postgres import OWNER, SERVICE, Installation, PostgresServer, as_role, execute, make_roles
-from tests.support.service import eventually, running
+from tests.support.service import eventually, evo_todo, running
 
 LISTS = ("task_lists", "tasks", "idempotency_keys")
 
@@ -208,6 +211,40 @@ async def test_too_many_remembered_changes_send_every_read_to_the_primary(world:
         assert world.replica.problem == "it is behind by too many changes"
 
 
+async def test_no_more_is_remembered_than_that_and_the_replica_is_read_again_once_it_has_what_was_forgotten(
+    world: World,
+) -> None:
+    async with world.lag():
+        world.replica.max_written = 2
+        tasks = [await add(world.lists, new(owner=UserId(name))) for name in ("ann", "ben", "cleo", "dan")]
+        for _ in range(5):
+            await world.replica.poll()
+        assert [world.replica.required(task.owner) for task in tasks] == [0, 0, 1, 1]
+        assert "too many changes" in (world.replica.problem or "")
+        assert await get(world.lists, tasks[0].id, owner=UserId("ann")) == tasks[0]
+    await everything_replayed(world.servers)
+    await world.replica.poll()  # notes a place in the log after the changes
+    await world.replica.poll()
+    assert await ReplicaReadiness(world.replica).problem() is None
+    assert await get(world.lists, tasks[0].id, owner=UserId("ann")) == tasks[0]
+
+
+async def test_a_replica_that_is_lost_for_long_costs_no_memory(world: World) -> None:
+    nowhere = connect("postgresql://nobody@127.0.0.1:1/none")
+    replica = Replica(world.primary_database, nowhere, max_places=10)
+    for _ in range(20):
+        await replica.poll()
+    assert len(replica._places) == 10
+    await nowhere.dispose()
+
+
+async def test_a_replica_that_cannot_be_asked_is_not_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some hosters' servers have no write-ahead log to ask for."""
+    monkeypatch.setattr("adapters.sql.replica._REPLAYED", text("SELECT 1 / 0"))
+    await world.replica.poll()
+    assert "does not say" in (world.replica.problem or "")
+
+
 async def test_a_replica_that_is_too_far_behind_is_not_read_until_it_has_caught_up(world: World) -> None:
     task = await add(world.elsewhere, new())
     async with world.lag():
@@ -287,6 +324,36 @@ async def test_what_is_no_replica_is_not_read(world: World, address: str, proble
     await database.dispose()
 
 
+@pytest.mark.parametrize("has_tables", [True, False])
+async def test_another_database_of_the_replica_is_not_read(world: World, *, has_tables: bool) -> None:
+    """It is the same server, and has no tables, or those of others."""
+    primary = world.servers.primary.url
+    execute(primary, f"CREATE DATABASE other OWNER {OWNER}")
+    other = urlsplit(world.servers.replica.url)._replace(path="/other").geturl()
+    try:
+        if has_tables:
+            await prepare(urlsplit(primary)._replace(path="/other").geturl())
+        await everything_replayed(world.servers)
+        database = connect(as_role(other, SERVICE), is_replica=True)
+        replica = Replica(world.primary_database, database)
+        await replica.poll()
+        assert "another database" in (replica.problem or "")
+        await database.dispose()
+    finally:
+        execute(primary, "DROP DATABASE other WITH (FORCE)")
+
+
+async def test_a_replica_whose_role_may_not_read_the_tables_is_not_read(world: World) -> None:
+    execute(world.servers.primary.url, "DROP ROLE IF EXISTS stranger", "CREATE ROLE stranger LOGIN")
+    await everything_replayed(world.servers)
+    database = connect(as_role(world.servers.replica.url, "stranger"), is_replica=True)
+    replica = Replica(world.primary_database, database)
+    for _ in range(2):
+        await replica.poll()
+        assert "may not use the database" in (replica.problem or "")
+    await database.dispose()
+
+
 async def test_a_replica_of_another_server_is_not_read(world: World, postgres_programs: Installation) -> None:
     with postgres_programs.server(durable=True) as other:
         make_roles(other.url)
@@ -296,6 +363,30 @@ async def test_a_replica_of_another_server_is_not_read(world: World, postgres_pr
         assert "another server" in (replica.problem or "")
         await database.dispose()
         await replica._replica.dispose()
+
+
+def test_the_doctor_says_whether_a_replica_would_be_read(servers: Servers, tmp_path: Path) -> None:
+    primary, replica = (as_role(server.url, SERVICE) for server in (servers.primary, servers.replica))
+
+    def check(read_url: str) -> tuple[str, str, str]:
+        settings = {"DATABASE_URL": primary, "EVO_TODO_READ_URL": read_url}
+        ended = evo_todo("doctor", "--json", folder=tmp_path, settings=settings)
+        assert ended.stderr == ""
+        [found] = [one for one in json.loads(ended.stdout)["checks"] if one["name"] == "replica"]
+        return found["status"], found["detail"], found["advice"] or ""
+
+    status, detail, _ = check(replica)
+    assert (status, "s behind" in detail) == ("ok", True)
+    for read_url, problem in (
+        (primary, "names no replica"),
+        (servers.replica.url, "superuser"),
+        (urlsplit(replica)._replace(path="/template1").geturl(), "another database"),
+        ("postgresql://nobody:hunter2@127.0.0.1:1/none", "does not respond"),
+    ):
+        status, detail, advice = check(read_url)
+        assert (status, problem in detail) == ("note", True), detail
+        assert "EVO_TODO_READ_URL" in advice
+        assert "hunter2" not in detail + advice
 
 
 def test_a_service_says_whether_it_reads_the_replica(servers: Servers, tmp_path: Path) -> None:

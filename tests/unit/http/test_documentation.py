@@ -97,6 +97,7 @@ async def test_the_page_has_types_ranges_defaults_and_examples(api: Api) -> None
         [article] = re.findall(rf'<article id="{operation["operationId"]}">.*?</article>', page, re.DOTALL)
         assert "<form " in article
         assert "curl " in article
+        assert ("curl -N " in article) == (operation["operationId"] == "watchTasks"), "a stream is shown as it comes"
         for parameter in operation["parameters"]:
             assert f"<code>{parameter['name']}</code>" in article
         assert all(f"<code>{status}</code>" in article for status in operation["responses"])

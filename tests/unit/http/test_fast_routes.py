@@ -109,6 +109,7 @@ def found(method: str, path: str) -> Route | None:
         ("POST", TASKS, tasks.create_task),
         ("GET", ONE, tasks.get_task),
         ("GET", f"{TASKS}/changes", sync.list_changes),
+        ("GET", f"{TASKS}/events", sync.watch_tasks),
     ],
 )
 def test_the_plain_form_of_a_frequent_call_is_dispatched_directly(method: str, path: str, route: Route) -> None:
@@ -125,7 +126,8 @@ def test_the_plain_form_of_a_frequent_call_is_dispatched_directly(method: str, p
         ("GET", f"{ONE}/complete"),
         ("POST", f"{TASKS}/changes"),
         ("GET", f"{TASKS}/changes/"),
-        ("GET", f"{TASKS}/events"),
+        ("POST", f"{TASKS}/events"),
+        ("GET", f"{TASKS}/events/"),
         ("GET", f"{TASKS}/x"),
         ("GET", ONE.upper()),
         ("GET", "/docs"),

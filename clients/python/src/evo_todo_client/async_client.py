@@ -9,13 +9,11 @@ from uuid import uuid4
 import httpx
 
 from evo_todo_client.models import Changes, Event, Sort, Status, Task, WatchTimes
-from evo_todo_client.network import Network
-from evo_todo_client.problems import ApiProblem, unexpected_response
+from evo_todo_client.network import TIMEOUT, Network
+from evo_todo_client.problems import ApiProblem
 from evo_todo_client.session import Call, Session
 from evo_todo_client.watch import Watch
 
-TIMEOUT: Final = 10.0
-"""Seconds to connect, and between two pieces of a response."""
 _PAGE: Final = "1000"
 _GONE: Final = 410
 _TIMES: Final = WatchTimes()
@@ -43,7 +41,7 @@ class Calls:
         self._session = session
 
     def sign_out(self) -> None:
-        """Forget the token: the next call fetches another."""
+        """Forget the token, at each sign-out: the next call fetches another, and calls that wait for one fail."""
         self._session.tokens.clear()
 
     async def list_tasks(
@@ -61,10 +59,11 @@ class Calls:
         found: dict[str, Task] = {}
         while True:
             page = await self._session.body(Call("GET", _path(user_id), params))
-            found |= {task.id: task for task in map(Task.received, page.get("data", ()))}
-            if page.get("next_cursor") is None:
+            tasks, cursor = Task.page(page)
+            found |= {task.id: task for task in tasks}
+            if cursor is None:
                 return list(found.values())
-            params |= {"cursor": page["next_cursor"]}
+            params |= {"cursor": cursor}
 
     def changes(self, user_id: str, *, since: str | None = None) -> AsyncGenerator[Changes, None]:
         """What changed since a sync token, a page at a time; the whole list without one, or if it has expired."""
@@ -86,11 +85,7 @@ class Calls:
     async def _changes_page(self, path: str, since: str | None) -> tuple[Changes, bool]:
         params = {"limit": _PAGE} | ({} if since is None else {"since": since})
         page = await self._session.body(Call("GET", f"{path}/changes", params))
-        try:
-            tasks = [Task.from_json(data) for data in page["data"]]
-            return Changes(since is None, tasks, page["deleted"], page["sync_token"]), page["has_more"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise unexpected_response() from error
+        return Changes.received(page, is_reset=since is None)
 
     def watch(
         self,
@@ -100,10 +95,11 @@ class Calls:
         on_status: Callable[[Status], object] = lambda _: None,
         times: WatchTimes = _TIMES,
     ) -> AsyncGenerator[Event, None]:
-        """The list's changes as they happen; reconnects by itself, loses nothing meanwhile, and ends only by an error.
+        """The list's changes as they happen; reconnects by itself and loses nothing meanwhile.
 
         Polls where something on the way holds the stream back. Without `since`, the first event is a Reset. Leave the
-        loop to stop; close an asynchronous one (contextlib.aclosing) to close its connection at once.
+        loop to stop, or close the client, also from another thread; an asynchronous one is closed at once by
+        contextlib.aclosing. Otherwise it ends only by an error.
         """
         path = _path(user_id)
 
@@ -116,7 +112,7 @@ class Calls:
         self, user_id: str, title: str, description: str | None = None, *, idempotency_key: str | None = None
     ) -> Task:
         """Create a task. Repeat the key of an earlier call to get the task that it created, if it did."""
-        headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+        headers = {"Idempotency-Key": str(uuid4()) if idempotency_key is None else idempotency_key}
         return await self._task("POST", _path(user_id), headers, {"title": title, "description": description})
 
     async def get_task(self, user_id: str, task_id: str) -> Task:
@@ -160,7 +156,7 @@ class AsyncClient(Calls):
 
     Args:
         base_url: of the API, ending in `/api`.
-        fetch_token: requests a new token of the session; `None` when there is no session.
+        fetch_token: requests a new token of the session; `None` ends the session, and what it raises is Unreachable.
         http: with timeouts, proxies and certificates of your own; it is not closed here.
     """
 
@@ -178,7 +174,8 @@ class AsyncClient(Calls):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """End the watches and close the connections."""
+        self._session.network.end_streams()
         if self._is_own:
             await self._http.aclose()
 

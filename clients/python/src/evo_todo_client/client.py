@@ -6,8 +6,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from evo_todo_client.async_client import TIMEOUT, Calls
-from evo_todo_client.network import Network, each, result_of
+from evo_todo_client.async_client import Calls
+from evo_todo_client.network import TIMEOUT, Network, each, result_of
 from evo_todo_client.session import Session
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ class Client:
 
     Args:
         base_url: of the API, ending in `/api`.
-        fetch_token: requests a new token of the session; `None` when there is no session.
+        fetch_token: requests a new token of the session; `None` ends the session, and what it raises is Unreachable.
         http: with timeouts, proxies and certificates of your own; it is not closed here.
     """
 
@@ -48,7 +48,8 @@ class Client:
     ) -> None:
         self._is_own = http is None
         self._http = http or httpx.Client(timeout=TIMEOUT)
-        self._calls = Calls(Session(base_url, Network(self._http, fetch_token)))
+        self._session = Session(base_url, Network(self._http, fetch_token))
+        self._calls = Calls(self._session)
 
     def __enter__(self) -> Self:
         return self
@@ -57,12 +58,13 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """End the watches, also those of other threads, and close the connections."""
+        self._session.network.end_streams()
         if self._is_own:
             self._http.close()
 
     def sign_out(self) -> None:
-        """Forget the token: the next call fetches another."""
+        """Forget the token, at each sign-out: the next call fetches another, and calls that wait for one fail."""
         self._calls.sign_out()
 
     list_tasks = _blocking(Calls.list_tasks)

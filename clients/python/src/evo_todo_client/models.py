@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from evo_todo_client.problems import unexpected_response
+
+T = TypeVar("T")
 
 Sort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "-deleted_at"]
 
@@ -25,19 +27,18 @@ class Task:
     """Of deleted tasks only."""
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Raises KeyError, TypeError or ValueError for what is not a task."""
-        deleted_at = data.get("deleted_at")
+    def from_json(cls, data: Any) -> Self:
+        """Raises ValueError for what is not a task."""
         return cls(
-            id=data["id"],
-            user_id=data["user_id"],
-            title=data["title"],
-            description=data["description"],
-            completed=data["completed"],
-            created_at=datetime.fromisoformat(data["created_at"]),
-            updated_at=datetime.fromisoformat(data["updated_at"]),
-            revision=data["revision"],
-            deleted_at=None if deleted_at is None else datetime.fromisoformat(deleted_at),
+            id=member(data, "id", str),
+            user_id=member(data, "user_id", str),
+            title=member(data, "title", str),
+            description=optional(data, "description"),
+            completed=member(data, "completed", bool),
+            created_at=datetime.fromisoformat(member(data, "created_at", str)),
+            updated_at=datetime.fromisoformat(member(data, "updated_at", str)),
+            revision=member(data, "revision", int),
+            deleted_at=None if (at := optional(data, "deleted_at")) is None else datetime.fromisoformat(at),
         )
 
     @classmethod
@@ -45,7 +46,15 @@ class Task:
         """Raises ApiProblem for what is not a task."""
         try:
             return cls.from_json(data)
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
+            raise unexpected_response() from error
+
+    @classmethod
+    def page(cls, data: Any) -> tuple[list[Self], str | None]:
+        """The tasks of a page, and the cursor of the next one. Raises ApiProblem for what is not a page."""
+        try:
+            return [cls.from_json(one) for one in member(data, "data", list)], optional(data, "next_cursor")
+        except ValueError as error:
             raise unexpected_response() from error
 
 
@@ -61,6 +70,16 @@ class Changes:
     """The ids of tasks that were deleted."""
     sync_token: str
     """Where to go on when this page has been applied. Opaque."""
+
+    @classmethod
+    def received(cls, data: Any, *, is_reset: bool) -> tuple[Self, bool]:
+        """The page, and whether there is another one. Raises ApiProblem for what is not a page."""
+        try:
+            tasks = [Task.from_json(one) for one in member(data, "data", list)]
+            deleted, token = member(data, "deleted", list), member(data, "sync_token", str)
+            return cls(is_reset, tasks, deleted, token), member(data, "has_more", bool)
+        except ValueError as error:
+            raise unexpected_response() from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +130,16 @@ class WatchTimes:
     """Between two polls, give or take a half."""
     polling: float = 60.0
     """Before a stream is tried again where they are held back; doubled each time, up to ten times as long."""
+
+
+def member(data: Any, name: str, kind: type[T]) -> T:
+    """A member of a JSON object. Raises ValueError if there is none of this kind."""
+    value = data.get(name) if isinstance(data, dict) else None
+    if isinstance(value, kind) and isinstance(value, bool) is (kind is bool):
+        return value
+    raise ValueError(f"there is no valid `{name}`")
+
+
+def optional(data: Any, name: str) -> str | None:
+    """A text that may be null or absent. Raises ValueError for anything else."""
+    return None if isinstance(data, dict) and data.get(name) is None else member(data, name, str)

@@ -4,16 +4,19 @@ The calls are written once, as coroutines. With an httpx.Client nothing here sus
 to its end on the calling thread, without an event loop.
 """
 
+import socket
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, Final, TypeVar
 
 import anyio
 import httpx
 
 T = TypeVar("T")
+
+TIMEOUT: Final = 10.0
+"""Seconds to connect, between two pieces of a response, and for an asynchronous `fetch_token`."""
 
 
 class Network:
@@ -24,11 +27,30 @@ class Network:
     ) -> None:
         self.http, self._fetch_token, self._is_blocking = http, fetch_token, isinstance(http, httpx.Client)
         self.lock: AbstractAsyncContextManager[object] = _BlockingLock() if self._is_blocking else anyio.Lock()
+        self._closed = threading.Event()
+        self._streams: set[httpx.Response] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether watches are to end."""
+        return self._closed.is_set()
+
+    def end_streams(self) -> None:
+        """End the watches, also one that waits on another thread: closing its socket would not wake it."""
+        self._closed.set()
+        for response in [*self._streams] if self._is_blocking else ():
+            connection = response.extensions.get("network_stream")
+            if connection is not None:
+                with suppress(OSError):
+                    socket.socket.shutdown(connection.get_extra_info("socket"), socket.SHUT_RDWR)
 
     async def fetch_token(self) -> str | None:
-        """A new token; `None` without a session."""
+        """A new token; `None` without a session. Raises TimeoutError, and what the caller's function raises."""
         found = self._fetch_token()
-        return found if found is None or isinstance(found, str) else await found
+        if found is None or isinstance(found, str):
+            return found
+        with anyio.fail_after(TIMEOUT):
+            return await found
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The response, its body not read yet."""
@@ -43,13 +65,17 @@ class Network:
             await response.aread()
 
     async def chunks(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        """The body as it comes."""
-        if self._is_blocking:
-            for chunk in response.iter_bytes():
-                yield chunk
-        else:
-            async for chunk in response.aiter_bytes():
-                yield chunk
+        """The body as it comes; ends by `end_streams`."""
+        self._streams.add(response)
+        try:
+            if self._is_blocking:
+                for chunk in () if self.is_closed else response.iter_bytes():
+                    yield chunk
+            else:
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+        finally:
+            self._streams.discard(response)
 
     async def close(self, response: httpx.Response) -> None:
         """Close the connection, unless the body has been read."""
@@ -60,9 +86,9 @@ class Network:
                 await response.aclose()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait; with threads, until `end_streams` at most."""
         if self._is_blocking:
-            time.sleep(seconds)  # noqa: ASYNC251  (there is no event loop)
+            self._closed.wait(seconds)
         else:
             await anyio.sleep(seconds)
 

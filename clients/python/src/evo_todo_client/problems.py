@@ -23,11 +23,11 @@ class ApiProblem(Exception):
 
     def __init__(self, status: int, body: dict[str, Any] | None = None, retry_after: float | None = None) -> None:
         members = body or {}
-        super().__init__(members.get("detail") or f"The service rejected the request (status {status}).")
+        super().__init__(_text(members, "detail") or f"The service rejected the request (status {status}).")
         self.status = status
-        self.type: str = members.get("type") or "about:blank"
-        self.title: str = members.get("title") or f"Status {status}"
-        self.request_id: str | None = members.get("request_id")
+        self.type = _text(members, "type") or "about:blank"
+        self.title = _text(members, "title") or f"Status {status}"
+        self.request_id = _text(members, "request_id")
         """Identifies the request in the API's logs."""
         self.errors = tuple(_field_problems(members.get("errors")))
         """The invalid fields; empty unless the status is 422."""
@@ -39,7 +39,8 @@ class Unauthorized(ApiProblem):
     """There is no session, or the API rejects its tokens: the user must sign in."""
 
     def __init__(self, body: dict[str, Any] | None = None) -> None:
-        super().__init__(401, body or {"detail": "You are signed out. Sign in to continue.", "title": "Unauthorized"})
+        default = {"detail": "You are signed out. Sign in to continue.", "title": "Unauthorized"}
+        super().__init__(401, default | (body or {}))
 
 
 class ChangedElsewhere(ApiProblem):
@@ -66,17 +67,23 @@ def problem_of(response: httpx.Response) -> ApiProblem:
     except ValueError:
         body = {}
     members = body if isinstance(body, dict) else {}
+    members["request_id"] = _text(members, "request_id") or response.headers.get("X-Request-Id")
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         return Unauthorized(members)
-    members = {"request_id": response.headers.get("X-Request-Id")} | members
     kind = ChangedElsewhere if response.status_code == HTTPStatus.PRECONDITION_FAILED else ApiProblem
     return kind(response.status_code, members, _seconds_until_retry(response.headers))
+
+
+def _text(members: dict[str, Any], name: str) -> str | None:
+    """A member that is a text; `None` for anything else, which something on the way may send."""
+    value = members.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _field_problems(errors: object) -> list[FieldProblem]:
     entries = errors if isinstance(errors, list) else []
     return [
-        FieldProblem(str(entry.get("detail")), entry.get("pointer"), entry.get("parameter"))
+        FieldProblem(_text(entry, "detail") or "", _text(entry, "pointer"), _text(entry, "parameter"))
         for entry in entries
         if isinstance(entry, dict)
     ]

@@ -38,7 +38,7 @@ class Session:
     """What all calls of a client share."""
 
     def __init__(self, base_url: str, network: Network) -> None:
-        self._base_url, self.network = base_url.rstrip("/"), network
+        self._base_url, self.network = _checked(base_url), network
         self.tokens = Tokens(network.fetch_token, network.lock)
 
     async def body(self, call: Call) -> dict[str, Any]:
@@ -66,6 +66,8 @@ class Session:
                 if delay is None:
                     raise
                 await self.network.sleep(delay)
+                if self.network.is_closed:
+                    raise
         return (await self.open(call))[0]
 
     async def open(self, call: Call) -> tuple[httpx.Response, str]:
@@ -98,6 +100,17 @@ class Session:
         except httpx.RequestError as error:
             raise Unreachable from error
         return response
+
+
+def _checked(base_url: str) -> str:
+    """Raises ValueError for what no path can be appended to."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"base_url: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        raise ValueError("base_url: must be an http or https URL that ends in /api, without a query")
+    return base_url.rstrip("/")
 
 
 def _delay(failure: ApiProblem | Unreachable, failures: int) -> float | None:

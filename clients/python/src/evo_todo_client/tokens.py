@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-import httpx
-
 from evo_todo_client.problems import Unauthorized, Unreachable
 
 _MARGIN: Final = 30.0
@@ -26,44 +24,55 @@ class Tokens:
         self._fetch, self._lock, self._now = fetch, lock, now
         self._token: str | None = None
         self._renew_at = self._expires_at = 0.0
-        self._arrived = 0  # how many tokens
+        self._arrived = self._cleared = 0  # how many tokens, and how often they were forgotten
 
     async def get(self, rejected: str | None = None) -> str:
         """The token, or a new one shortly before it expires or when the API has rejected this one.
 
         Raises:
-            Unauthorized: there is no session.
-            Unreachable: there was no response, and the cached token is not valid any more.
+            Unauthorized: there is no session, or it was signed out meanwhile.
+            Unreachable: fetching has failed, and the cached token is not valid any more.
         """
         known = None if self._token == rejected else self._token
         if known is not None and self._now() < self._renew_at:
             return known
-        before = self._arrived
+        before, session = self._arrived, self._cleared
         async with self._lock:
+            self._require(session)
             if self._token is not None and self._arrived != before:
                 return self._token  # another call has fetched it meanwhile
             try:
                 token = await self._fetch()
-            except (httpx.RequestError, OSError) as error:
+            except Unauthorized:
+                token = None
+            except Exception as error:
+                self._require(session)
                 if known is not None and self._now() < self._expires_at:
                     return known
-                raise Unreachable from error
+                raise Unreachable from error  # whatever failed: nobody has said that there is no session
+            self._require(session)
             if not token:
                 self.clear()
                 raise Unauthorized
-            self._keep(token)
-            return token
+            return self._keep(token.strip())
 
-    def _keep(self, token: str) -> None:
+    def _require(self, session: int) -> None:
+        """Raises Unauthorized if the session has been signed out: what was fetched for it may not serve the next."""
+        if session != self._cleared:
+            raise Unauthorized
+
+    def _keep(self, token: str) -> str:
         lifetime = _lifetime(token)
         self._token = token
         self._arrived += 1
         self._expires_at = self._now() + lifetime
         self._renew_at = self._expires_at - min(_MARGIN, lifetime / 5)
+        return token
 
     def clear(self) -> None:
-        """Forget it, at sign-out."""
+        """Forget it, at sign-out; calls that wait for another one get Unauthorized."""
         self._token = None
+        self._cleared += 1
 
 
 def _lifetime(token: str) -> float:

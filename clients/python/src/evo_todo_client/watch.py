@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from evo_todo_client.event_stream import EventStreamParser, ServerEvent
-from evo_todo_client.models import Changed, Changes, Deleted, Event, Reset, Status, Task, WatchTimes
+from evo_todo_client.models import Changed, Changes, Deleted, Event, Reset, Status, Task, WatchTimes, member
 from evo_todo_client.problems import ApiProblem, Unauthorized, Unreachable, unexpected_response
 from evo_todo_client.session import Call, Session
 
@@ -34,7 +34,7 @@ class _Interruption:
 
 
 class Watch:
-    """One watch. `events` goes on for ever, or raises what is no use to try again, as the other calls do."""
+    """One watch. `events` goes on until the client is closed, or raises what is no use to try again."""
 
     def __init__(
         self,
@@ -53,12 +53,14 @@ class Watch:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Streams, and polls after those that fail; each ends by setting `_why`."""
-        while True:
+        network = self._session.network
+        while not network.is_closed:
             async with aclosing(self._stream()) as found:
                 async for event in found:
                     yield event
             await self._pause()
-            if self._why.is_held_back or self._failures >= _FAILURES_BEFORE_POLLING:
+            is_unproven = self._why.is_held_back or self._failures >= _FAILURES_BEFORE_POLLING
+            if is_unproven and not network.is_closed:
                 async with aclosing(self._poll()) as found:
                     async for event in found:
                         yield event
@@ -99,7 +101,7 @@ class Watch:
             except httpx.ReadTimeout:
                 is_silent = True
                 break
-            except (StopAsyncIteration, httpx.RequestError, ValueError, KeyError, TypeError):
+            except (StopAsyncIteration, httpx.RequestError, ValueError):
                 break  # ended, broken, or not what the contract says
             is_proven = is_proven or (ready_at is not None and time.monotonic() - ready_at >= self._times.proof)
             for event, decoded in events:
@@ -150,10 +152,11 @@ class Watch:
             for event in changed:
                 yield event
             self._report("polling")
-            if time.monotonic() >= end:
+            if time.monotonic() < end:
+                await self._session.network.sleep(self._times.poll * (0.5 + random.random()))  # noqa: S311  (no secret)
+            if time.monotonic() >= end or self._session.network.is_closed:
                 self._why = _Interruption()
                 return
-            await self._session.network.sleep(self._times.poll * (0.5 + random.random()))  # noqa: S311  (no secret)
 
     async def _changed(self) -> list[Event]:
         """What has changed since the position; a reset, once the list's end is known, where there is none."""
@@ -187,7 +190,7 @@ class Watch:
 
     async def _pause(self) -> None:
         """Full jitter, so that clients that were cut off together do not come back together."""
-        if self._why.spread is not None:
+        if self._why.spread is not None and not self._session.network.is_closed:
             jitter = random.random() * self._why.spread  # noqa: S311  (no secret)
             await self._session.network.sleep(min(self._why.retry_after, _LONGEST_RETRY_AFTER) + jitter)
 
@@ -198,7 +201,7 @@ class Watch:
 
 
 def _decoded(event: ServerEvent) -> Event | None:
-    """Raises ValueError, KeyError or TypeError if the event's data is not what the contract says."""
+    """Raises ValueError if the event's data is not what the contract says."""
     match event.name:
         case "reset":
             return Reset(event.id)
@@ -206,5 +209,5 @@ def _decoded(event: ServerEvent) -> Event | None:
             return Changed(Task.from_json(json.loads(event.data)), event.id)
         case "task.deleted":
             data = json.loads(event.data)
-            return Deleted(data["id"], data["revision"], event.id)
+            return Deleted(member(data, "id", str), member(data, "revision", int), event.id)
     return None

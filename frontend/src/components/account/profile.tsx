@@ -32,7 +32,6 @@ export function Profile({ hasMail }: { hasMail: boolean }) {
           name="name"
           autoComplete="name"
           dir="auto"
-          maxLength={200}
           defaultValue={user.name}
           key={user.name}
         />
@@ -51,13 +50,7 @@ export function Profile({ hasMail }: { hasMail: boolean }) {
             return errorMessage(error)
           }}
         >
-          <Field
-            label="New email address"
-            name="newEmail"
-            type="email"
-            autoComplete="email"
-            maxLength={254}
-          />
+          <Field label="New email address" name="newEmail" type="email" autoComplete="email" />
           <Field label="Password" name="password" type="password" autoComplete="current-password" />
         </Form>
       )}

@@ -104,7 +104,6 @@ function Verify({
         name="code"
         inputMode="numeric"
         autoComplete="one-time-code"
-        maxLength={20}
       />
     </Form>
   )

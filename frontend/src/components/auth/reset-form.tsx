@@ -17,6 +17,7 @@ export function ResetForm({ token }: { token: string }) {
       </p>
     )
   }
+  if (!token) return <p>Open the link in the mail again: this page forgets it when it is reloaded.</p>
   return (
     <Form
       submitLabel="Set password"

@@ -29,7 +29,6 @@ export function SecondFactorForm() {
             name="code"
             inputMode="numeric"
             autoComplete="one-time-code"
-            maxLength={20}
             autoFocus
           />
         )}

@@ -29,8 +29,8 @@ export function SignUpForm() {
           return null
         }}
       >
-        <Field label="Name" name="name" autoComplete="name" maxLength={200} dir="auto" autoFocus />
-        <Field label="Email" name="email" type="email" autoComplete="username" maxLength={254} />
+        <Field label="Name" name="name" autoComplete="name" dir="auto" autoFocus />
+        <Field label="Email" name="email" type="email" autoComplete="username" />
         <NewPasswordField label="Password" name="password" />
       </Form>
       <div role="alert">

@@ -7,7 +7,7 @@ import { belongsToInputMethod } from "@/lib/input-method"
 import type { UnsentTask } from "./drafts"
 import { validateDescription, validateTitle } from "./list"
 import { PastedLines, pastedLines, taskOf } from "./pasted-lines"
-import { useLastWords } from "./use-last-words"
+import { useDraft } from "./use-draft"
 
 const EMPTY = { title: "", description: "" }
 
@@ -31,15 +31,22 @@ export function AddTask({
   const descriptionField = useRef<HTMLTextAreaElement>(null)
   const latest = useRef(text)
   latest.current = text
-  useLastWords(() => latest.current.title + latest.current.description && drafts.setNewTask(latest.current))
+  const setCopied = useDraft({
+    isCopy: false,
+    follow: drafts.followNewTask,
+    text,
+    show: (text) => setText({ title: text?.title ?? "", description: text?.description ?? "" }),
+    keep: () => latest.current.title + latest.current.description && drafts.setNewTask(latest.current),
+  })
   useEffect(() => {
     input.current?.setCustomValidity(text.title.trim() ? validateTitle(text.title) : "")
     descriptionField.current?.setCustomValidity(validateDescription(text.description))
   })
 
-  function show(next: typeof EMPTY): void {
+  function show(next: typeof EMPTY, isCopy = false): void {
     setText(next)
-    drafts.setNewTask(next)
+    setCopied(isCopy)
+    if (!isCopy) drafts.setNewTask(next)
     if (next.description) setDescribed(true)
   }
 
@@ -49,6 +56,21 @@ export function AddTask({
     if (added) return onAdded(added.id)
     if (drafts.unsent().every(({ key }) => key !== task.key)) return // signed out
     if (latest.current.title || latest.current.description) return setUnsent((tasks) => [...tasks, task])
+    putBack(task)
+  }
+
+  /** Put the text of a task that was not saved into the fields; what is in them takes its place. */
+  function edit(task: UnsentTask): void {
+    const { title, description } = text
+    const replaced =
+      title || description ? { key: randomKey(), title, description: description || null } : null
+    if (replaced) drafts.keepUnsent(replaced, 0)
+    setUnsent((tasks) => tasks.flatMap((other) => (other === task ? (replaced ?? []) : other)))
+    putBack(task)
+    input.current?.focus()
+  }
+
+  function putBack(task: UnsentTask): void {
     failed.current = task
     drafts.sent(task.key)
     show({ title: task.title, description: task.description ?? "" })
@@ -69,7 +91,9 @@ export function AddTask({
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, after the page was loaded
   useEffect(() => {
     const draft = drafts.newTask()
-    if (draft && !latest.current.title) show({ title: draft.title, description: draft.description ?? "" })
+    if (draft && !latest.current.title) {
+      show({ title: draft.title, description: draft.description ?? "" }, true)
+    }
     for (const { isSafe, ...task } of drafts.unsent()) {
       if (isSafe && !actions.isSending(task.key)) void send(task)
       else if (!isSafe) setUnsent((tasks) => [...tasks, task])
@@ -173,6 +197,9 @@ export function AddTask({
             }}
           >
             Save again
+          </button>{" "}
+          <button type="button" className="link" onClick={() => edit(task)}>
+            Edit
           </button>{" "}
           <button
             type="button"

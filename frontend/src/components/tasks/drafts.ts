@@ -18,6 +18,9 @@ interface StoredTask extends UnsentTask {
   readonly at: number
 }
 
+/** Calls the listener when another tab keeps another text, or none (null); returns a function that stops that. */
+export type FollowDraft = (listener: (now: TaskText | null, before: TaskText | null) => void) => () => void
+
 type Store = Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">
 
 const PREFIX = "evo-todo:draft:"
@@ -47,6 +50,8 @@ export class Drafts {
     else this.#remove("new")
   }
 
+  readonly followNewTask: FollowDraft = (listener) => this.#follow("new", listener)
+
   edit(taskId: string): EditDraft | null {
     return this.#read<EditDraft>(`edit:${taskId}`)
   }
@@ -54,6 +59,10 @@ export class Drafts {
   setEdit(taskId: string, draft: EditDraft): void {
     if (hasSameText(draft, draft.base)) this.discardEdit(taskId)
     else this.#write(`edit:${taskId}`, draft)
+  }
+
+  followEdit(taskId: string): FollowDraft {
+    return (listener) => this.#follow(`edit:${taskId}`, listener)
   }
 
   discardEdit(taskId: string): void {
@@ -68,9 +77,10 @@ export class Drafts {
     })
   }
 
-  keepUnsent({ key, title, description }: UnsentTask): void {
+  /** `at`: when it was sent first; 0 if it was not. */
+  keepUnsent({ key, title, description }: UnsentTask, at = Date.now()): void {
     const number = 1 + Math.max(0, ...this.#stored().map((task) => task.number))
-    this.#write(`add:${key}`, { key, title, description, number, at: Date.now() } satisfies StoredTask)
+    this.#write(`add:${key}`, { key, title, description, number, at } satisfies StoredTask)
   }
 
   sent(key: string): void {
@@ -99,6 +109,14 @@ export class Drafts {
     for (const name of this.#names("")) this.#remove(name)
   }
 
+  #follow(name: string, listener: Parameters<FollowDraft>[0]): () => void {
+    const onStorage = ({ key, newValue, oldValue }: StorageEvent) => {
+      if (key === this.#prefix + name) listener(parse<TaskText>(newValue), parse<TaskText>(oldValue))
+    }
+    window.addEventListener("storage", onStorage)
+    return () => window.removeEventListener("storage", onStorage)
+  }
+
   #names(kind: string): string[] {
     const prefix = this.#prefix + kind
     const names = Array.from({ length: this.#store.length }, (_, index) => this.#store.key(index) ?? "")
@@ -106,11 +124,7 @@ export class Drafts {
   }
 
   #read<T>(name: string): T | null {
-    try {
-      return JSON.parse(this.#store.getItem(this.#prefix + name) ?? "null") as T | null
-    } catch {
-      return null
-    }
+    return parse<T>(this.#store.getItem(this.#prefix + name))
   }
 
   #write(name: string, value: unknown): void {
@@ -124,6 +138,14 @@ export class Drafts {
 
   #remove(name: string): void {
     this.#store.removeItem(this.#prefix + name)
+  }
+}
+
+function parse<T>(value: string | null): T | null {
+  try {
+    return JSON.parse(value ?? "null") as T | null
+  } catch {
+    return null
   }
 }
 

@@ -21,9 +21,12 @@ describe("export", () => {
     )
   })
 
-  it.each(["=1+1", "+1", "-1", "@x", "\tx"])("runs %s in no spreadsheet", (title) => {
-    expect(toCSV([{ ...TASK, title }])).toContain(`"'${title}"`)
-  })
+  it.each(["=1+1", "+1", "-1", "@x", "\tx", "\n=1", "\uff1d1+1", "\uff0b1", "\uff20x"])(
+    "runs %s in no spreadsheet",
+    (title) => {
+      expect(toCSV([{ ...TASK, title }])).toContain(`"'${title}"`)
+    },
+  )
 
   it("writes JSON as the service has it", () => {
     expect(JSON.parse(toJSON([TASK], []))).toEqual({ tasks: [TASK], deleted: [] })

@@ -16,7 +16,7 @@ export function toCSV(tasks: readonly Task[]): string {
 /** A quoted cell. A text that a spreadsheet would run as a formula gets an apostrophe in front. */
 function cell(value: string | boolean | null): string {
   const text = value === null ? "" : String(value)
-  return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
+  return `"${(/^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
 }
 
 /** Let the browser save a text as a file. */

@@ -1,8 +1,9 @@
 import { Fragment, type RefObject } from "react"
-import { HELP } from "./keys"
+import { HELP, isCharacter, useCharacterKeys } from "./keys"
 
-/** A dialog with the shortcut keys. */
+/** A dialog with the shortcut keys, and a switch for those that are characters. */
 export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }) {
+  const [hasCharacterKeys, switchCharacterKeys] = useCharacterKeys()
   return (
     <dialog ref={dialog} aria-labelledby="keys-title">
       <h2 id="keys-title">Keyboard shortcuts</h2>
@@ -17,13 +18,38 @@ export function Help({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }
                 </Fragment>
               ))}
             </dt>
-            <dd>{meaning}</dd>
+            <dd>
+              <span>{meaning}</span>
+              {!hasCharacterKeys && keys.some(isCharacter) && <span className="muted"> (off)</span>}
+            </dd>
           </div>
         ))}
       </dl>
-      <form method="dialog">
+      <form method="dialog" className="line">
         <button type="submit">Close</button>
+        <label>
+          <input
+            type="checkbox"
+            checked={hasCharacterKeys}
+            onChange={(event) => switchCharacterKeys(event.target.checked)}
+          />
+          Shortcuts of one character
+        </label>
       </form>
     </dialog>
+  )
+}
+
+/** A button that shows the shortcut keys; without those that are characters, no key does. */
+export function HelpButton({ dialog }: { dialog: RefObject<HTMLDialogElement | null> }) {
+  const [hasCharacterKeys] = useCharacterKeys()
+  return (
+    <button
+      type="button"
+      className={hasCharacterKeys ? "link keys" : "link"}
+      onClick={() => dialog.current?.showModal()}
+    >
+      Keyboard shortcuts
+    </button>
   )
 }

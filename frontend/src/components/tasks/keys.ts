@@ -1,4 +1,4 @@
-import { type RefObject, useEffect, useRef } from "react"
+import { type RefObject, useEffect, useRef, useSyncExternalStore } from "react"
 import { belongsToInputMethod } from "@/lib/input-method"
 
 /** What the keys do; the second column of the help names them. */
@@ -26,6 +26,49 @@ export const HELP: readonly (readonly [string[], string])[] = [
   [["?"], "This list"],
 ]
 
+/** Whether a key types a character: spoken words type them too, so they can be turned off (WCAG 2.2, 2.1.4). */
+export function isCharacter(key: string): boolean {
+  return key.length === 1 && !/[\u2190-\u2193\u232b]/.test(key) // arrows and ⌫, as the help shows them
+}
+
+const SETTING = "evo-todo:character-keys"
+const listeners = new Set<() => void>()
+/** The setting where the browser's storage is denied. */
+let unstored = true
+
+function hasCharacterKeys(): boolean {
+  try {
+    return localStorage.getItem(SETTING) !== "off"
+  } catch {
+    return unstored
+  }
+}
+
+/** Whether the shortcut keys that are characters are on, in all tabs of this browser, and a function to switch them. */
+export function useCharacterKeys(): [boolean, (on: boolean) => void] {
+  return [useSyncExternalStore(subscribe, hasCharacterKeys, () => true), switchCharacterKeys]
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  window.addEventListener("storage", listener)
+  return () => {
+    listeners.delete(listener)
+    window.removeEventListener("storage", listener)
+  }
+}
+
+function switchCharacterKeys(on: boolean): void {
+  unstored = on
+  try {
+    if (on) localStorage.removeItem(SETTING)
+    else localStorage.setItem(SETTING, "off")
+  } catch {
+    // It lasts as long as the page.
+  }
+  for (const listener of listeners) listener()
+}
+
 /** The shortcut keys of the tasks page, from wherever the focus is, but in a field. */
 export function useKeys(list: RefObject<HTMLElement | null>, actions: KeyActions): void {
   const latest = useRef(actions)
@@ -51,6 +94,7 @@ function handle(event: KeyboardEvent, list: HTMLElement | null, actions: KeyActi
     return true
   }
   if (event.ctrlKey || event.metaKey || event.altKey || isField(target)) return false
+  if (isCharacter(key) && !hasCharacterKeys()) return false
   if (key === "n") actions.focusNew()
   else if (key === "/") actions.focusSearch()
   else if (key === "?") actions.showHelp()

@@ -60,3 +60,28 @@ export function titlesIn(text: string): string[] {
     .map((line) => line.trim())
     .filter(Boolean)
 }
+
+/** The text of the fields. What was not touched is given back as it was, although fields change some line breaks. */
+export function textOf(
+  fields: { title: string; description: string },
+  base: TaskText,
+  trims = true,
+): TaskText {
+  const title = trims ? fields.title.trim() : fields.title
+  const baseDescription = base.description ?? ""
+  return {
+    title: title === oneLine(base.title) ? base.title : title,
+    description:
+      unixLines(fields.description) === unixLines(baseDescription)
+        ? base.description
+        : fields.description || null,
+  }
+}
+
+function oneLine(text: string): string {
+  return text.replace(/[\r\n]/g, "")
+}
+
+function unixLines(text: string): string {
+  return text.replace(/\r\n?/g, "\n")
+}

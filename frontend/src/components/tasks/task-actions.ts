@@ -5,11 +5,11 @@ import { hasSameText, type TaskItem, type TaskText } from "./list"
 import { describeError, Gone, isGone, type Reports } from "./reports"
 import { TaskChanges } from "./task-changes"
 import type { TaskStore } from "./task-store"
-import { type Undoable, UndoStack } from "./undo-stack"
+import { type Done, type Undoable, UndoStack, whenMade } from "./undo-stack"
 
 /** The changes of tasks: shown at once, sent in order, also after being offline, and undone. */
 export class TaskActions {
-  readonly undoStack = new UndoStack()
+  readonly undoStack: UndoStack
   readonly #client: QueryClient
   readonly #api: ApiClient
   readonly #userId: string
@@ -17,6 +17,8 @@ export class TaskActions {
   readonly #drafts: Drafts
   readonly #changes: TaskChanges
   reports: Reports = { done() {}, undone() {}, failed() {} }
+  /** Opens the editor of a task again, with this text. */
+  reopen: (task: Task, draft: EditDraft) => void = () => {}
 
   constructor(client: QueryClient, api: ApiClient, userId: string, store: TaskStore, drafts: Drafts) {
     this.#client = client
@@ -25,6 +27,7 @@ export class TaskActions {
     this.#store = store
     this.#drafts = drafts
     this.#changes = new TaskChanges(client, userId, store)
+    this.undoStack = new UndoStack(userId)
   }
 
   /** Add a task. Its text is kept until the service has it: if that fails, it stays in `drafts.unsent`. */
@@ -39,10 +42,8 @@ export class TaskActions {
         operation: { taskId: key, apply: () => ({ ...shown, id: key, title, description, isPending: true }) },
         send: () => this.#api.createTask(this.#userId, title, description, { idempotencyKey: key }),
       })
-      const added = await this.#undoable("“{}” was added.", title, adding, async () => {
-        const added = await adding.catch(() => null)
-        if (added) await this.#remove(added)
-      })
+      const done = () => whenMade(adding, (task) => ({ kind: "added", task }))
+      const added = await this.#undoable("“{}” was added.", title, adding, done)
       this.#drafts.sent(key)
       return added
     } catch (error) {
@@ -60,14 +61,14 @@ export class TaskActions {
   async setCompleted(task: TaskItem, completed: boolean, isUndo = false): Promise<void> {
     const { id, title } = task
     const sentence = completed ? "“{}” is done." : "“{}” is open again."
+    const done: Done = { kind: "toggled", task, wasCompleted: !completed }
     const change = this.#changes.make({
       scope: id,
       operation: { taskId: id, apply: (task) => task && { ...task, completed } },
       send: () => this.#api.setTaskCompletion(this.#userId, id, completed),
     })
     try {
-      if (isUndo) await change
-      else await this.#undoable(sentence, title, change, () => this.setCompleted(task, !completed, true))
+      await (isUndo ? change : this.#undoable(sentence, title, change, () => done))
     } catch (error) {
       this.#failed("Could not update “{}”.", title, error)
     }
@@ -87,11 +88,8 @@ export class TaskActions {
       // A change of our own may have raised the revision; one of the text, by somebody else, must be a conflict.
       send: () => this.#api.updateTask(this.#userId, id, text, { revision: this.#revisionFor(id, base) }),
     })
-    const undo = async () => {
-      const saved = await saving.catch(() => null)
-      if (saved) await this.#undoEdit(id, before, saved)
-    }
-    const change = isUndo ? saving : this.#undoable("“{}” was changed.", text.title, saving, undo)
+    const done = () => whenMade(saving, (after) => ({ kind: "edited", id, before, after }))
+    const change = isUndo ? saving : this.#undoable("“{}” was changed.", text.title, saving, done)
     await change.catch((error: unknown) => this.#editFailed(id, base.title, error))
   }
 
@@ -143,8 +141,8 @@ export class TaskActions {
     })
     const [sentence, title] =
       tasks.length === 1 ? ["“{}” was deleted.", first.title] : [`${tasks.length} tasks were deleted.`, null]
-    const undo = () => Promise.all(removed.map((task) => this.restore(task)))
-    await this.#undoable(sentence, title, removing, undo, true).catch(() => {})
+    const done = (): Done => ({ kind: "deleted", tasks: removed })
+    await this.#undoable(sentence, title, removing, done, true).catch(() => {})
   }
 
   async #remove(task: TaskItem): Promise<boolean> {
@@ -183,13 +181,20 @@ export class TaskActions {
     const undone = this.undoStack.pop()
     if (!undone) return
     this.reports.undone(undone.sentence, undone.title)
-    await undone.run()
+    const done = await undone.done()
+    if (!done) return
+    if (done.kind === "added") await this.#remove(done.task)
+    else if (done.kind === "toggled") await this.setCompleted(done.task, done.wasCompleted, true)
+    else if (done.kind === "edited") await this.#undoEdit(done.id, done.before, done.after)
+    else if (done.kind === "deleted") await Promise.all(done.tasks.map((task) => this.restore(task)))
+    else this.reopen(done.task, done.draft)
   }
 
-  /** Let the user undo something that is not a change of a task, such as throwing a text away. */
-  offerUndo(sentence: string, title: string, run: () => void): void {
-    this.undoStack.push({ sentence, title, run })
-    this.reports.done(sentence, title, true)
+  /** A text was thrown away, which can be undone. */
+  discarded(task: Task, draft: EditDraft): void {
+    const done = (): Done => ({ kind: "discarded", task, draft })
+    const sentence = "Your changes to “{}” were discarded."
+    void this.#undoable(sentence, draft.base.title, Promise.resolve(), done, true)
   }
 
   /** Make a change that can be undone, while it is on its way too; reported when it is made. */
@@ -197,10 +202,10 @@ export class TaskActions {
     sentence: string,
     title: string | null,
     change: Promise<T>,
-    run: Undoable["run"],
+    done: Undoable["done"],
     isNoticed = false,
   ): Promise<T> {
-    const entry = { sentence, title, run }
+    const entry = { sentence, title, done }
     const result = await this.undoStack.during(change, entry)
     if (this.undoStack.has(entry)) this.reports.done(sentence, title, isNoticed)
     return result

@@ -5,9 +5,10 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react"
 import { useSession } from "@/components/signed-in"
 import { belongsToInputMethod } from "@/lib/input-method"
 import type { EditDraft } from "./drafts"
-import { hasSameText, type TaskItem, type TaskText, validateDescription, validateTitle } from "./list"
+import { hasSameText, type TaskItem, textOf, validateDescription, validateTitle } from "./list"
 import { Gone } from "./reports"
-import { useLastWords } from "./use-last-words"
+import { timesOf } from "./task-row"
+import { useDraft } from "./use-draft"
 
 interface Props {
   task: TaskItem
@@ -36,9 +37,20 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
     const { title: baseTitle, description: baseDescription, revision } = base
     const kept = { title: baseTitle, description: baseDescription, revision }
     drafts.setEdit(task.id, { ...textOf({ title, description }, base, false), base: kept })
+    setCopied(false)
   }
 
-  useLastWords(() => isChanged && keep(title, description))
+  const setCopied = useDraft({
+    isCopy: draft !== null,
+    follow: drafts.followEdit(task.id),
+    text: { title, description },
+    show(text) {
+      if (!text) return close()
+      setTitle(text.title)
+      setDescription(text.description ?? "")
+    },
+    keep: () => isChanged && keep(title, description),
+  })
 
   function close(): void {
     onClose(form.current?.contains(document.activeElement) ?? false)
@@ -49,7 +61,7 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
       const thrownAway = drafts.edit(task.id)
       drafts.discardEdit(task.id)
       if (thrownAway) {
-        actions.offerUndo("Your changes to “{}” were discarded.", base.title, () => onReopen(thrownAway))
+        actions.discarded(task, thrownAway)
       }
     }
     close()
@@ -148,6 +160,7 @@ export function TaskEditor({ task, isGone, onClose, onReopen }: Props) {
           </blockquote>
         </div>
       )}
+      {task.created_at && <small className="muted times">{timesOf(task)}</small>}
       <div className="actions">
         <button type="submit" className="primary">
           {saveLabel}
@@ -190,25 +203,4 @@ function LimitedField({ label, value, validate, onChange, isLong = false }: Fiel
   ) : (
     <input {...common} required autoFocus autoComplete="off" />
   )
-}
-
-/** The text of the fields. What was not touched is given back as it was, although fields change some line breaks. */
-function textOf(fields: { title: string; description: string }, base: TaskText, trims = true): TaskText {
-  const title = trims ? fields.title.trim() : fields.title
-  const baseDescription = base.description ?? ""
-  return {
-    title: title === oneLine(base.title) ? base.title : title,
-    description:
-      unixLines(fields.description) === unixLines(baseDescription)
-        ? base.description
-        : fields.description || null,
-  }
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\r\n]/g, "")
-}
-
-function unixLines(text: string): string {
-  return text.replace(/\r\n?/g, "\n")
 }

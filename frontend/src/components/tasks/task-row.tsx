@@ -97,7 +97,8 @@ function isPlainClick({ target }: MouseEvent): boolean {
   return isText && window.getSelection()?.isCollapsed !== false
 }
 
-function timesOf({ created_at, updated_at, isPending }: TaskItem): string | undefined {
+/** When a task was added, and when it was changed. */
+export function timesOf({ created_at, updated_at, isPending }: TaskItem): string | undefined {
   if (isPending) return undefined
   const [created, updated] = [created_at, updated_at].map((time) => new Date(time).toLocaleString())
   return created === updated ? `Added ${created}` : `Added ${created}\nChanged ${updated}`

@@ -3,7 +3,7 @@
 import { useCallback, useDeferredValue, useMemo, useRef, useState } from "react"
 import { useSession } from "../signed-in"
 import { AddTask } from "./add-task"
-import { Help } from "./help"
+import { Help, HelpButton } from "./help"
 import { useKeys } from "./keys"
 import { type TaskItem, visibleTasks } from "./list"
 import { describeError } from "./reports"
@@ -130,15 +130,16 @@ export function Tasks() {
         </div>
       )}
       <p className="muted foot">
-        <span role="status">{tasks && `${tasks.length - done.length} open`}</span>
+        <span role="status">
+          <span>{tasks && `${tasks.length - done.length} open`}</span>
+          {visible && deferredSearch && shown !== "deleted" && <span>{`, ${visible.length} found`}</span>}
+        </span>
         {done.length > 0 && (
           <button type="button" className="link" onClick={() => actions.remove(done)}>
             {`Clear ${done.length} completed`}
           </button>
         )}
-        <button type="button" className="link keys" onClick={() => help.current?.showModal()}>
-          Keyboard shortcuts
-        </button>
+        <HelpButton dialog={help} />
       </p>
       <Help dialog={help} />
     </>

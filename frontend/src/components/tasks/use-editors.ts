@@ -11,7 +11,7 @@ export interface OpenEditor {
 
 /** The open editors, by the id of their task; those with an unsaved text are opened when the list was loaded. */
 export function useEditors(tasks: readonly TaskItem[] | undefined) {
-  const { drafts } = useSession()
+  const { actions, drafts } = useSession()
   const [open, setOpen] = useState<ReadonlyMap<string, OpenEditor>>(new Map())
   const [lastClosed, setLastClosed] = useState<string | null>(null)
   const opening = useRef(0)
@@ -31,14 +31,22 @@ export function useEditors(tasks: readonly TaskItem[] | undefined) {
     }
   }, [isLoaded, drafts, openTask])
 
+  const reopen = useCallback(
+    (task: TaskItem, draft: EditDraft) => {
+      drafts.setEdit(task.id, draft)
+      openTask(task)
+    },
+    [drafts, openTask],
+  )
+  useEffect(() => {
+    actions.reopen = reopen
+  }, [actions, reopen])
+
   return {
     tasks: open,
     lastClosed,
     open: openTask,
-    reopen(task: TaskItem, draft: EditDraft): void {
-      drafts.setEdit(task.id, draft)
-      openTask(task)
-    },
+    reopen,
     close(id: string, hadFocus: boolean): void {
       setLastClosed(hadFocus ? id : null)
       setOpen((editors) => new Map([...editors].filter(([other]) => other !== id)))

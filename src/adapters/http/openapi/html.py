@@ -119,7 +119,8 @@ def _curl(method: str, path: str, call: dict[str, Any], root_path: str) -> str:
     for one in parameters:
         path = path.replace(f"{{{one['name']}}}", str(one.get("example", "")))
     url = f"'<span class=\"origin\">http://localhost:8000</span>{escape(root_path + path)}'"
-    parts = [f"curl {'' if method == 'get' else f'-X {method.upper()} '}{url}"]
+    is_stream = any("text/event-stream" in response.get("content", ()) for response in call["responses"].values())
+    parts = [f"curl {'-N ' if is_stream else ''}{'' if method == 'get' else f'-X {method.upper()} '}{url}"]
     if call.get("security"):
         parts.append('-H "Authorization: Bearer $TOKEN"')
     if any(one["name"] == "Idempotency-Key" for one in parameters):

@@ -9,7 +9,9 @@ addEventListener("pagehide", () => { token.value = "" }) // the page may be kept
 /** The token's subject, not verified; undefined if it is unreadable. */
 function subject() {
   try {
-    return JSON.parse(atob(token.value.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub
+    const payload = atob(token.value.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))
+    const bytes = Uint8Array.from(payload, (character) => character.charCodeAt(0)) // of UTF-8
+    return JSON.parse(new TextDecoder().decode(bytes)).sub
   } catch {
     return undefined
   }

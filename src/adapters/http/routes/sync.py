@@ -15,19 +15,22 @@ import msgspec
 from attrs import frozen
 from litestar.types import Receive, Send
 
-from adapters.http.context import RequestContext
-from adapters.http.metrics import StreamMetrics
-from adapters.http.open_streams import OpenStream, OpenStreams
+from adapters.http.context import NO_HEADERS, RequestContext
+from adapters.http.open_streams import STOPPING, OpenStream
 from adapters.http.responses import DEFERRED, HeaderLines, Response, json_response
-from adapters.http.routing import CHANGES, TASKS, Operation, Services, route
+from adapters.http.routing import CHANGES, EVENTS, Operation, Services, route
 from adapters.http.schemas import EXAMPLE_EVENTS, EXAMPLE_TASK, EXAMPLE_TASK_ID, ChangesView, TaskView
 from adapters.http.sync_params import encode_sync_token, read_changes_query, read_stream_start
 from application.sync import Changed, Idle, Reset, Started, Update
 from domain.changes import Deletion, SyncToken
 from domain.identity import UserId
+from domain.revocation import TOKEN_REVOKED
 
 RETRY_MS: Final = (1000, 5000)
-"""Range of the delay before clients reconnect: random, so that those that lost a worker do not return at once."""
+"""Range of the delay before clients reconnect: random, so that those that lost a worker do not return at once.
+
+Long ones are more frequent: clients wait for a random part of theirs, and so come back more evenly.
+"""
 PIECE: Final = 16 * 1024
 """Bytes, about, that are sent at once; the next ones are made when the client has taken them."""
 
@@ -46,49 +49,52 @@ class EventStream:
 
     request: RequestContext
     updates: AsyncGenerator[Update]
-    streams: OpenStreams
-    metrics: StreamMetrics
+    services: Services
     ready_id: str | None = None
     """The id of the event `ready`; `None`: the position where the updates start."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Send until the client leaves, or the stream is ended; what is raised before it starts is a problem."""
-        async with aclosing(self.updates) as updates:
-            if scope["method"] == "HEAD":
-                await Response(200, _HEADERS)(scope, receive, send)
-                return
-            with self.streams.open(self.request.principal) as stream, self.metrics.stream():
-                first = await anext(updates)
-                self.request.answered_at = time.perf_counter()
-                await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-                await self._follow(stream, first, receive, send)
+        """Send until the stream is ended; what is raised before it starts is a problem.
 
-    async def _follow(self, stream: OpenStream, first: Update, receive: Receive, send: Send) -> None:
-        leaving = asyncio.create_task(_wait_for_disconnect(receive))
-        leaving.add_done_callback(stream.end_after)
-        try:
-            await self._send(first, send)
-            async for update in self.updates:
-                await self._send(update, send)
-        except asyncio.CancelledError:
-            if stream.reason is None:
-                raise  # the server's time is up
-            if (task := asyncio.current_task()) is not None:
-                task.uncancel()
-            await _send(send, _event("end", {"reason": stream.reason}), more_body=False)
-        finally:
-            leaving.cancel()
+        The server cancels the task when the client has left or the server stops, which this does not tell apart.
+        """
+        if scope["method"] == "HEAD":
+            await Response(200, _HEADERS)(scope, receive, send)
+            return
+        with self.services.open_streams.open(self.request.principal) as stream:
+            self.services.stream_metrics.count_streams(1)
+            try:
+                await self._follow(scope, stream, send)
+            finally:
+                self.services.stream_metrics.count_streams(-1)
+
+    async def _follow(self, scope: Any, stream: OpenStream, send: Send) -> None:
+        async with aclosing(self.updates) as updates:
+            first = await anext(updates)
+            self.request.answered_at = time.perf_counter()
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            try:
+                await self._send(first, send)
+                self.request.headers, scope["headers"] = NO_HEADERS, []  # kilobytes, of which nothing is read again
+                while True:
+                    await self._send(await anext(updates), send)
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is not None:
+                    task.uncancel()
+                if stream.reason == TOKEN_REVOKED:
+                    self.services.authorize.record_revoked(stream.principal, self.request.audit)
+                await _send(send, _event("end", {"reason": stream.reason or STOPPING}), more_body=False)
 
     async def _send(self, update: Update, send: Send) -> None:
         for piece in self._pieces(update):
             await _send(send, piece)
         if isinstance(update, Changed) and update.noticed_at is not None:
-            self.metrics.observe_delay(time.monotonic() - update.noticed_at)
+            self.services.stream_metrics.observe_delay(time.monotonic() - update.noticed_at)
 
     def _pieces(self, update: Update) -> Iterator[bytes]:
         match update:
             case Started(position):
-                retry = b"retry: %d\n\n" % random.randint(*RETRY_MS)  # noqa: S311  (spreads the clients)
+                retry = b"retry: %d\n\n" % random.triangular(*RETRY_MS, RETRY_MS[1])  # noqa: S311  (spreads the clients)
                 yield retry + _event("ready", {}, self.ready_id or self._id(position))
             case Reset(position):
                 yield self._counted("reset", {}, position)
@@ -112,7 +118,7 @@ class EventStream:
             yield bytes(piece)
 
     def _counted(self, name: str, data: Any, position: SyncToken) -> bytes:
-        self.metrics.count_event(name)
+        self.services.stream_metrics.count_event(name)
         return _event(name, data, self._id(position))
 
     def _id(self, position: SyncToken) -> str:
@@ -127,12 +133,6 @@ def _event(name: str, data: Any, event_id: str | None = None) -> bytes:
 
 async def _send(send: Send, body: bytes, *, more_body: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more_body})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    """Return when the client has left, or the server stops: it says the same, and can still send."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 @route(
@@ -163,7 +163,7 @@ async def list_changes(services: Services, request: RequestContext, _: None) -> 
 
 @route(
     "GET",
-    f"{TASKS}/events",
+    EVENTS,
     Operation(
         id="watchTasks",
         summary="Follow a list: a stream of server-sent events, one for each change.",
@@ -174,6 +174,7 @@ async def list_changes(services: Services, request: RequestContext, _: None) -> 
         example=EXAMPLE_EVENTS,
         errors=(HTTPStatus.UNPROCESSABLE_ENTITY,),
     ),
+    direct=True,
 )
 async def watch_tasks(services: Services, request: RequestContext, _: None) -> Response:
     """Follow the list from a sync token, or from now on."""
@@ -182,8 +183,7 @@ async def watch_tasks(services: Services, request: RequestContext, _: None) -> R
     request.stream = EventStream(
         request=request,
         updates=services.watch_changes(request.principal, owner, start.since),
-        streams=services.open_streams,
-        metrics=services.stream_metrics,
+        services=services,
         ready_id=start.given,
     )
     return DEFERRED

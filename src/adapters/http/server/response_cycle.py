@@ -1,5 +1,6 @@
 """A faster way to send complete responses than uvicorn's own, and streams that end when the server stops."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,8 +11,6 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from adapters.http.server.write_deadline import limit_unread
-
-_DISCONNECT: Final = {"type": "http.disconnect"}
 
 LARGE_BODY: Final = 64 * 1024
 """Bytes from which a body is not copied: clients that read slowly share what the page cache holds."""
@@ -46,25 +45,19 @@ class FastResponseCycle(RequestResponseCycle):
     """
 
     _start: Any = None
-    _is_read = False
-    """Whether the application has the whole request."""
+    _stream: "asyncio.Task[Any] | None" = None
+    """What sends a stream, which need not wait for `receive`: see `end_stream`."""
     _is_stopping = False
 
     def stop(self) -> None:
-        """Tell an application that only waits for its client to leave that the server stops."""
+        """The server stops: end the stream, now or when it begins."""
         self._is_stopping = True
-        if self._is_read:
-            self.message_event.set()
+        self.end_stream()
 
-    async def receive(self) -> Any:
-        """The next part of the request; after the last, wait until the client leaves or the server stops."""
-        if self._is_read and self._is_stopping:
-            return _DISCONNECT
-        message = await super().receive()
-        if self._is_read:
-            return _DISCONNECT if self._is_stopping else message
-        self._is_read = not message.get("more_body")
-        return message
+    def end_stream(self) -> None:
+        """Cancel what sends a stream, if this is one: the client has left, or the server stops and can still send."""
+        if self._stream is not None and not self.response_complete:
+            self._stream.cancel()
 
     async def send(self, message: Any) -> None:
         """Send one ASGI message."""
@@ -91,6 +84,9 @@ class FastResponseCycle(RequestResponseCycle):
     def _begin_stream(self) -> None:
         """A response without a length that goes on for long: few bytes may wait for its client, and none for ever."""
         limit_unread(self.transport)
+        self._stream = asyncio.current_task()
+        if self.disconnected or self._is_stopping:
+            self.end_stream()
         if self.scope["http_version"] == "1.0":  # without chunks; it ends with the connection (RFC 9112 §6.3)
             self.chunked_encoding, self.expected_content_length = False, sys.maxsize
 

@@ -66,6 +66,8 @@ class HardenedHttpProtocol(HttpToolsProtocol):
         if (current := self._unanswered_current()) is not None:
             current.disconnected = True
             current.message_event.set()
+            if isinstance(current, FastResponseCycle):
+                current.end_stream()
         self._current = self.cycle = None  # type: ignore[assignment]  # as before the first request
 
     def shutdown(self) -> None:

@@ -27,7 +27,7 @@ MIN_PROGRESS: Final = 8 * 1024
 MAX_BACKLOG: Final = 32 * 2**20
 """Bytes that the clients of all connections with unsent bytes together may leave unread, in the kernel and here."""
 
-STREAM_BUFFER: Final = 32 * 1024
+STREAM_BUFFER: Final = 16 * 1024
 """Bytes of a stream that the kernel keeps for its client; Linux doubles it, for what it needs itself."""
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
