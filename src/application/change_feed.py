@@ -137,6 +137,8 @@ class WatchedList:
     seen: SyncToken
     """Its position at the last visit."""
     notices: set[Notice] = field(init=False, factory=set)
+    is_visited: bool = field(init=False, default=False)
+    """Whether a visit has begun and not ended."""
 
 
 @define(eq=False)
@@ -181,8 +183,15 @@ class Rounds:
                     self._begin_visit(watched)
 
     def _begin_visit(self, watched: WatchedList) -> None:
+        if watched.is_visited:
+            return  # it takes longer than a round
         for notice in watched.notices:
             notice.set_due()
+        watched.is_visited = True
         visit = asyncio.create_task(self._visit(watched))
         self._visits.add(visit)
-        visit.add_done_callback(self._visits.discard)
+        visit.add_done_callback(lambda done: self._end_visit(watched, done))
+
+    def _end_visit(self, watched: WatchedList, visit: "asyncio.Task[None]") -> None:
+        watched.is_visited = False
+        self._visits.discard(visit)

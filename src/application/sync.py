@@ -125,7 +125,7 @@ class WatchChanges:
                     if is_all:
                         while not notice.is_set():
                             await notice.wait()
-                            if notice.is_due:
+                            if notice.is_due and not notice.is_set():
                                 notice.is_due = False
                                 yield Idle()
                         noticed_at = notice.at

@@ -81,9 +81,12 @@ class Watcher:
         return update
 
     async def settle(self) -> None:
-        """Take updates until nothing comes any more, although notices may have been lost."""
+        """Take updates until nothing comes any more, although notices may have been lost.
+
+        The first Idle may be of a visit of long ago, the second one is of a visit that begins; at the third that ended.
+        """
         idle = 0
-        while idle < 2:
+        while idle < 3:
             idle = idle + 1 if isinstance(await self.take(), Idle) else 0
 
     async def leave(self) -> None:
