@@ -19,7 +19,7 @@ from domain.task_list import TaskQuery
 IDLE_AFTER: Final = 14.0
 """Seconds between two visits of a watched list, whose revision is then read: a notice may be lost.
 
-Its watchers are told, so that each can say within 15 s that it is still there.
+Each visit wakes its watchers, so that each can send a sign of life within 15 s.
 """
 PAGE: Final = 50
 """Changes that are read at once for a watcher, who may be slow to take them."""
