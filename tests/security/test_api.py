@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 from attrs import frozen
-from dishka import Provider, Scope, provide
 
 from adapters.memory.access import MemoryAuditLog
 from adapters.memory.task_lists import MemoryTaskLists
@@ -20,7 +19,7 @@ from domain.idempotency import IdempotencyKey
 from domain.identity import Principal, UserId
 from domain.revocation import REVOKED
 from domain.task import Task
-from tests.support.api import ORIGIN, Api, InMemory, running
+from tests.support.api import ORIGIN, Api, InMemory, replacing, running
 from tests.support.attacks import CHALLENGE, TASKS
 from tests.support.tokens import ACCOUNT_PURGED, Issuer
 
@@ -72,22 +71,8 @@ class ClosedLists(MemoryTaskLists):
         raise StorageUnavailable
 
 
-class With(Provider):
-    """These lists."""
-
-    scope = Scope.APP
-
-    def __init__(self, lists: TaskLists) -> None:
-        super().__init__()
-        self.used = lists
-
-    @provide
-    def lists(self) -> TaskLists:
-        return self.used
-
-
 async def test_a03_401_comes_before_403_before_404_before_400_and_nothing_is_opened_for_them() -> None:
-    async with running(InMemory(), With(ClosedLists())) as api:
+    async with running(InMemory(), replacing(TaskLists, ClosedLists())) as api:
         nothing = f"{TASKS}/{uuid4()}/nowhere"
         assert (await api.http.get(nothing)).status_code == 401
         assert (await api.http.post(TASKS, content=b"{")).status_code == 401
@@ -244,21 +229,9 @@ async def test_a14_limits_count_who_asks_and_not_who_they_say_they_are() -> None
         assert (await api("GET", BOBS, user="bob")).status_code == 429, "a new one is not verified"
 
 
-class Watched(Provider):
-    scope = Scope.APP
-
-    def __init__(self, log: AuditLog) -> None:
-        super().__init__()
-        self.log = log
-
-    @provide
-    def audit(self) -> AuditLog:
-        return self.log
-
-
 async def test_a15_every_refusal_is_in_the_audit_log_and_no_secret_is() -> None:
     log = MemoryAuditLog()
-    async with running(InMemory(), Watched(log)) as api:
+    async with running(InMemory(), replacing(AuditLog, log)) as api:
         bad = api.issuer.token("mallory", exp=1, email="mallory@example.com")
         answers = [
             await api.http.get(TASKS, headers={"Authorization": f"Bearer {bad}"}),
@@ -304,7 +277,7 @@ async def test_a15_what_the_list_refuses_before_the_worker_knows_of_the_revocati
 ) -> None:
     log = MemoryAuditLog()
     lists = MemoryTaskLists()
-    async with running(InMemory(), With(lists), Watched(RateLimitedAuditLog(log))) as api:
+    async with running(InMemory(), replacing(TaskLists, lists), replacing(AuditLog, RateLimitedAuditLog(log))) as api:
         headers = {"Authorization": f"Bearer {api.issuer.token('alice', sid='s-1')}"}
         await lists.erase(UserId("alice"), datetime.now(UTC) + timedelta(seconds=1))
         body = {"title": "Mine"} if path == TASKS or method == "PUT" else None

@@ -27,6 +27,13 @@ from tests.support.tokens import AUDIENCE, ISSUER, Issuer
 ORIGIN = "https://app.example.com"
 
 
+def replacing(port: type, used: object) -> Provider:
+    """This object, in place of what the application has for that port."""
+    provider = Provider(scope=Scope.APP)
+    provider.provide(lambda: used, provides=port)
+    return provider
+
+
 class KeysOf(Provider):
     """The issuer's keys, without a request for them."""
 

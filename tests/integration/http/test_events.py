@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, suppress
 import httpx
 import pytest
 from attrs import field, frozen
-from dishka import Provider, Scope, provide
 
 from adapters.http.server.uvicorn_protocol import HardenedHttpProtocol
 from adapters.http.server.write_deadline import STALL_TIMEOUT
@@ -22,7 +21,7 @@ from domain.identity import UserId
 from domain.revocation import REVOKED
 from domain.task import Revisions
 from domain.task_list import NotModified, TaskPage, TaskQuery
-from tests.support.api import ORIGIN
+from tests.support.api import ORIGIN, replacing
 from tests.support.live import EVENTS, HANG, SOON, Event, Live, Quick, serving
 from tests.support.service import HOST
 from tests.support.tokens import ACCOUNT_PURGED
@@ -34,20 +33,6 @@ LIST = "/api/alice/tasks"
 async def live() -> AsyncIterator[Live]:
     async with serving(Quick()) as live:
         yield live
-
-
-class Watched(Provider):
-    """This audit log."""
-
-    scope = Scope.APP
-
-    def __init__(self, log: MemoryAuditLog) -> None:
-        super().__init__()
-        self.log = log
-
-    @provide
-    def audit(self) -> AuditLog:
-        return self.log
 
 
 @frozen
@@ -67,20 +52,6 @@ class HeldList(MemoryTaskList):
     async def page(self, query: TaskQuery, *, known: Revisions | None = None) -> TaskPage | NotModified:
         await self.may_read.wait()
         return await super().page(query, known=known)
-
-
-class With(Provider):
-    """These lists."""
-
-    scope = Scope.APP
-
-    def __init__(self, lists: TaskLists) -> None:
-        super().__init__()
-        self.used = lists
-
-    @provide
-    def lists(self) -> TaskLists:
-        return self.used
 
 
 async def token(live: Live) -> str:
@@ -312,7 +283,7 @@ class TestEnd:
     async def test_with_its_session_is_in_the_audit_log_once(self) -> None:
         log = MemoryAuditLog()
         async with (
-            serving(Quick(), Watched(log)) as live,
+            serving(Quick(), replacing(AuditLog, log)) as live,
             live.stream(token=live.api.issuer.token(sid="s-1")) as stream,
         ):
             await stream.next("ready")
@@ -348,7 +319,7 @@ class TestEnd:
 
     async def test_one_whose_client_leaves_before_it_begins_never_does(self) -> None:
         lists = HeldLists()
-        async with serving(Quick(), With(lists)) as live:
+        async with serving(Quick(), replacing(TaskLists, lists)) as live:
             reader, writer = await asyncio.open_connection(HOST, live.port)
             asked = f"GET {EVENTS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {live.api.issuer.token()}\r\n\r\n"
             writer.write(asked.encode())

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dishka import Provider, Scope, provide
 
 from adapters.sql.database import Database
-from tests.support.api import Api, running
+from tests.support.api import Api, replacing, running
 from tests.support.pgbouncer import DIRECT
 
 LIST = "/api/alice/tasks"
@@ -45,23 +44,9 @@ COSTS: list[tuple[str, str, str, dict[str, Any], tuple[int, int]]] = [
 ]
 
 
-class Watched(Provider):
-    """The database whose statements are counted, in place of one of the application's own."""
-
-    scope = Scope.APP
-
-    def __init__(self, database: Database) -> None:
-        super().__init__()
-        self.opened = database
-
-    @provide
-    def database(self) -> Database:
-        return self.opened
-
-
 @asynccontextmanager
 async def watched(database: Database, **env: str) -> AsyncIterator[Api]:
-    async with running(Watched(database), **env) as api:
+    async with running(replacing(Database, database), **env) as api:
         yield api
 
 

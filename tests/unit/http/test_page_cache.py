@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 from attrs import Factory, define, evolve, frozen
-from dishka import Provider, Scope, provide
 
 from adapters.http import page_cache
 from adapters.http.page_cache import LIFETIME, MAX_BYTES_TOTAL, MAX_PAGE_BYTES, PageCache
@@ -18,7 +17,7 @@ from domain.identity import UserId
 from domain.task import NO_REVISION, Revision, Revisions, Task, TaskId
 from domain.task_list import NotModified, TaskPage, TaskQuery
 from tests.contracts.task_lists import erase
-from tests.support.api import Api, InMemory, running
+from tests.support.api import Api, InMemory, replacing, running
 
 ALICE, BOB = UserId("alice"), UserId("bob")
 TASKS = "/api/alice/tasks"
@@ -56,18 +55,6 @@ class CountedLists(MemoryTaskLists):
         return Counted(super().open(owner), self.pages)
 
 
-class WithLists(Provider):
-    scope = Scope.APP
-
-    def __init__(self, lists: MemoryTaskLists) -> None:
-        super().__init__()
-        self._lists = lists
-
-    @provide
-    def lists(self) -> TaskLists:
-        return self._lists
-
-
 @pytest.fixture
 def lists() -> CountedLists:
     return CountedLists()
@@ -75,7 +62,7 @@ def lists() -> CountedLists:
 
 @pytest.fixture
 async def api(lists: CountedLists) -> AsyncIterator[Api]:
-    async with running(InMemory(), WithLists(lists)) as api:
+    async with running(InMemory(), replacing(TaskLists, lists)) as api:
         yield api
 
 

@@ -3,29 +3,16 @@
 from datetime import datetime, timedelta
 
 import pytest
-from dishka import Provider, Scope, provide
 
 from application.ports import Clock
-from tests.support.api import InMemory, running
+from tests.support.api import InMemory, replacing, running
 from tests.support.clock import ManualClock
-
-
-class SetByHand(Provider):
-    scope = Scope.APP
-
-    def __init__(self, clock: ManualClock) -> None:
-        super().__init__()
-        self.of_the_test = clock
-
-    @provide
-    def clock(self) -> Clock:
-        return self.of_the_test
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-1), timedelta(days=-400), timedelta(hours=1), timedelta(days=400)])
 async def test_a_clock_that_jumps_breaks_no_call_and_turns_no_tasks_time_back(jump: timedelta) -> None:
     clock = ManualClock()
-    async with running(InMemory(), SetByHand(clock)) as api:
+    async with running(InMemory(), replacing(Clock, clock)) as api:
         before = await api.task("Before")
         clock.advance(jump)
         after = await api.task("After")
